@@ -1,0 +1,2 @@
+//! The kamiflow binary.
+fn main() {}

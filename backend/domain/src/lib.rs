@@ -1,0 +1,1 @@
+//! Use cases, state machines and ports.

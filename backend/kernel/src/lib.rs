@@ -1,0 +1,1 @@
+//! Values and contracts shared by every crate: ids, money, order numbers, states.

@@ -1,0 +1,1 @@
+//! The Pinduoduo Open Platform client.

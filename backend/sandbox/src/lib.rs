@@ -1,0 +1,1 @@
+//! A Pinduoduo on this machine.
