@@ -1,0 +1,42 @@
+//! The platform's clock: `yyyy-MM-dd HH:mm:ss` in Asia/Shanghai, which has had no daylight saving since 1991.
+
+use chrono::{DateTime, Duration, NaiveDateTime, Utc};
+
+const SHANGHAI_OFFSET: Duration = Duration::hours(8);
+
+/// A text that is not a time of the platform.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a time of the form 2026-11-22 10:20:30")]
+pub struct PlatformTimeError(pub String);
+
+/// Returns the moment a platform time means. A `T` between date and time is accepted (protocol 1.5).
+///
+/// # Errors
+/// When the text has another shape.
+pub fn parse_platform_time(text: &str) -> Result<DateTime<Utc>, PlatformTimeError> {
+    let refuse = || PlatformTimeError(text.to_owned());
+    let local = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S")
+        .or_else(|_blank| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S"))
+        .map_err(|_shape| refuse())?;
+    local.checked_sub_signed(SHANGHAI_OFFSET).map(|utc| utc.and_utc()).ok_or_else(refuse)
+}
+
+/// Returns a moment as the platform writes it, to the second.
+#[must_use]
+pub fn format_platform_time(at: DateTime<Utc>) -> String {
+    (at.naive_utc() + SHANGHAI_OFFSET).format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shanghai_is_eight_hours_ahead() {
+        let at = parse_platform_time("2026-11-22 00:00:01").unwrap();
+        assert_eq!(at.to_rfc3339(), "2026-11-21T16:00:01+00:00");
+        assert_eq!(format_platform_time(at), "2026-11-22 00:00:01");
+        assert_eq!(parse_platform_time("2026-11-22T00:00:01"), Ok(at));
+        assert!(parse_platform_time("0000-00-00 00:00:00").is_err());
+    }
+}
