@@ -1,0 +1,10 @@
+DROP TABLE pauses;
+DROP TABLE data_keys;
+DROP TABLE merchants;
+DROP TABLE instance;
+DROP PROCEDURE system_function(regprocedure);
+DROP PROCEDURE system_sees(regclass, text);
+DROP PROCEDURE tenant_table(regclass, text);
+DROP FUNCTION current_merchant();
+REVOKE CREATE ON SCHEMA public FROM kamiflow_system;
+REVOKE USAGE ON SCHEMA public FROM kamiflow_app, kamiflow_system, kamiflow_backup;

@@ -1,0 +1,12 @@
+DROP TABLE card_ledger_roots;
+DROP TABLE card_ledger;
+DROP FUNCTION card_ledger_hash(bytea, uuid, integer, text, uuid, uuid, timestamptz);
+DROP TABLE card_uses;
+DROP FUNCTION card_uses_guard();
+DROP TABLE card_use_transitions;
+DROP TABLE cards;
+DROP TABLE card_batches;
+DROP TABLE sku_mappings;
+DROP TABLE skus;
+DROP TABLE products;
+DROP TABLE card_pools;

@@ -1,0 +1,7 @@
+DROP PROCEDURE ensure_month_partitions(text, date, integer);
+DROP TABLE refunds;
+DROP TABLE order_events;
+DROP TABLE order_hints;
+DROP TABLE orders;
+DROP FUNCTION orders_guard();
+DROP TABLE order_transitions;

@@ -1,0 +1,11 @@
+DROP TABLE platform_upload_uses;
+DROP TABLE platform_uploads;
+DROP TABLE charge_requests;
+DROP TABLE stock_waits;
+DROP TRIGGER card_uses_release_guard ON card_uses;
+DROP FUNCTION card_uses_release_guard();
+DROP TABLE delivery_attempts;
+DROP FUNCTION delivery_attempts_guard();
+DROP TABLE delivery_lines;
+DROP TABLE deliveries;
+DROP FUNCTION deliveries_guard();

@@ -1,0 +1,248 @@
+-- Outbox, rollups, audit log, jobs, and the functions that look across merchants.
+
+-- Follow-up work of a transaction. The relay deletes in batches with SKIP LOCKED, never by high-water mark.
+CREATE TABLE outbox (
+    id uuid NOT NULL,
+    at timestamptz NOT NULL DEFAULT now(),
+    merchant_id uuid NOT NULL,
+    topic text NOT NULL,
+    -- Ids only.
+    payload jsonb NOT NULL,
+    PRIMARY KEY (at, id)
+) PARTITION BY RANGE (at);
+CREATE TABLE outbox_default PARTITION OF outbox DEFAULT;
+CALL tenant_table('outbox', 'SELECT, INSERT');
+CALL system_sees('outbox', 'SELECT, DELETE');
+ALTER TABLE outbox_default ENABLE ROW LEVEL SECURITY;
+ALTER TABLE outbox_default FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE rollup_deltas (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    merchant_id uuid NOT NULL,
+    shop_id uuid NOT NULL,
+    hour timestamptz NOT NULL,
+    metric text NOT NULL,
+    n bigint NOT NULL
+);
+CALL tenant_table('rollup_deltas', 'SELECT, INSERT');
+CALL system_sees('rollup_deltas', 'SELECT, DELETE');
+
+CREATE TABLE rollups_hourly (
+    merchant_id uuid NOT NULL,
+    shop_id uuid NOT NULL,
+    hour timestamptz NOT NULL,
+    metric text NOT NULL,
+    n bigint NOT NULL,
+    PRIMARY KEY (merchant_id, shop_id, metric, hour),
+    FOREIGN KEY (merchant_id, shop_id) REFERENCES shops (merchant_id, id)
+);
+CALL tenant_table('rollups_hourly', 'SELECT');
+CALL system_sees('rollups_hourly', 'SELECT, INSERT, UPDATE');
+
+-- Append-only for the application.
+CREATE TABLE audit_log (
+    id uuid NOT NULL,
+    at timestamptz NOT NULL DEFAULT now(),
+    merchant_id uuid NOT NULL,
+    actor text NOT NULL,
+    action text NOT NULL,
+    target text NOT NULL,
+    request_id text NOT NULL DEFAULT '',
+    detail jsonb NOT NULL DEFAULT '{}',
+    PRIMARY KEY (at, id)
+) PARTITION BY RANGE (at);
+CREATE TABLE audit_log_default PARTITION OF audit_log DEFAULT;
+CREATE INDEX audit_log_of_merchant ON audit_log (merchant_id, at DESC);
+CALL tenant_table('audit_log', 'SELECT, INSERT');
+ALTER TABLE audit_log_default ENABLE ROW LEVEL SECURITY;
+ALTER TABLE audit_log_default FORCE ROW LEVEL SECURITY;
+
+-- Work for the jobs pool: payload = ids, names are versioned (`refresh_token.v1`).
+CREATE TABLE jobs (
+    id uuid PRIMARY KEY,
+    merchant_id uuid NOT NULL REFERENCES merchants (id),
+    name text NOT NULL,
+    -- At most one open job of a name and key.
+    key text NOT NULL,
+    payload jsonb NOT NULL DEFAULT '{}',
+    due_at timestamptz NOT NULL,
+    failures integer NOT NULL DEFAULT 0,
+    last_error text,
+    parked boolean NOT NULL DEFAULT false,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (merchant_id, id),
+    CONSTRAINT jobs_once UNIQUE (merchant_id, name, key)
+);
+CREATE INDEX jobs_due ON jobs (due_at) WHERE NOT parked;
+CALL tenant_table('jobs', 'SELECT, INSERT, UPDATE, DELETE');
+
+-- ── Across merchants: ids, times and counts, never contents ─────────────────────────────────────────────────
+
+CALL system_sees('merchants', 'SELECT');
+CALL system_sees('shops', 'SELECT');
+CALL system_sees('shop_sync', 'SELECT');
+CALL system_sees('applications', 'SELECT');
+CALL system_sees('credentials', 'SELECT');
+CALL system_sees('deliveries', 'SELECT');
+CALL system_sees('redemptions', 'SELECT');
+CALL system_sees('order_hints', 'SELECT');
+CALL system_sees('jobs', 'SELECT');
+CALL system_sees('stock_waits', 'SELECT');
+CALL system_sees('exceptions', 'SELECT');
+CALL system_sees('coverage', 'SELECT');
+
+-- Shops that work is due for, per pool: what seeds Redis and what the sweep compares with it.
+CREATE FUNCTION system_due_shops(before timestamptz, max_rows integer)
+    RETURNS TABLE (pool text, merchant_id uuid, shop_id uuid, due_at timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    (SELECT 'sync', y.merchant_id, y.shop_id, y.next_due_at
+       FROM shop_sync y JOIN shops s ON s.id = y.shop_id
+      WHERE s.state IN ('trial_run', 'live') AND y.next_due_at <= before
+      ORDER BY y.next_due_at LIMIT max_rows)
+    UNION ALL
+    (SELECT 'deliver', w.merchant_id, w.shop_id, min(w.due_at)
+       FROM (SELECT d.merchant_id, d.shop_id, d.due_at FROM deliveries d WHERE d.due_at <= before
+             UNION ALL
+             SELECT h.merchant_id, h.shop_id, h.due_at FROM order_hints h WHERE h.due_at <= before) w
+       JOIN shops s ON s.id = w.shop_id
+      WHERE s.state IN ('trial_run', 'live')
+      GROUP BY w.merchant_id, w.shop_id LIMIT max_rows)
+    UNION ALL
+    (SELECT 'redeem', r.merchant_id, r.shop_id, min(r.due_at)
+       FROM redemptions r JOIN shops s ON s.id = r.shop_id
+      WHERE r.due_at <= before AND s.state = 'live'
+      GROUP BY r.merchant_id, r.shop_id LIMIT max_rows)
+$$;
+CALL system_function('system_due_shops(timestamptz, integer)');
+
+CREATE FUNCTION system_due_jobs(before timestamptz, max_rows integer)
+    RETURNS TABLE (merchant_id uuid, job_id uuid, due_at timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    SELECT j.merchant_id, j.id, j.due_at FROM jobs j
+    WHERE NOT j.parked AND j.due_at <= before ORDER BY j.due_at LIMIT max_rows
+$$;
+CALL system_function('system_due_jobs(timestamptz, integer)');
+
+-- Whose mall a push message is about.
+CREATE FUNCTION system_shop_of_mall(of_gateway text, of_mall bigint)
+    RETURNS TABLE (merchant_id uuid, shop_id uuid)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    SELECT s.merchant_id, s.id FROM shops s
+    WHERE s.gateway = of_gateway AND s.mall_id = of_mall AND s.state IN ('trial_run', 'live')
+$$;
+CALL system_function('system_shop_of_mall(text, bigint)');
+
+-- Which shop an operator means by its id.
+CREATE FUNCTION system_merchant_of_shop(of_shop uuid) RETURNS uuid
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    SELECT s.merchant_id FROM shops s WHERE s.id = of_shop
+$$;
+CALL system_function('system_merchant_of_shop(uuid)');
+
+-- Where an order is, for an operator who has only its number.
+CREATE FUNCTION system_find_order(of_order_sn text)
+    RETURNS TABLE (merchant_id uuid, shop_id uuid)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    SELECT o.merchant_id, o.shop_id FROM orders o WHERE o.order_sn = of_order_sn
+    UNION SELECT h.merchant_id, h.shop_id FROM order_hints h WHERE h.order_sn = of_order_sn
+$$;
+CALL system_sees('orders', 'SELECT');
+CREATE INDEX orders_by_sn ON orders (order_sn);
+CALL system_function('system_find_order(text)');
+
+-- Applications that have shops to listen for.
+CREATE FUNCTION system_push_applications()
+    RETURNS TABLE (merchant_id uuid, application_id uuid, gateway text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    SELECT a.merchant_id, a.id, a.gateway FROM applications a
+    WHERE a.state = 'active' AND EXISTS (
+        SELECT FROM shops s WHERE s.application_id = a.id AND s.state IN ('trial_run', 'live'))
+$$;
+CALL system_function('system_push_applications()');
+
+-- Tokens that come to their end.
+CREATE FUNCTION system_expiring_credentials(before timestamptz, max_rows integer)
+    RETURNS TABLE (merchant_id uuid, shop_id uuid, expires_at timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    SELECT c.merchant_id, c.shop_id, c.expires_at FROM credentials c JOIN shops s ON s.id = c.shop_id
+    WHERE c.dead_reason IS NULL AND c.expires_at <= before AND s.state IN ('trial_run', 'live')
+    ORDER BY c.expires_at LIMIT max_rows
+$$;
+CALL system_function('system_expiring_credentials(timestamptz, integer)');
+
+-- Pools somebody waits for.
+CREATE FUNCTION system_pools_with_waits(max_rows integer)
+    RETURNS TABLE (merchant_id uuid, pool_id uuid)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    SELECT w.merchant_id, w.pool_id FROM stock_waits w GROUP BY w.merchant_id, w.pool_id LIMIT max_rows
+$$;
+CALL system_function('system_pools_with_waits(integer)');
+
+CREATE FUNCTION system_merchants() RETURNS TABLE (merchant_id uuid)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    SELECT m.id FROM merchants m WHERE m.id <> '00000000-0000-0000-0000-000000000000' ORDER BY m.id
+$$;
+CALL system_function('system_merchants()');
+
+-- Takes the oldest outbox rows; they are gone when the relay's transaction commits.
+CREATE FUNCTION system_outbox_take(max_rows integer)
+    RETURNS TABLE (id uuid, at timestamptz, merchant_id uuid, topic text, payload jsonb)
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    DELETE FROM outbox o USING (
+        SELECT p.at, p.id FROM outbox p ORDER BY p.at, p.id LIMIT max_rows FOR UPDATE SKIP LOCKED) taken
+    WHERE o.at = taken.at AND o.id = taken.id
+    RETURNING o.id, o.at, o.merchant_id, o.topic, o.payload
+$$;
+-- FOR UPDATE asks for the right to update.
+GRANT UPDATE ON outbox TO kamiflow_system;
+CALL system_function('system_outbox_take(integer)');
+
+-- Folds deltas into hourly sums; returns how many deltas were folded.
+CREATE FUNCTION system_fold_rollups(max_rows integer) RETURNS bigint
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    WITH taken AS (
+        DELETE FROM rollup_deltas d USING (
+            SELECT p.id FROM rollup_deltas p ORDER BY p.id LIMIT max_rows FOR UPDATE SKIP LOCKED) t
+        WHERE d.id = t.id RETURNING d.merchant_id, d.shop_id, d.hour, d.metric, d.n
+    ), folded AS (
+        INSERT INTO rollups_hourly AS r (merchant_id, shop_id, hour, metric, n)
+        SELECT t.merchant_id, t.shop_id, t.hour, t.metric, sum(t.n) FROM taken t
+        GROUP BY t.merchant_id, t.shop_id, t.hour, t.metric ORDER BY 1, 2, 4, 3
+        ON CONFLICT (merchant_id, shop_id, metric, hour) DO UPDATE SET n = r.n + excluded.n
+        RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM taken) + 0 * (SELECT count(*) FROM folded)
+$$;
+GRANT UPDATE ON rollup_deltas TO kamiflow_system;
+CALL system_function('system_fold_rollups(integer)');
+
+-- Counts for `kamiflow status`.
+CREATE FUNCTION system_status(at timestamptz)
+    RETURNS TABLE (name text, n bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    SELECT 'shops_' || s.state, count(*) FROM shops s GROUP BY s.state
+    UNION ALL SELECT 'shops_overdue', count(*) FROM shop_sync y JOIN shops s ON s.id = y.shop_id
+        WHERE s.state IN ('trial_run', 'live') AND y.next_due_at < at - interval '60 seconds'
+          AND coalesce(y.breaker_until, at) <= at
+    UNION ALL SELECT 'shops_in_breaker', count(*) FROM shop_sync y WHERE y.breaker_until > at
+    UNION ALL SELECT 'hints_due', count(*) FROM order_hints h WHERE h.due_at <= at
+    UNION ALL SELECT 'deliveries_due', count(*) FROM deliveries d WHERE d.due_at <= at
+    UNION ALL SELECT 'redemptions_due', count(*) FROM redemptions r WHERE r.due_at <= at
+    UNION ALL SELECT 'stock_waits', count(*) FROM stock_waits
+    UNION ALL SELECT 'jobs_parked', count(*) FROM jobs j WHERE j.parked
+    UNION ALL SELECT 'outbox', count(*) FROM outbox
+    UNION ALL SELECT 'tokens_expired', count(*) FROM credentials c WHERE c.expires_at <= at
+    UNION ALL SELECT 'tokens_expire_6h', count(*) FROM credentials c WHERE c.expires_at > at AND c.expires_at <= at + interval '6 hours'
+    UNION ALL SELECT 'exceptions_' || e.code, count(*) FROM exceptions e WHERE e.resolved_at IS NULL GROUP BY e.code
+    UNION ALL SELECT 'needs_review', count(*) FROM exceptions e WHERE e.resolved_at IS NULL AND e.needs_review
+$$;
+CALL system_function('system_status(timestamptz)');
+
+-- Whether the partitions reach as far ahead as they must; names what is missing.
+CREATE FUNCTION missing_partitions(months integer) RETURNS TABLE (partition text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, public AS $$
+    SELECT p.parent || '_' || to_char(date_trunc('month', now()) + make_interval(months => n), 'YYYYMM')
+    FROM (VALUES ('orders'), ('order_events'), ('outbox'), ('audit_log')) p (parent), generate_series(0, months) n
+    WHERE to_regclass(p.parent || '_' || to_char(date_trunc('month', now()) + make_interval(months => n), 'YYYYMM')) IS NULL
+$$;
+GRANT EXECUTE ON FUNCTION missing_partitions(integer) TO kamiflow_app;
