@@ -1,1 +1,10 @@
-//! Configuration, telemetry, shutdown.
+//! What every process needs around the product: configuration, logs, metrics, health, shutdown.
+//!
+//! Nothing here knows the domain, and this is the only crate that reads the environment.
+
+pub mod clock;
+pub mod config;
+pub mod health;
+// local follows
+pub mod shutdown;
+pub mod telemetry;
