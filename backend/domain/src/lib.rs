@@ -1,1 +1,9 @@
-//! Use cases, state machines and ports.
+//! Use cases, one per file; state machines; ports to the marketplace. Knows no HTTP, no Redis and no platform wire format.
+
+pub mod backoff;
+pub mod card_file;
+pub mod card_pattern;
+pub mod compat;
+pub mod ctx;
+pub mod marketplace;
+pub mod redemption_rules;

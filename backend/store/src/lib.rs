@@ -1,1 +1,32 @@
-//! The only crate that knows diesel.
+//! The only crate that knows diesel: transactions bound to one merchant, one module of functions per table, sealing of columns.
+//!
+//! # Tenant isolation
+//! Everything a merchant owns is reached through [`TenantTx`], which sets `app.merchant_id` for its transaction;
+//! forced row-level security hides every other row, and every statement filters on `merchant_id` as well, because
+//! that is what the indexes lead with. [`SystemTx`] sets nothing: it sees no tenant row and may only call the
+//! `system_*` functions, which return ids, times and counts.
+//!
+//! # Exactly-once
+//! The rules are constraints and triggers in `migrations/`; the functions here are written so that they never
+//! meet them, and so that a mistake elsewhere does.
+//!
+//! # Locks
+//! Always in the order delivery → pool → cards, each ordered by id.
+//!
+//! # A lost connection
+//! An error of the connection drops it from the pool. If it happens during COMMIT nobody knows whether the
+//! transaction took place: that is [`StoreError::CommitUnknown`], never retried blindly; the writer reads its
+//! idempotency key again on a fresh connection.
+
+mod error;
+mod keys;
+mod pool;
+pub(crate) mod sql;
+mod tx;
+
+pub mod migrate;
+
+pub use error::StoreError;
+pub use keys::{DataKey, KeyRing, KeyRingError, SealError};
+pub use pool::{Store, StoreConfig};
+pub use tx::{SystemTx, TenantTx};

@@ -1,0 +1,211 @@
+//! Transactions that own their connection: bound to one merchant, or to none.
+
+use std::sync::Arc;
+
+use diesel::sql_types::{Bytea, Text, Uuid as SqlUuid};
+use diesel::{OptionalExtension, QueryableByName};
+use diesel_async::pooled_connection::deadpool::Object;
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use kamiflow_kernel::{DataKeyId, MerchantId};
+use uuid::Uuid;
+
+use crate::error::StoreError;
+use crate::keys::DataKey;
+use crate::pool::Keys;
+use crate::sql::sql;
+
+/// A connection inside a transaction. Dropped without a commit, it rolls back and returns the connection.
+struct Open(Option<Object<AsyncPgConnection>>);
+
+impl Open {
+    async fn begin(mut conn: Object<AsyncPgConnection>, statement: &str) -> Result<Self, StoreError> {
+        match conn.batch_execute(statement).await {
+            Ok(()) => Ok(Self(Some(conn))),
+            Err(error) => {
+                // Whatever state it is in, nobody else shall meet it.
+                drop(Object::take(conn));
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn commit(mut self) -> Result<(), StoreError> {
+        let Some(mut conn) = self.0.take() else { return Ok(()) };
+        match conn.batch_execute("COMMIT").await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                drop(Object::take(conn));
+                Err(StoreError::of_commit(error))
+            }
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let Some(mut conn) = self.0.take() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            drop(Object::take(conn));
+            return;
+        };
+        runtime.spawn(async move {
+            if conn.batch_execute("ROLLBACK").await.is_err() {
+                drop(Object::take(conn));
+            }
+        });
+    }
+}
+
+/// A transaction that sees and writes one merchant's rows only.
+pub struct TenantTx {
+    open: Open,
+    keys: Arc<Keys>,
+    merchant: MerchantId,
+}
+
+impl TenantTx {
+    pub(crate) async fn begin(
+        conn: Object<AsyncPgConnection>,
+        keys: Arc<Keys>,
+        merchant: MerchantId,
+    ) -> Result<Self, StoreError> {
+        // A uuid has no quotes to escape; one round trip instead of two.
+        let id = merchant.as_uuid();
+        let begin = format!("BEGIN; SET LOCAL app.merchant_id = '{id}'");
+        Ok(Self { open: Open::begin(conn, &begin).await?, keys, merchant })
+    }
+
+    /// Returns the merchant this transaction is bound to.
+    #[must_use]
+    pub const fn merchant(&self) -> MerchantId {
+        self.merchant
+    }
+
+    /// Ends the transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::CommitUnknown`] when the connection was lost on the way.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.open.commit().await
+    }
+
+    /// Sets a point that [`TenantTx::roll_back_to_savepoint`] returns to, releasing locks taken since.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn savepoint(&mut self) -> Result<(), StoreError> {
+        Ok(self.conn()?.batch_execute("SAVEPOINT step").await?)
+    }
+
+    /// Returns to the latest savepoint, which stays set.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn roll_back_to_savepoint(&mut self) -> Result<(), StoreError> {
+        Ok(self.conn()?.batch_execute("ROLLBACK TO SAVEPOINT step").await?)
+    }
+
+    pub(crate) fn conn(&mut self) -> Result<&mut AsyncPgConnection, StoreError> {
+        self.open.0.as_deref_mut().ok_or_else(|| StoreError::Unavailable("the transaction has ended".to_owned()))
+    }
+
+    /// Returns the merchant's active data key, making one for a merchant that has none.
+    ///
+    /// # Errors
+    /// When the key cannot be read, or its master key is not in the ring.
+    pub async fn data_key(&mut self) -> Result<Arc<DataKey>, StoreError> {
+        let merchant = self.merchant;
+        if let Some(key) = self.keys.active_of(merchant) {
+            return Ok(key);
+        }
+        let found = sql("SELECT id, master_key_id, wrapped FROM data_keys WHERE merchant_id = $1 AND active")
+            .bind::<SqlUuid, _>(merchant.as_uuid())
+            .get_result::<WrappedKey>(self.conn()?)
+            .await
+            .optional()?;
+        if let Some(row) = found {
+            return self.opened(row, true);
+        }
+        let (key, wrapped) = self.keys.ring.generate(merchant)?;
+        let master = self.keys.ring.active_id().to_owned();
+        sql("INSERT INTO data_keys (id, merchant_id, master_key_id, wrapped) VALUES ($1, $2, $3, $4)")
+            .bind::<SqlUuid, _>(key.id().as_uuid())
+            .bind::<SqlUuid, _>(merchant.as_uuid())
+            .bind::<Text, _>(master)
+            .bind::<Bytea, _>(wrapped)
+            .execute(self.conn()?)
+            .await?;
+        // Not remembered: the key exists only if this transaction commits. The next one reads it.
+        Ok(Arc::new(key))
+    }
+
+    /// Returns the data key a stored row names; the platform's own keys are readable to every merchant's workers.
+    ///
+    /// # Errors
+    /// When there is no such key, or its master key is not in the ring.
+    pub async fn data_key_by_id(&mut self, id: DataKeyId) -> Result<Arc<DataKey>, StoreError> {
+        if let Some(key) = self.keys.opened_by(id) {
+            return Ok(key);
+        }
+        let row = sql("SELECT id, master_key_id, wrapped, merchant_id AS owner FROM data_keys
+                       WHERE id = $1 AND merchant_id IN ($2, '00000000-0000-0000-0000-000000000000')")
+        .bind::<SqlUuid, _>(id.as_uuid())
+        .bind::<SqlUuid, _>(self.merchant.as_uuid())
+        .get_result::<OwnedKey>(self.conn()?)
+        .await
+        .optional()?
+        .ok_or(StoreError::NotFound("data key"))?;
+        let owner = MerchantId::from_uuid(row.owner);
+        let key = self.keys.ring.unwrap(id, owner, &row.master_key_id, &row.wrapped)?;
+        Ok(self.keys.remember(owner, key, false))
+    }
+
+    fn opened(&self, row: WrappedKey, active: bool) -> Result<Arc<DataKey>, StoreError> {
+        let id = DataKeyId::from_uuid(row.id);
+        let key = self.keys.ring.unwrap(id, self.merchant, &row.master_key_id, &row.wrapped)?;
+        Ok(self.keys.remember(self.merchant, key, active))
+    }
+}
+
+#[derive(QueryableByName)]
+struct WrappedKey {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = Text)]
+    master_key_id: String,
+    #[diesel(sql_type = Bytea)]
+    wrapped: Vec<u8>,
+}
+
+#[derive(QueryableByName)]
+struct OwnedKey {
+    #[diesel(sql_type = SqlUuid)]
+    owner: Uuid,
+    #[diesel(sql_type = Text)]
+    master_key_id: String,
+    #[diesel(sql_type = Bytea)]
+    wrapped: Vec<u8>,
+}
+
+/// A transaction that belongs to no merchant: it sees no tenant row, only what the `system_*` functions return.
+pub struct SystemTx {
+    open: Open,
+}
+
+impl SystemTx {
+    pub(crate) async fn begin(conn: Object<AsyncPgConnection>) -> Result<Self, StoreError> {
+        Ok(Self { open: Open::begin(conn, "BEGIN").await? })
+    }
+
+    /// Ends the transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::CommitUnknown`] when the connection was lost on the way.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.open.commit().await
+    }
+
+    pub(crate) fn conn(&mut self) -> Result<&mut AsyncPgConnection, StoreError> {
+        self.open.0.as_deref_mut().ok_or_else(|| StoreError::Unavailable("the transaction has ended".to_owned()))
+    }
+}
