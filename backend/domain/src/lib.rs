@@ -5,5 +5,7 @@ pub mod card_file;
 pub mod card_pattern;
 pub mod compat;
 pub mod ctx;
+pub mod engine;
 pub mod marketplace;
 pub mod redemption_rules;
+pub mod shop_access;

@@ -25,6 +25,7 @@ pub(crate) mod sql;
 mod tx;
 
 pub mod migrate;
+pub mod shops;
 
 pub use error::StoreError;
 pub use keys::{DataKey, KeyRing, KeyRingError, SealError};

@@ -5,12 +5,15 @@
 //! keys its cache by the text. Placeholders are `$1` … `$9`, `$10` …, and each may occur several times.
 
 use std::marker::PhantomData;
+use std::str::FromStr;
 
 use diesel::QueryResult;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, Untyped};
+
+use crate::error::StoreError;
 
 /// Returns a statement with this text.
 pub(crate) const fn sql<'a>(text: &'static str) -> Sql<'a> {
@@ -80,4 +83,13 @@ impl QueryId for Sql<'_> {
 
 impl Query for Sql<'_> {
     type SqlType = Untyped;
+}
+
+/// Returns a stored text as the enum it names.
+pub(crate) fn parsed<T>(text: &str) -> Result<T, StoreError>
+where
+    T: FromStr,
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|unknown: T::Err| StoreError::Corrupt(unknown.to_string()))
 }

@@ -1,0 +1,110 @@
+//! What every tick of the engine works with, and what it tells the pools when it ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use kamiflow_kernel::{Clock, JobId, MerchantId, ShopId};
+use kamiflow_store::Store;
+
+use crate::ctx::{Actor, Ctx};
+use crate::marketplace::Marketplace;
+
+/// The engine's dependencies. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    /// Truth.
+    pub store: Store,
+    /// The platform.
+    pub market: Arc<dyn Marketplace>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Settings.
+    pub config: Arc<EngineConfig>,
+}
+
+/// Settings of the engine; all come from server configuration.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// How far behind the platform's clock a window ends: at least 180 s for production.
+    pub window_lag: Duration,
+    /// Windows with more orders are bisected.
+    pub window_max_orders: u32,
+    /// Slowest polling of an idle shop.
+    pub poll_ceiling: Duration,
+    /// Whether the gateway lets an identical `voucher_send` be sent again safely.
+    pub resend_safe: bool,
+    /// How long a started attempt may wait to leave this machine.
+    pub send_deadline: Duration,
+    /// Nobody resolves an attempt before its deadline plus this.
+    pub resolve_after: Duration,
+    /// Oldest evidence the gate accepts.
+    pub evidence_max_age: Duration,
+    /// Orders per tick.
+    pub batch: usize,
+    /// Longest tick.
+    pub tick_budget: Duration,
+    /// What `pickup_page` declares to the platform (protocol 4.4, inferred).
+    pub pickup_logistics_id: i64,
+    /// Tracking text of that declaration.
+    pub pickup_tracking: String,
+    /// Classified failures in a row after which an order is left to a person.
+    pub poison_after: i32,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            window_lag: Duration::from_secs(180),
+            window_max_orders: 2_000,
+            poll_ceiling: Duration::from_secs(300),
+            resend_safe: false,
+            send_deadline: Duration::from_secs(5),
+            resolve_after: Duration::from_secs(15),
+            evidence_max_age: Duration::from_secs(2),
+            batch: 50,
+            tick_budget: Duration::from_secs(2),
+            pickup_logistics_id: 999,
+            pickup_tracking: "virtual".to_owned(),
+            poison_after: 12,
+        }
+    }
+}
+
+impl Engine {
+    /// Returns the present moment.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// Returns the circumstances of a tick of the engine for a merchant.
+    #[must_use]
+    pub fn ctx(&self, pool: &'static str, merchant: MerchantId) -> Ctx {
+        Ctx { actor: Actor::Engine(pool), merchant, request_id: String::new(), now: self.now() }
+    }
+}
+
+/// Work that somebody should look at soon. Only saves time: a sweep finds what a lost wake would have said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Wake {
+    /// A shop's hints or deliveries.
+    Deliver(ShopId),
+    /// A shop's redemptions.
+    Redeem(ShopId),
+    /// A shop's windows.
+    Sync(ShopId),
+    /// A job.
+    Job(JobId),
+}
+
+/// How a tick ended.
+#[derive(Debug, Clone, Default)]
+pub struct TickOutcome {
+    /// When the same shop is due again in the same pool; `None`: when somebody wakes it.
+    pub next: Option<DateTime<Utc>>,
+    /// Others to wake.
+    pub wakes: Vec<Wake>,
+    /// Rows that moved; zero means that nothing was there to do.
+    pub done: usize,
+}
