@@ -5,6 +5,6 @@
 pub mod clock;
 pub mod config;
 pub mod health;
-// local follows
+pub mod local;
 pub mod shutdown;
 pub mod telemetry;
