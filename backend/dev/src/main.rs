@@ -1,2 +1,51 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands: `cargo dev …`.
+
+mod env_docs;
+mod repository;
+mod tidy;
+mod with_servers;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::repository::Repository;
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo dev", bin_name = "cargo dev")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Checks what the compiler does not: layers, names, file sizes, headers, documents.
+    Tidy,
+    /// Writes docs/reference/env.md from the declarations of the variables.
+    EnvDocs {
+        /// Writes nothing; fails if the file is out of date.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Runs a command with a private Postgres and Redis, and stops them when it ends.
+    #[command(after_help = "Example: cargo dev with-servers -- cargo nextest run --package kamiflow-store")]
+    WithServers {
+        /// The command and its arguments.
+        #[arg(trailing_var_arg = true, required = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
+    },
+}
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let repository = Repository::find()?;
+    match arguments.command {
+        Command::Tidy => tidy::run(&repository),
+        Command::EnvDocs { check } => env_docs::run(&repository, check),
+        Command::WithServers { command } => with_servers::run(&repository, &command),
+    }
+}
