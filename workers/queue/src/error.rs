@@ -46,6 +46,10 @@ impl QueueError {
 
 impl From<RedisError> for QueueError {
     fn from(error: RedisError) -> Self {
+        // Somebody's script runs for seconds; the server is there again when it is through.
+        if error.code() == Some("BUSY") {
+            return Self::Unavailable(Box::new(error));
+        }
         match error.kind() {
             ErrorKind::Io
             | ErrorKind::Server(

@@ -111,7 +111,9 @@ impl Lease {
 
     /// Renews every third of the lease time until the lease is lost or `shutdown` is cancelled.
     ///
-    /// Run it beside the work and stop working when it ends with [`KeepAliveEnd::Lost`].
+    /// Run it beside the work and stop working when it ends with [`KeepAliveEnd::Lost`]. While a process winds down,
+    /// its work in flight still needs its leases: pass a token that is cancelled when that work must end, not the one
+    /// that asks the process to stop.
     pub async fn keep_alive(&self, shutdown: &CancellationToken) -> KeepAliveEnd {
         let ttl = self.parts.queue.shared.config.lease_ttl;
         let mut held_until = Instant::now() + ttl;

@@ -1,6 +1,7 @@
 //! Tests of the mechanism against a real, private Redis.
 
 mod channels;
+mod connections;
 mod fairness;
 mod leases;
 mod limiter;

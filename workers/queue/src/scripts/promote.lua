@@ -5,8 +5,8 @@ for _, base in ipairs(KEYS) do
   if moved < budget then
     local due = redis.call('ZRANGEBYSCORE', base .. 'due', '-inf', now, 'LIMIT', 0, budget - moved)
     for _, entry in ipairs(due) do
-      redis.call('ZREM', base .. 'due', entry)
       admit(base, entry, limit, now)
+      redis.call('ZREM', base .. 'due', entry)
     end
     moved = moved + #due
   end

@@ -8,8 +8,9 @@ for i = 2, #ARGV, 2 do
       redis.call('HSET', base .. 'again', entry, at)
     end
   elseif at <= now then
-    redis.call('ZREM', base .. 'due', entry)
+    -- First what needs memory: once a script has written anything, Redis no longer refuses for lack of it.
     admit(base, entry, limit, now)
+    redis.call('ZREM', base .. 'due', entry)
   else
     redis.call('ZADD', base .. 'due', 'LT', at, entry)
   end

@@ -166,3 +166,40 @@ async fn a_consumer_is_deleted_only_when_nothing_is_pending_for_it() {
     assert!(queue.retire_consumers(POOL, Duration::ZERO).await.unwrap() > 0);
     assert_eq!(queue.retire_consumers(POOL, Duration::ZERO).await.unwrap(), 0, "none is left");
 }
+
+#[tokio::test]
+async fn what_was_delivered_to_a_consumer_that_died_before_its_lease_is_taken_over() {
+    let redis = TestRedis::start();
+    let queue = redis.queue().await;
+    let shop = entry("shop_1", "mer_1");
+    let mut living = queue.consumer(POOL).unwrap();
+    take(&mut living, 1).await;
+    queue.schedule(POOL, &shop, When::Now).await.unwrap();
+    let keys = &queue.shared.keys;
+    let stream = keys.ready(keys.partition_of(&shop), POOL);
+    redis.command(&queue, &["XREADGROUP", "GROUP", POOL, "dead", "STREAMS", &stream, ">"]).await;
+    let stats = queue.stats(POOL).await.unwrap();
+    assert_eq!((stats.pending, stats.leased), (1, 0));
+    assert!(take(&mut living, 1).await.is_empty());
+
+    let lease = living.take_over(1, Duration::ZERO).await.unwrap().remove(0);
+    assert_eq!(queue.complete(&lease, Next::Done).await.unwrap(), Completion::Completed);
+    assert_eq!(queue.stats(POOL).await.unwrap().backlog(), 0);
+}
+
+#[tokio::test]
+async fn deleting_the_record_of_a_consumer_that_waits_does_not_deafen_it() {
+    let redis = TestRedis::start();
+    let queue = redis.queue().await;
+    let mut consumer = queue.consumer(POOL).unwrap();
+    queue.schedule(POOL, &entry("shop_1", "mer_1"), When::Now).await.unwrap();
+    // Redis 7.0 keeps a record only from the first entry on.
+    let lease = take_one(&mut consumer).await;
+    assert_eq!(queue.complete(&lease, Next::Done).await.unwrap(), Completion::Completed);
+    let waiting = tokio::spawn(async move { consumer.take(1, LONG).await });
+    redis.until_blocked(&queue, 1).await;
+    assert!(queue.retire_consumers(POOL, Duration::ZERO).await.unwrap() > 0);
+    queue.schedule(POOL, &entry("shop_1", "mer_1"), When::Now).await.unwrap();
+    let leases = within(waiting).await.unwrap().unwrap();
+    assert_eq!(queue.complete(&leases[0], Next::Done).await.unwrap(), Completion::Completed);
+}

@@ -31,6 +31,17 @@ impl TestRedis {
         self.server = start_server(&self.folder);
     }
 
+    /// Stops the server in its tracks (`STOP`), as a frozen machine would, or lets it go on (`CONT`).
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.server.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &pid]).status().unwrap();
+        assert!(status.success());
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        socket(&self.folder)
+    }
+
     pub(crate) fn config(&self) -> QueueConfig {
         QueueConfig {
             limiter_settling: Duration::ZERO,
