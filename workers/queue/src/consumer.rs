@@ -147,9 +147,11 @@ impl Consumer {
         if created == 1 {
             self.queue.shared.emptied.notify_one();
         }
-        let leases = self.leases(taken, &token, Origin::Ready);
-        self.first = (self.first + 1) % self.queue.shared.keys.partitions();
-        Ok(leases)
+        // The next call begins behind the last partition served: with small takes every other start would serve the
+        // same busy partition again and again.
+        let served = taken.iter().map(|(position, _, _)| *position).max().unwrap_or(0);
+        self.first = (self.first + served) % self.queue.shared.keys.partitions();
+        Ok(self.leases(taken, &token, Origin::Ready))
     }
 
     /// Blocks on all streams of the pool at once. Redis wakes one reader per entry, so a crowd of processes does not
