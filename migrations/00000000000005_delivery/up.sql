@@ -81,7 +81,7 @@ BEGIN
         RETURN NEW;
     END IF;
     IF (OLD.state, NEW.state) NOT IN (
-        ('pending', 'reserved'), ('pending', 'released'), ('pending', 'delivered'),
+        ('pending', 'reserved'), ('pending', 'handing_over'), ('pending', 'released'), ('pending', 'delivered'),
         ('reserved', 'handing_over'), ('reserved', 'pending'), ('reserved', 'released'), ('reserved', 'delivered'),
         ('handing_over', 'reserved'), ('handing_over', 'delivered'), ('handing_over', 'released'),
         ('released', 'pending')) THEN
@@ -135,9 +135,9 @@ CREATE TABLE delivery_attempts (
     FOREIGN KEY (merchant_id, delivery_id) REFERENCES deliveries (merchant_id, id),
     FOREIGN KEY (merchant_id, data_key_id) REFERENCES data_keys (merchant_id, id)
 );
--- At most one attempt of a delivery is open at a time.
+-- At most one attempt of a delivery is under way at a time; earlier ones may still be unknown.
 CREATE UNIQUE INDEX delivery_attempts_one_open ON delivery_attempts (delivery_id)
-    WHERE state IN ('planned', 'started', 'unknown');
+    WHERE state IN ('planned', 'started');
 CALL tenant_table('delivery_attempts', 'SELECT, INSERT, UPDATE');
 
 CREATE FUNCTION delivery_attempts_guard() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -24,7 +24,12 @@ mod pool;
 pub(crate) mod sql;
 mod tx;
 
+pub mod exceptions;
 pub mod migrate;
+pub mod order_events;
+pub mod orders;
+pub mod outbox;
+pub mod rollups;
 pub mod shops;
 
 pub use error::StoreError;

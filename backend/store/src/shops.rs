@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, BigInt, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName};
 use diesel_async::RunQueryDsl;
-use kamiflow_kernel::{DataKeyId, GatewayKind, ShopId, ShopState};
+use kamiflow_kernel::{ApplicationId, DataKeyId, GatewayKind, MallId, MerchantId, ShopId, ShopState};
 use uuid::Uuid;
 
 use crate::error::StoreError;
@@ -111,4 +111,222 @@ pub async fn fetch_access(tx: &mut TenantTx, shop: ShopId) -> Result<AccessRow, 
     .await
     .optional()?
     .ok_or(StoreError::NotFound("shop"))
+}
+
+/// A shop to insert; it begins in trial run.
+#[derive(Debug, Clone)]
+pub struct NewShop<'a> {
+    /// Its id.
+    pub id: ShopId,
+    /// Owner of the application: the transaction's merchant or the platform.
+    pub application_owner: MerchantId,
+    /// The application it is connected through.
+    pub application: ApplicationId,
+    /// Which platform it lives on.
+    pub gateway: GatewayKind,
+    /// Its mall there.
+    pub mall: MallId,
+    /// The mall's name.
+    pub name: &'a str,
+    /// When it was connected.
+    pub connected_at: DateTime<Utc>,
+    /// Orders and after-sales updated since are read.
+    pub watermark: DateTime<Utc>,
+    /// First interval of polling, milliseconds.
+    pub interval_ms: i32,
+}
+
+/// A shop as lists show it.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct ShopRow {
+    /// Its id.
+    #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
+    pub id: ShopId,
+    /// Owner of the application.
+    #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
+    pub application_owner: MerchantId,
+    /// The application it is connected through.
+    #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
+    pub application: ApplicationId,
+    /// Which platform it lives on.
+    #[diesel(sql_type = Text, deserialize_as = String)]
+    pub gateway: GatewayKind,
+    /// Its mall there.
+    #[diesel(sql_type = BigInt)]
+    pub mall_id: i64,
+    /// The mall's name.
+    #[diesel(sql_type = Text)]
+    pub name: String,
+    /// Where it is.
+    #[diesel(sql_type = Text, deserialize_as = String)]
+    pub state: ShopState,
+    /// Why it is stopped.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub stop_reason: Option<String>,
+    /// Orders paid before it are backlog; none while the shop has not gone live.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub deliver_from: Option<DateTime<Utc>>,
+    /// When it was connected.
+    #[diesel(sql_type = Timestamptz)]
+    pub connected_at: DateTime<Utc>,
+}
+
+/// Inserts a shop in trial run, and where its reading begins.
+///
+/// # Errors
+/// Constraint `shops_mall_once` refuses a mall that is connected, by whichever merchant.
+pub async fn insert(tx: &mut TenantTx, new: &NewShop<'_>) -> Result<(), StoreError> {
+    let merchant = tx.merchant();
+    sql("INSERT INTO shops (id, merchant_id, application_merchant_id, application_id, gateway, mall_id, name, connected_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+    .bind::<SqlUuid, _>(new.id.as_uuid())
+    .bind::<SqlUuid, _>(merchant.as_uuid())
+    .bind::<SqlUuid, _>(new.application_owner.as_uuid())
+    .bind::<SqlUuid, _>(new.application.as_uuid())
+    .bind::<Text, _>(new.gateway.as_str())
+    .bind::<BigInt, _>(new.mall.0)
+    .bind::<Text, _>(new.name)
+    .bind::<Timestamptz, _>(new.connected_at)
+    .execute(tx.conn()?)
+    .await?;
+    sql("INSERT INTO shop_sync (shop_id, merchant_id, orders_watermark, refunds_watermark, interval_ms, next_due_at)
+         VALUES ($1, $2, $3, $3, $4, $5)")
+    .bind::<SqlUuid, _>(new.id.as_uuid())
+    .bind::<SqlUuid, _>(merchant.as_uuid())
+    .bind::<Timestamptz, _>(new.watermark)
+    .bind::<Integer, _>(new.interval_ms)
+    .bind::<Timestamptz, _>(new.connected_at)
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
+
+/// Reads a shop.
+///
+/// # Errors
+/// [`StoreError::NotFound`] for a shop of another merchant.
+pub async fn fetch(tx: &mut TenantTx, shop: ShopId) -> Result<ShopRow, StoreError> {
+    let merchant = tx.merchant().as_uuid();
+    sql("SELECT id, application_merchant_id AS application_owner, application_id AS application, gateway, mall_id, name,
+                state, stop_reason, deliver_from, connected_at
+           FROM shops WHERE merchant_id = $1 AND id = $2")
+    .bind::<SqlUuid, _>(merchant)
+    .bind::<SqlUuid, _>(shop.as_uuid())
+    .get_result(tx.conn()?)
+    .await
+    .optional()?
+    .ok_or(StoreError::NotFound("shop"))
+}
+
+/// Locks a shop and reads it.
+///
+/// # Errors
+/// [`StoreError::NotFound`] for a shop of another merchant.
+pub async fn lock(tx: &mut TenantTx, shop: ShopId) -> Result<ShopRow, StoreError> {
+    let merchant = tx.merchant().as_uuid();
+    // NO KEY: rows that refer to the shop may go on being inserted.
+    sql("SELECT id, application_merchant_id AS application_owner, application_id AS application, gateway, mall_id, name,
+                state, stop_reason, deliver_from, connected_at
+           FROM shops WHERE merchant_id = $1 AND id = $2 FOR NO KEY UPDATE")
+    .bind::<SqlUuid, _>(merchant)
+    .bind::<SqlUuid, _>(shop.as_uuid())
+    .get_result(tx.conn()?)
+    .await
+    .optional()?
+    .ok_or(StoreError::NotFound("shop"))
+}
+
+/// Returns the merchant's connected shop of a mall, if it has one.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn find_by_mall(
+    tx: &mut TenantTx,
+    gateway: GatewayKind,
+    mall: MallId,
+) -> Result<Option<ShopRow>, StoreError> {
+    let merchant = tx.merchant().as_uuid();
+    Ok(sql("SELECT id, application_merchant_id AS application_owner, application_id AS application, gateway, mall_id,
+                   name, state, stop_reason, deliver_from, connected_at
+              FROM shops WHERE merchant_id = $1 AND gateway = $2 AND mall_id = $3 AND state <> 'disconnected'")
+    .bind::<SqlUuid, _>(merchant)
+    .bind::<Text, _>(gateway.as_str())
+    .bind::<BigInt, _>(mall.0)
+    .get_result(tx.conn()?)
+    .await
+    .optional()?)
+}
+
+/// Lists the merchant's shops after a cursor, in the order they were connected; disconnected ones too.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list(tx: &mut TenantTx, after: Option<ShopId>, limit: i64) -> Result<Vec<ShopRow>, StoreError> {
+    let merchant = tx.merchant().as_uuid();
+    let after = after.map_or_else(Uuid::nil, ShopId::as_uuid);
+    // Ids are time-ordered.
+    Ok(sql("SELECT id, application_merchant_id AS application_owner, application_id AS application, gateway, mall_id,
+                   name, state, stop_reason, deliver_from, connected_at
+              FROM shops WHERE merchant_id = $1 AND id > $2 ORDER BY id LIMIT $3")
+    .bind::<SqlUuid, _>(merchant)
+    .bind::<SqlUuid, _>(after)
+    .bind::<BigInt, _>(limit)
+    .load(tx.conn()?)
+    .await?)
+}
+
+/// Where a shop goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShopChange<'a> {
+    /// Delivers orders paid from this moment on.
+    GoLive {
+        /// Orders paid before it are backlog.
+        deliver_from: DateTime<Utc>,
+    },
+    /// Back to showing what it would send.
+    TrialRun,
+    /// Calls nothing any more; what it was is remembered by `deliver_from`.
+    Stop {
+        /// Why.
+        reason: &'a str,
+    },
+    /// What it was before it was stopped: live if it has a `deliver_from`, else in trial run.
+    Resume,
+    /// Its mall may be connected anew.
+    Disconnect,
+}
+
+/// Changes where a shop is; a disconnected shop stays disconnected.
+///
+/// # Errors
+/// [`StoreError::NotFound`] for a shop of another merchant or one that is disconnected.
+pub async fn update_state(tx: &mut TenantTx, shop: ShopId, change: &ShopChange<'_>) -> Result<(), StoreError> {
+    let merchant = tx.merchant().as_uuid();
+    let bound =
+        |statement: &'static str| sql(statement).bind::<SqlUuid, _>(merchant).bind::<SqlUuid, _>(shop.as_uuid());
+    let statement = match change {
+        ShopChange::GoLive { deliver_from } => bound(
+            "UPDATE shops SET state = 'live', deliver_from = $3, stop_reason = NULL
+              WHERE merchant_id = $1 AND id = $2 AND state <> 'disconnected'",
+        )
+        .bind::<Timestamptz, _>(*deliver_from),
+        ShopChange::TrialRun => bound(
+            "UPDATE shops SET state = 'trial_run', deliver_from = NULL, stop_reason = NULL
+              WHERE merchant_id = $1 AND id = $2 AND state <> 'disconnected'",
+        ),
+        ShopChange::Stop { reason } => bound(
+            "UPDATE shops SET state = 'stopped', stop_reason = $3
+              WHERE merchant_id = $1 AND id = $2 AND state <> 'disconnected'",
+        )
+        .bind::<Text, _>(*reason),
+        ShopChange::Resume => bound(
+            "UPDATE shops SET state = CASE WHEN deliver_from IS NULL THEN 'trial_run' ELSE 'live' END, stop_reason = NULL
+              WHERE merchant_id = $1 AND id = $2 AND state <> 'disconnected'",
+        ),
+        ShopChange::Disconnect => bound(
+            "UPDATE shops SET state = 'disconnected' WHERE merchant_id = $1 AND id = $2 AND state <> 'disconnected'",
+        ),
+    };
+    let changed = statement.execute(tx.conn()?).await?;
+    if changed == 0 { Err(StoreError::NotFound("shop")) } else { Ok(()) }
 }

@@ -1,0 +1,77 @@
+//! Merchants: the tenants.
+
+use diesel::sql_types::{Integer, Text, Uuid as SqlUuid};
+use diesel::{OptionalExtension, QueryableByName};
+use diesel_async::RunQueryDsl;
+use kamiflow_kernel::MerchantId;
+use uuid::Uuid;
+
+use crate::error::StoreError;
+use crate::sql::sql;
+use crate::tx::TenantTx;
+
+/// A merchant to insert; its id is the transaction's.
+#[derive(Debug, Clone, Copy)]
+pub struct NewMerchant<'a> {
+    /// Shown to people.
+    pub name: &'a str,
+    /// Fastest polling of a shop, seconds.
+    pub poll_floor_s: i32,
+}
+
+/// A merchant.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct MerchantRow {
+    /// Its id.
+    #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
+    pub id: MerchantId,
+    /// Shown to people.
+    #[diesel(sql_type = Text)]
+    pub name: String,
+    /// Fastest polling of a shop, seconds.
+    #[diesel(sql_type = Integer)]
+    pub poll_floor_s: i32,
+}
+
+/// Inserts the merchant the transaction is bound to, and its data key at once, so that no two workers make one each.
+///
+/// # Errors
+/// A constraint refuses a merchant that exists.
+pub async fn insert(tx: &mut TenantTx, new: &NewMerchant<'_>) -> Result<(), StoreError> {
+    let merchant = tx.merchant();
+    sql("INSERT INTO merchants (id, name, poll_floor_s) VALUES ($1, $2, $3)")
+        .bind::<SqlUuid, _>(merchant.as_uuid())
+        .bind::<Text, _>(new.name)
+        .bind::<Integer, _>(new.poll_floor_s)
+        .execute(tx.conn()?)
+        .await?;
+    tx.data_key().await?;
+    Ok(())
+}
+
+/// Returns the transaction's merchant, if it exists.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn find(tx: &mut TenantTx) -> Result<Option<MerchantRow>, StoreError> {
+    let merchant = tx.merchant();
+    Ok(sql("SELECT id, name, poll_floor_s FROM merchants WHERE merchant_id = $1")
+        .bind::<SqlUuid, _>(merchant.as_uuid())
+        .get_result(tx.conn()?)
+        .await
+        .optional()?)
+}
+
+/// Changes how fast the merchant's shops may be polled, seconds.
+///
+/// # Errors
+/// A constraint refuses values outside 1 to 300.
+pub async fn update_poll_floor(tx: &mut TenantTx, seconds: i32) -> Result<(), StoreError> {
+    let merchant = tx.merchant();
+    sql("UPDATE merchants SET poll_floor_s = $2 WHERE merchant_id = $1")
+        .bind::<SqlUuid, _>(merchant.as_uuid())
+        .bind::<Integer, _>(seconds)
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}
