@@ -24,6 +24,10 @@ mod pool;
 pub(crate) mod sql;
 mod tx;
 
+pub mod attempts;
+pub mod card_claims;
+pub mod deliveries;
+pub mod delivery_lines;
 pub mod exceptions;
 pub mod migrate;
 pub mod order_events;
@@ -31,6 +35,7 @@ pub mod orders;
 pub mod outbox;
 pub mod rollups;
 pub mod shops;
+pub mod sku_lookup;
 
 pub use error::StoreError;
 pub use keys::{DataKey, KeyRing, KeyRingError, SealError};

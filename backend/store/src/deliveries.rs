@@ -1,0 +1,344 @@
+//! Deliveries: one per order, whatever happens.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::QueryableByName;
+use diesel::sql_types::{Array, BigInt, Bytea, Date, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use kamiflow_kernel::{DeliveryId, DeliveryMethod, DeliveryState, OrderId, PoolId, RedemptionMethod, ShopId};
+use uuid::Uuid;
+
+use crate::error::StoreError;
+use crate::orders::OrderKey;
+use crate::sql::{parsed, sql};
+use crate::tx::TenantTx;
+
+/// A delivery to plan for an order.
+#[derive(Debug, Clone)]
+pub struct NewDelivery {
+    /// Its order.
+    pub order: OrderKey,
+    /// The order's number.
+    pub order_sn: String,
+    /// The SKU.
+    pub sku: Uuid,
+    /// How.
+    pub method: DeliveryMethod,
+    /// How it is redeemed afterwards.
+    pub redemption: RedemptionMethod,
+    /// From which pool.
+    pub pool: Option<PoolId>,
+    /// Lines a full hand-over has.
+    pub lines_expected: i32,
+    /// When the deliver pool is to look at it.
+    pub due_at: Option<DateTime<Utc>>,
+    /// The latest shipping time.
+    pub last_ship_at: Option<DateTime<Utc>>,
+}
+
+/// A delivery as it is locked for work.
+#[derive(Debug, Clone, QueryableByName)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema, described there")]
+pub struct DeliveryRow {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: Uuid,
+    #[diesel(sql_type = Date)]
+    pub order_day: NaiveDate,
+    #[diesel(sql_type = SqlUuid)]
+    pub order_id: Uuid,
+    #[diesel(sql_type = Text)]
+    pub order_sn: String,
+    #[diesel(sql_type = SqlUuid)]
+    pub sku_id: Uuid,
+    #[diesel(sql_type = Text)]
+    method: String,
+    #[diesel(sql_type = Text)]
+    redemption_method: String,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub pool_id: Option<Uuid>,
+    #[diesel(sql_type = Integer)]
+    pub lines_expected: i32,
+    #[diesel(sql_type = Text)]
+    state: String,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub due_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = BigInt)]
+    pub fence: i64,
+    #[diesel(sql_type = Integer)]
+    pub failures: i32,
+    #[diesel(sql_type = Nullable<Bytea>)]
+    pub payload_hash: Option<Vec<u8>>,
+    #[diesel(sql_type = Timestamptz)]
+    pub created_at: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub delivered_at: Option<DateTime<Utc>>,
+}
+
+impl DeliveryRow {
+    /// Returns the id.
+    #[must_use]
+    pub const fn id(&self) -> DeliveryId {
+        DeliveryId::from_uuid(self.id)
+    }
+
+    /// Returns the order's key.
+    #[must_use]
+    pub const fn order(&self) -> OrderKey {
+        OrderKey { day: self.order_day, id: OrderId::from_uuid(self.order_id) }
+    }
+
+    /// Returns the state.
+    ///
+    /// # Errors
+    /// When the stored text is unknown to this program.
+    pub fn state(&self) -> Result<DeliveryState, StoreError> {
+        parsed(&self.state)
+    }
+
+    /// Returns the method.
+    ///
+    /// # Errors
+    /// When the stored text is unknown to this program.
+    pub fn method(&self) -> Result<DeliveryMethod, StoreError> {
+        parsed(&self.method)
+    }
+
+    /// Returns the redemption method.
+    ///
+    /// # Errors
+    /// When the stored text is unknown to this program.
+    pub fn redemption(&self) -> Result<RedemptionMethod, StoreError> {
+        parsed(&self.redemption_method)
+    }
+}
+
+macro_rules! delivery_columns {
+    ($before:literal, $after:literal) => {
+        concat!(
+            $before,
+            "d.id, d.order_day, d.order_id, d.order_sn, d.sku_id, d.method, d.redemption_method, d.pool_id, \
+             d.lines_expected, d.state, d.due_at, d.fence, d.failures, d.payload_hash, d.created_at, d.delivered_at",
+            $after
+        )
+    };
+}
+
+/// Plans deliveries; an order that has one keeps it. A pending one is mapped anew, so that a corrected mapping counts.
+///
+/// # Errors
+/// When the connection is lost or a constraint refuses.
+pub async fn plan(tx: &mut TenantTx, shop: ShopId, news: &[NewDelivery]) -> Result<usize, StoreError> {
+    if news.is_empty() {
+        return Ok(0);
+    }
+    let ids: Vec<Uuid> = news.iter().map(|_| DeliveryId::generate().as_uuid()).collect();
+    Ok(sql("INSERT INTO deliveries AS d (merchant_id, shop_id, id, order_day, order_id, order_sn, sku_id, method,
+                                         redemption_method, pool_id, lines_expected, due_at, last_ship_at)
+            SELECT $1, $2, i.* FROM unnest($3::uuid[], $4::date[], $5::uuid[], $6::text[], $7::uuid[], $8::text[],
+                $9::text[], $10::uuid[], $11::integer[], $12::timestamptz[], $13::timestamptz[]) AS i
+            ON CONFLICT (shop_id, order_sn) DO UPDATE
+               SET sku_id = excluded.sku_id, method = excluded.method, redemption_method = excluded.redemption_method,
+                   pool_id = excluded.pool_id, lines_expected = excluded.lines_expected, due_at = excluded.due_at,
+                   last_ship_at = excluded.last_ship_at, state = 'pending'
+             WHERE d.state IN ('pending', 'released') AND d.payload_hash IS NULL AND d.merchant_id = excluded.merchant_id")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(shop.as_uuid())
+    .bind::<Array<SqlUuid>, _>(ids)
+    .bind::<Array<Date>, _>(news.iter().map(|new| new.order.day).collect::<Vec<_>>())
+    .bind::<Array<SqlUuid>, _>(news.iter().map(|new| new.order.id.as_uuid()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(news.iter().map(|new| new.order_sn.as_str()).collect::<Vec<_>>())
+    .bind::<Array<SqlUuid>, _>(news.iter().map(|new| new.sku).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(news.iter().map(|new| new.method.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(news.iter().map(|new| new.redemption.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Nullable<SqlUuid>>, _>(news.iter().map(|new| new.pool.map(PoolId::as_uuid)).collect::<Vec<_>>())
+    .bind::<Array<Integer>, _>(news.iter().map(|new| new.lines_expected).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Timestamptz>>, _>(news.iter().map(|new| new.due_at).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Timestamptz>>, _>(news.iter().map(|new| new.last_ship_at).collect::<Vec<_>>())
+    .execute(tx.conn()?)
+    .await?)
+}
+
+/// Locks the deliveries of orders; ones that somebody else works on are left out. Index deliveries_once.
+///
+/// # Errors
+/// When the connection is lost.
+pub async fn lock_by_sn(tx: &mut TenantTx, shop: ShopId, sns: &[&str]) -> Result<Vec<DeliveryRow>, StoreError> {
+    Ok(sql(delivery_columns!(
+        "SELECT ",
+        " FROM deliveries d WHERE d.merchant_id = $1 AND d.shop_id = $2 AND d.order_sn = ANY ($3)
+         ORDER BY d.id FOR UPDATE SKIP LOCKED"
+    ))
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(shop.as_uuid())
+    .bind::<Array<Text>, _>(sns.to_vec())
+    .load(tx.conn()?)
+    .await?)
+}
+
+/// Locks the deliveries of orders, waiting for whoever works on them. Index deliveries_once.
+///
+/// # Errors
+/// When the connection is lost or the wait is too long.
+pub async fn lock_waiting(tx: &mut TenantTx, shop: ShopId, sns: &[&str]) -> Result<Vec<DeliveryRow>, StoreError> {
+    Ok(sql(delivery_columns!(
+        "SELECT ",
+        " FROM deliveries d WHERE d.merchant_id = $1 AND d.shop_id = $2 AND d.order_sn = ANY ($3)
+         ORDER BY d.id FOR UPDATE"
+    ))
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(shop.as_uuid())
+    .bind::<Array<Text>, _>(sns.to_vec())
+    .load(tx.conn()?)
+    .await?)
+}
+
+/// Finds the delivery of an order.
+///
+/// # Errors
+/// When the connection is lost.
+pub async fn find_by_sn(tx: &mut TenantTx, shop: ShopId, sn: &str) -> Result<Option<DeliveryRow>, StoreError> {
+    let rows: Vec<DeliveryRow> = sql(delivery_columns!(
+        "SELECT ",
+        " FROM deliveries d WHERE d.merchant_id = $1 AND d.shop_id = $2 AND d.order_sn = $3"
+    ))
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(shop.as_uuid())
+    .bind::<Text, _>(sn)
+    .load(tx.conn()?)
+    .await?;
+    Ok(rows.into_iter().next())
+}
+
+/// A delivery that is due.
+#[derive(Debug, Clone, QueryableByName)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema, described there")]
+pub struct DueDelivery {
+    #[diesel(sql_type = Text)]
+    pub order_sn: String,
+    #[diesel(sql_type = Text)]
+    state: String,
+}
+
+impl DueDelivery {
+    /// Returns whether an attempt of it has started and is unresolved.
+    #[must_use]
+    pub fn is_unresolved(&self) -> bool {
+        self.state == DeliveryState::HandingOver.as_str()
+    }
+}
+
+/// Lists what is due in a shop, the earliest latest-shipping time first. Index deliveries_due.
+///
+/// # Errors
+/// When the connection is lost.
+pub async fn list_due(
+    tx: &mut TenantTx,
+    shop: ShopId,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<DueDelivery>, StoreError> {
+    Ok(sql("SELECT d.order_sn, d.state FROM deliveries d
+             WHERE d.merchant_id = $1 AND d.shop_id = $2 AND d.due_at <= $3
+             ORDER BY d.last_ship_at NULLS LAST, d.due_at LIMIT $4")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(shop.as_uuid())
+    .bind::<Timestamptz, _>(now)
+    .bind::<BigInt, _>(limit)
+    .load(tx.conn()?)
+    .await?)
+}
+
+/// Returns when the next delivery or hint of a shop is due.
+///
+/// # Errors
+/// When the connection is lost.
+pub async fn next_due(tx: &mut TenantTx, shop: ShopId) -> Result<Option<DateTime<Utc>>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Next {
+        #[diesel(sql_type = Nullable<Timestamptz>)]
+        at: Option<DateTime<Utc>>,
+    }
+    let next: Next = sql("SELECT least(
+            (SELECT min(d.due_at) FROM deliveries d WHERE d.merchant_id = $1 AND d.shop_id = $2 AND d.due_at IS NOT NULL),
+            (SELECT min(h.due_at) FROM order_hints h WHERE h.merchant_id = $1 AND h.shop_id = $2)) AS at")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(shop.as_uuid())
+    .get_result(tx.conn()?)
+    .await?;
+    Ok(next.at)
+}
+
+/// A change of one delivery that is locked or fenced.
+#[derive(Debug, Clone)]
+pub struct DeliveryChange {
+    /// Which.
+    pub id: DeliveryId,
+    /// The fence the writer holds; another fence means that somebody took over, and nothing is written.
+    pub fence: i64,
+    /// The next fence, equal to `fence` unless the writer takes over.
+    pub next_fence: i64,
+    /// The new state.
+    pub state: DeliveryState,
+    /// When it is to be looked at again.
+    pub due_at: Option<DateTime<Utc>>,
+    /// Classified failures in a row.
+    pub failures: i32,
+    /// The payload, once it is fixed.
+    pub payload_hash: Option<Vec<u8>>,
+    /// When it was delivered.
+    pub delivered_at: Option<DateTime<Utc>>,
+}
+
+/// Writes changes where the fence still is the writer's; returns the deliveries written.
+///
+/// # Errors
+/// When a trigger refuses or the connection is lost.
+pub async fn update_fenced(tx: &mut TenantTx, changes: &[DeliveryChange]) -> Result<Vec<DeliveryId>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Written {
+        #[diesel(sql_type = SqlUuid)]
+        id: Uuid,
+    }
+    if changes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let written: Vec<Written> = sql("UPDATE deliveries d
+               SET state = i.state, fence = i.next_fence, due_at = i.due_at, failures = i.failures,
+                   payload_hash = coalesce(d.payload_hash, i.payload_hash), delivered_at = i.delivered_at
+              FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::timestamptz[], $7::integer[],
+                          $8::bytea[], $9::timestamptz[])
+                AS i (id, fence, next_fence, state, due_at, failures, payload_hash, delivered_at)
+             WHERE d.merchant_id = $1 AND d.id = i.id AND d.fence = i.fence
+         RETURNING d.id")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<Array<SqlUuid>, _>(changes.iter().map(|c| c.id.as_uuid()).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(changes.iter().map(|c| c.fence).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(changes.iter().map(|c| c.next_fence).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(changes.iter().map(|c| c.state.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Timestamptz>>, _>(changes.iter().map(|c| c.due_at).collect::<Vec<_>>())
+    .bind::<Array<Integer>, _>(changes.iter().map(|c| c.failures).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Bytea>>, _>(changes.iter().map(|c| c.payload_hash.as_deref()).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Timestamptz>>, _>(changes.iter().map(|c| c.delivered_at).collect::<Vec<_>>())
+    .load(tx.conn()?)
+    .await?;
+    Ok(written.into_iter().map(|row| DeliveryId::from_uuid(row.id)).collect())
+}
+
+/// Sets when deliveries are to be looked at again, without touching anything else.
+///
+/// # Errors
+/// When the connection is lost.
+pub async fn reschedule(
+    tx: &mut TenantTx,
+    shop: ShopId,
+    sns: &[&str],
+    due_at: Option<DateTime<Utc>>,
+) -> Result<usize, StoreError> {
+    Ok(sql("UPDATE deliveries SET due_at = $4
+             WHERE merchant_id = $1 AND shop_id = $2 AND order_sn = ANY ($3) AND state IN ('pending', 'reserved')")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(shop.as_uuid())
+    .bind::<Array<Text>, _>(sns.to_vec())
+    .bind::<Nullable<Timestamptz>, _>(due_at)
+    .execute(tx.conn()?)
+    .await?)
+}
