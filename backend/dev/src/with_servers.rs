@@ -2,7 +2,7 @@
 //!
 //! Each run has a folder of its own, so runs do not disturb each other; folders of runs that were
 //! killed are removed by the next one. On Ctrl-C the terminal signals the command too: it is waited
-//! for, and then the servers stop. On SIGTERM, which reaches us alone, the command is ended.
+//! for, and then the servers stop. SIGTERM reaches us alone and is passed on.
 
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt as _;
@@ -11,6 +11,8 @@ use std::process::{ExitCode, ExitStatus};
 use anyhow::{Context as _, Result, bail};
 use kamiflow_runtime::config::{EnvSource as _, ProcessEnv, TestServers};
 use kamiflow_runtime::local::{self, LocalServers, PostgresOptions};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -41,7 +43,7 @@ async fn run_command(servers: &LocalServers, command: &[OsString]) -> Result<Exi
             status = child.wait() => return Ok(status?),
             // The terminal has sent it to the command as well, whose choice it is when to end.
             _ = interrupt.recv() => {}
-            _ = terminate.recv() => child.start_kill()?,
+            _ = terminate.recv() => pass_on(&child)?,
         }
     }
 }
@@ -62,6 +64,14 @@ fn spawn(servers: &LocalServers, command: &[OsString]) -> Result<Child> {
         }
     }
     child.spawn().with_context(|| format!("could not run {}", program.display()))
+}
+
+/// Asks the command to end, so that it can end what it started.
+fn pass_on(child: &Child) -> Result<()> {
+    if let Some(id) = child.id() {
+        kill(Pid::from_raw(i32::try_from(id)?), Signal::SIGTERM)?;
+    }
+    Ok(())
 }
 
 /// Shells report a signal as 128 + its number.
