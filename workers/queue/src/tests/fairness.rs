@@ -168,3 +168,24 @@ async fn a_raised_limit_takes_effect_without_a_completion() {
     generous.promote(POOL, 10).await.unwrap();
     assert_eq!(take(&mut generous.consumer(POOL).unwrap(), 10).await.len(), 3);
 }
+
+#[tokio::test]
+async fn a_newcomer_does_not_overtake_its_groups_line_when_a_slot_runs_out() {
+    let redis = TestRedis::start();
+    let queue = redis
+        .queue_with(|config| {
+            config.group_limit = 1;
+            config.lease_ttl = Duration::from_millis(50);
+        })
+        .await;
+    let mut consumer = queue.consumer(POOL).unwrap();
+    queue.schedule(POOL, &entry("abandoned", "mer_a"), When::Now).await.unwrap();
+    drop(take_one(&mut consumer).await);
+    queue.schedule(POOL, &entry("waiting", "mer_a"), When::Now).await.unwrap();
+    let run_out = super::support::server_now(&queue).await + chrono::TimeDelta::milliseconds(60);
+    within(async { while super::support::server_now(&queue).await < run_out {} }).await;
+    queue.schedule(POOL, &entry("newcomer", "mer_a"), When::Now).await.unwrap();
+    queue.promote(POOL, 10).await.unwrap();
+    // The take-over of the abandoned one is refused, since its slot is in use again.
+    assert_eq!(take_one(&mut consumer).await.member(), "waiting");
+}
