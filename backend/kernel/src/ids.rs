@@ -61,6 +61,11 @@ macro_rules! typed_ids {
             }
         }
 
+        // Rows of the store are read with it.
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self { Self(id) }
+        }
+
         impl TryFrom<String> for $name {
             type Error = IdParseError;
             fn try_from(text: String) -> Result<Self, Self::Error> { text.parse() }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::error::StoreError;
 use crate::shops::CLIENT_SECRET;
 use crate::sql::sql;
+use crate::stored::Stored;
 use crate::tx::TenantTx;
 
 /// An application to insert; its owner is the transaction's merchant.
@@ -41,7 +42,7 @@ pub struct ApplicationRow {
     #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
     pub owner: MerchantId,
     /// Which platform it is registered on.
-    #[diesel(sql_type = Text, deserialize_as = String)]
+    #[diesel(sql_type = Text, deserialize_as = Stored<GatewayKind>)]
     pub gateway: GatewayKind,
     /// Its public id there.
     #[diesel(sql_type = Text)]
@@ -102,10 +103,12 @@ pub async fn find_by_client(
     client_id: &str,
 ) -> Result<Option<ApplicationRow>, StoreError> {
     let merchant = tx.merchant();
-    Ok(sql("SELECT id, merchant_id AS owner, gateway, client_id, data_key_id, client_secret_sealed, app_type, packages,
+    Ok(sql(
+        "SELECT id, merchant_id AS owner, gateway, client_id, data_key_id, client_secret_sealed, app_type, packages,
                    state, stop_reason, denied_apis
               FROM applications
-             WHERE merchant_id IN ($1, '00000000-0000-0000-0000-000000000000') AND gateway = $2 AND client_id = $3")
+             WHERE merchant_id IN ($1, '00000000-0000-0000-0000-000000000000') AND gateway = $2 AND client_id = $3",
+    )
     .bind::<SqlUuid, _>(merchant.as_uuid())
     .bind::<Text, _>(gateway.as_str())
     .bind::<Text, _>(client_id)
@@ -138,11 +141,13 @@ pub async fn fetch(tx: &mut TenantTx, id: ApplicationId) -> Result<ApplicationRo
 /// When the statement fails.
 pub async fn list(tx: &mut TenantTx) -> Result<Vec<ApplicationRow>, StoreError> {
     let merchant = tx.merchant();
-    Ok(sql("SELECT id, merchant_id AS owner, gateway, client_id, data_key_id, client_secret_sealed, app_type, packages,
+    Ok(sql(
+        "SELECT id, merchant_id AS owner, gateway, client_id, data_key_id, client_secret_sealed, app_type, packages,
                    state, stop_reason, denied_apis
               FROM applications
              WHERE merchant_id IN ($1, '00000000-0000-0000-0000-000000000000')
-             ORDER BY created_at, id LIMIT 1000")
+             ORDER BY created_at, id LIMIT 1000",
+    )
     .bind::<SqlUuid, _>(merchant.as_uuid())
     .load(tx.conn()?)
     .await?)

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 use crate::sql::{parsed, sql};
+use crate::stored::Stored;
 use crate::tx::TenantTx;
 
 /// Place of the sealed secret of an application; the row is the application.
@@ -149,7 +150,7 @@ pub struct ShopRow {
     #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
     pub application: ApplicationId,
     /// Which platform it lives on.
-    #[diesel(sql_type = Text, deserialize_as = String)]
+    #[diesel(sql_type = Text, deserialize_as = Stored<GatewayKind>)]
     pub gateway: GatewayKind,
     /// Its mall there.
     #[diesel(sql_type = BigInt)]
@@ -158,7 +159,7 @@ pub struct ShopRow {
     #[diesel(sql_type = Text)]
     pub name: String,
     /// Where it is.
-    #[diesel(sql_type = Text, deserialize_as = String)]
+    #[diesel(sql_type = Text, deserialize_as = Stored<ShopState>)]
     pub state: ShopState,
     /// Why it is stopped.
     #[diesel(sql_type = Nullable<Text>)]
