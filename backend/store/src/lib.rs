@@ -27,6 +27,7 @@ mod tx;
 
 pub mod applications;
 pub mod attempts;
+pub mod audit;
 pub mod card_claims;
 pub mod card_pools;
 pub mod card_uses;
@@ -35,16 +36,20 @@ pub mod credentials;
 pub mod deliveries;
 pub mod delivery_lines;
 pub mod exceptions;
+pub mod jobs;
 pub mod merchants;
 pub mod migrate;
 pub mod order_events;
 pub mod orders;
 pub mod outbox;
+pub mod pauses;
 pub mod products;
 pub mod rollups;
+pub mod rules;
 pub mod shops;
 pub mod sku_lookup;
 pub mod stock_waits;
+pub mod system;
 
 pub use error::StoreError;
 pub use keys::{DataKey, KeyRing, KeyRingError, SealError};
