@@ -74,3 +74,6 @@ fn failure(meta: &ApiMeta, raw: &RawValue) -> Option<CallError> {
     let failure = Failure { code: error.error_code?, sub_code: error.sub_code, message, request_id: error.request_id };
     Some(failure.classify(meta))
 }
+
+#[cfg(test)]
+mod tests;

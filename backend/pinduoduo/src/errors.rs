@@ -86,11 +86,11 @@ pub struct CallError {
     /// The platform's main code, when it answered with one.
     pub code: Option<i64>,
     /// The platform's sub code, when it answered with one.
-    pub sub_code: Option<String>,
+    pub sub_code: Option<Box<str>>,
     /// The platform's text or our own, one line, at most 200 characters.
-    pub message: String,
+    pub message: Box<str>,
     /// The platform's number of the request, for its support.
-    pub request_id: Option<String>,
+    pub request_id: Option<Box<str>>,
 }
 
 impl std::error::Error for CallError {}
@@ -177,8 +177,8 @@ impl Failure {
 }
 
 /// One line of at most [`MESSAGE_LIMIT`] characters: the text reaches logs and pages.
-fn clean(text: &str) -> String {
-    text.chars().filter(|character| !character.is_control()).take(MESSAGE_LIMIT).collect()
+fn clean(text: &str) -> Box<str> {
+    text.chars().filter(|character| !character.is_control()).take(MESSAGE_LIMIT).collect::<String>().into_boxed_str()
 }
 
 #[cfg(test)]

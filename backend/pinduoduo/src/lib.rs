@@ -1,6 +1,7 @@
 //! The Pinduoduo Open Platform client: signing, typed calls, error classes, limits and message push.
 
 pub mod api;
+mod card_key;
 mod client;
 mod envelope;
 pub mod errors;
@@ -8,15 +9,17 @@ mod keys;
 pub mod limits;
 mod params;
 mod prepared;
+pub mod push;
 pub mod sign;
 mod tls;
 mod wire;
 
 pub use api::{Api, ApiMeta};
+pub use card_key::{CardKey, CardKeyError};
 pub use client::{CallOptions, Client, ClientConfig, ClientError};
 pub use errors::{CallError, ErrorClass};
 pub use keys::{AppKeys, MallToken};
 pub use params::Params;
 pub use prepared::{PreparedCall, PreparedCallError};
 pub use tls::install_crypto_provider;
-pub use wire::{CipherText, Listing, Unreadable};
+pub use wire::{CipherShape, CipherText, Listing, Unreadable};

@@ -155,3 +155,6 @@ impl Caller<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -257,3 +257,6 @@ fn plain_decimal(text: &str) -> Option<String> {
     };
     Some(if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") })
 }
+
+#[cfg(test)]
+mod tests;
