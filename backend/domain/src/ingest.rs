@@ -1,0 +1,267 @@
+//! The one way an order enters: push, peek, window and gate all come through here.
+//!
+//! ```text
+//! read (no transaction) ──► lock the orders ──► merge ──► decide ──► write orders, plan deliveries, close, burn
+//! ```
+//! A read that is older than what is stored changes nothing. A read with the same `updated_at` but other content
+//! keeps the more restrictive of both and asks for another read, because the platform's times have whole seconds
+//! and nobody can say which came later. What the engine decides about an order ([`decide`]) is a pure function of
+//! the order, its SKU's mapping and the shop, so it is the same wherever the order was read.
+
+mod decide;
+mod effects;
+mod merge;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use chrono::{DateTime, Duration, Utc};
+use kamiflow_kernel::{OrderSn, OrderState};
+use kamiflow_store::order_events::NewEvent;
+use kamiflow_store::order_hints::{HintSource, NewHints};
+use kamiflow_store::orders::OrderRow;
+use kamiflow_store::sku_lookup::SkuFacts;
+use kamiflow_store::{StoreError, TenantTx, order_events, order_hints, orders, rollups, sku_lookup};
+use serde_json::json;
+
+pub use decide::{Decision, decide};
+pub use effects::settle_refund_after_send;
+
+use crate::engine::Wake;
+use crate::marketplace::PlatformOrder;
+use crate::shop_access::Shop;
+use merge::Merge;
+
+/// What brought an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// A cheap look up to now.
+    Peek,
+    /// A window that proves coverage.
+    Window,
+    /// A hint, from push or from ourselves.
+    Hint,
+    /// The read before a hand-over or a redemption.
+    Gate,
+    /// An operator's reconciliation.
+    Reconcile,
+}
+
+impl Source {
+    /// Returns the name stored with the order.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Peek => "peek",
+            Self::Window => "window",
+            Self::Hint => "hint",
+            Self::Gate => "gate",
+            Self::Reconcile => "reconcile",
+        }
+    }
+}
+
+/// One read of the platform.
+#[derive(Debug, Clone, Copy)]
+pub struct Read {
+    /// When it began, by our clock.
+    pub started: DateTime<Utc>,
+    /// What it was.
+    pub source: Source,
+}
+
+/// What an ingestion found.
+#[derive(Debug, Clone, Default)]
+pub struct Ingested {
+    /// Orders never seen before.
+    pub fresh: usize,
+    /// Orders that changed.
+    pub changed: usize,
+    /// Orders that a hint had announced.
+    pub announced: usize,
+    /// Who should look now.
+    pub wakes: Vec<Wake>,
+}
+
+/// An order between the merge and the write.
+struct Item {
+    row: OrderRow,
+    before: Option<OrderRow>,
+    /// The platform's content is other than it was.
+    content_changed: bool,
+    read_again: bool,
+}
+
+/// Stores what was read about orders of a shop, and does what follows from it.
+///
+/// # Errors
+/// When the store fails; nothing is kept then, and running again with the same read is safe.
+pub async fn ingest(
+    tx: &mut TenantTx,
+    shop: &Shop,
+    read_orders: &[PlatformOrder],
+    read: Read,
+) -> Result<Ingested, StoreError> {
+    let id = shop.access.shop;
+    let latest = latest_by_number(read_orders);
+    let sns: Vec<OrderSn> = latest.values().map(|order| order.order_sn.clone()).collect();
+    let announced = order_hints::clear_read(tx, id, &sns, read.started).await?;
+    let mut items = lock_and_merge(tx, shop, &latest, &sns, read).await?;
+
+    let skus: Vec<i64> =
+        items.iter().map(|item| item.row.platform_sku_id).collect::<HashSet<_>>().into_iter().collect();
+    let facts: HashMap<i64, SkuFacts> =
+        sku_lookup::list(tx, id, &skus).await?.into_iter().map(|sku| (sku.platform_sku_id, sku)).collect();
+    let mut decided = Vec::with_capacity(items.len());
+    for item in &mut items {
+        let decision = decide(&item.row, facts.get(&item.row.platform_sku_id), shop)?;
+        decision.write_state(&mut item.row);
+        decided.push(decision);
+    }
+
+    let report = write(tx, shop, &items, read).await?;
+    let batch = effects::Batch { items: &items, decisions: &decided, facts: &facts, read };
+    let mut wakes = effects::apply(tx, shop, &batch).await?;
+    wakes.dedup();
+    Ok(Ingested { announced, wakes, ..report })
+}
+
+/// The same order may stand on two pages of one read: its latest state counts.
+fn latest_by_number(read_orders: &[PlatformOrder]) -> BTreeMap<&str, &PlatformOrder> {
+    let mut latest: BTreeMap<&str, &PlatformOrder> = BTreeMap::new();
+    for order in read_orders {
+        latest
+            .entry(order.order_sn.as_str())
+            .and_modify(|known| {
+                if order.updated_at >= known.updated_at {
+                    *known = order;
+                }
+            })
+            .or_insert(order);
+    }
+    latest
+}
+
+async fn lock_and_merge(
+    tx: &mut TenantTx,
+    shop: &Shop,
+    latest: &BTreeMap<&str, &PlatformOrder>,
+    sns: &[OrderSn],
+    read: Read,
+) -> Result<Vec<Item>, StoreError> {
+    let stored = orders::lock_by_sn(tx, shop.access.shop, sns).await?;
+    let mut known: HashMap<String, OrderRow> = stored.into_iter().map(|row| (row.order_sn.clone(), row)).collect();
+    let fresh: Vec<OrderRow> = latest
+        .values()
+        .filter(|order| !known.contains_key(order.order_sn.as_str()))
+        .map(|order| merge::new_row(order, read))
+        .collect();
+    let inserted: HashSet<String> = orders::insert_new(tx, shop.access.shop, &fresh).await?.into_iter().collect();
+    // Another reader inserted these meanwhile; its rows count as known.
+    let raced: Vec<OrderSn> = fresh
+        .iter()
+        .filter(|row| !inserted.contains(&row.order_sn))
+        .filter_map(|row| row.order_sn.parse().ok())
+        .collect();
+    if !raced.is_empty() {
+        let rows = orders::lock_by_sn(tx, shop.access.shop, &raced).await?;
+        known.extend(rows.into_iter().map(|row| (row.order_sn.clone(), row)));
+    }
+    let mut items: Vec<Item> = fresh
+        .into_iter()
+        .filter(|row| inserted.contains(&row.order_sn))
+        .map(|row| Item { row, before: None, content_changed: true, read_again: false })
+        .collect();
+    for (sn, before) in known {
+        let Some(order) = latest.get(sn.as_str()) else { continue };
+        let (row, content_changed, read_again) = match merge::merge(&before, &merge::new_row(order, read)) {
+            Merge::Unchanged => (before.clone(), false, false),
+            Merge::Take(row) => (row, true, false),
+            Merge::Restrict(row) => (row, true, true),
+        };
+        items.push(Item { row, before: Some(before), content_changed, read_again });
+    }
+    items.sort_by(|a, b| a.row.order_sn.cmp(&b.row.order_sn));
+    Ok(items)
+}
+
+async fn write(tx: &mut TenantTx, shop: &Shop, items: &[Item], read: Read) -> Result<Ingested, StoreError> {
+    let id = shop.access.shop;
+    let moved = |item: &&Item| match &item.before {
+        Some(before) => item.content_changed || before.state != item.row.state || before.verdict != item.row.verdict,
+        // Inserted as seen; a decision may have moved it since.
+        None => item.row.state != OrderState::Seen.as_str() || !item.row.verdict.is_empty(),
+    };
+    let changes: Vec<OrderRow> = items.iter().filter(moved).map(|item| item.row.clone()).collect();
+    orders::update_content(tx, id, &changes).await?;
+
+    let mut events = Vec::new();
+    for item in items {
+        if item.before.is_none() {
+            events.push(event(
+                item,
+                "seen",
+                json!({ "source": read.source.as_str(), "quantity": item.row.goods_count }),
+            ));
+        } else if item.content_changed {
+            events.push(event(item, "changed", platform_change(item)));
+        }
+        let was = item.before.as_ref().map_or(OrderState::Seen.as_str(), |before| before.state.as_str());
+        if was != item.row.state {
+            events.push(event(
+                item,
+                "state",
+                json!({ "to": item.row.state, "cause": item.row.state_cause, "reason": item.row.verdict }),
+            ));
+        }
+    }
+    order_events::append(tx, read.started, &events).await?;
+
+    let again: Vec<OrderSn> =
+        items.iter().filter(|item| item.read_again).filter_map(|item| item.row.order_sn.parse().ok()).collect();
+    if !again.is_empty() {
+        let hints = NewHints {
+            dirty_since: read.started,
+            due_at: read.started + Duration::seconds(3),
+            source: HintSource::Conflict,
+        };
+        order_hints::upsert(tx, id, &again, hints).await?;
+    }
+
+    let fresh = items.iter().filter(|item| item.before.is_none()).count();
+    let skipped = items
+        .iter()
+        .filter(|item| {
+            item.row.state == OrderState::Skipped.as_str()
+                && item.before.as_ref().is_none_or(|before| before.state != item.row.state)
+        })
+        .count();
+    rollups::add(tx, id, read.started, &[("orders_seen", count(fresh)), ("orders_skipped", count(skipped))]).await?;
+    let changed = items.iter().filter(|item| item.before.is_some() && item.content_changed).count();
+    Ok(Ingested { fresh, changed, announced: 0, wakes: Vec::new() })
+}
+
+fn platform_change(item: &Item) -> serde_json::Value {
+    let mut detail = serde_json::Map::new();
+    let Some(before) = &item.before else { return detail.into() };
+    let fields = [
+        ("order_status", before.order_status, item.row.order_status),
+        ("refund_status", before.refund_status, item.row.refund_status),
+        ("confirm_status", before.confirm_status, item.row.confirm_status),
+        ("risk_control_status", before.risk_control_status, item.row.risk_control_status),
+        ("after_sales_status", before.after_sales_status, item.row.after_sales_status),
+    ];
+    for (name, from, to) in fields {
+        if from != to {
+            detail.insert(name.to_owned(), json!([from, to]));
+        }
+    }
+    detail.into()
+}
+
+fn event(item: &Item, kind: &'static str, detail: serde_json::Value) -> NewEvent {
+    NewEvent { order: item.row.key(), kind, detail }
+}
+
+fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,274 @@
+//! What follows from decisions: deliveries planned or released, exceptions opened and resolved, cards burned.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Duration, Utc};
+use kamiflow_kernel::{
+    DeliveryId, DeliveryMethod, DeliveryState, OrderSn, OrderState, PoolId, ReasonCode, RedemptionMethod, ShopId,
+};
+use kamiflow_store::card_claims::{self, HeldMove};
+use kamiflow_store::deliveries::{self, DeliveryChange, DeliveryRow, NewDelivery};
+use kamiflow_store::exceptions::{self, NewException};
+use kamiflow_store::orders::OrderRow;
+use kamiflow_store::sku_lookup::SkuFacts;
+use kamiflow_store::{StoreError, TenantTx, attempts, delivery_lines, redemptions, rollups, stock_waits};
+use serde_json::json;
+
+use super::{Decision, Item, Read, Source};
+use crate::engine::Wake;
+use crate::shop_access::Shop;
+
+/// Exceptions that an order's end resolves.
+const ENDED_BY_CLOSING: [ReasonCode; 7] = [
+    ReasonCode::UnmappedSku,
+    ReasonCode::OutOfStock,
+    ReasonCode::MethodMismatch,
+    ReasonCode::HandOverRefused,
+    ReasonCode::AwaitingFulfiller,
+    ReasonCode::ShipByNear,
+    ReasonCode::Poisoned,
+];
+
+/// Orders that were read together, with what was decided about each.
+pub(super) struct Batch<'a> {
+    pub(super) items: &'a [Item],
+    pub(super) decisions: &'a [Decision],
+    pub(super) facts: &'a HashMap<i64, SkuFacts>,
+    pub(super) read: Read,
+}
+
+pub(super) async fn apply(tx: &mut TenantTx, shop: &Shop, batch: &Batch<'_>) -> Result<Vec<Wake>, StoreError> {
+    let Batch { items, decisions, facts, read } = *batch;
+    let id = shop.access.shop;
+    let mut wakes = Vec::new();
+    let chosen = |wanted: fn(&Item, Decision) -> bool| -> Vec<&OrderRow> {
+        items
+            .iter()
+            .zip(decisions)
+            .filter(|(item, decision)| wanted(item, **decision))
+            .map(|(item, _)| &item.row)
+            .collect()
+    };
+
+    let planned: Vec<NewDelivery> = chosen(|item, decision| {
+        matches!(decision, Decision::Deliver) && item.is_news()
+            || matches!(decision, Decision::Link) && item.content_changed
+    })
+    .into_iter()
+    .filter_map(|row| plan_of(row, facts.get(&row.platform_sku_id)?, read.started))
+    .collect();
+    if deliveries::plan(tx, id, &planned).await? > 0 {
+        wakes.push(Wake::Deliver(id));
+    }
+    let known_planned: Vec<&str> = planned.iter().map(|plan| plan.order_sn.as_str()).collect();
+    let mapped = [ReasonCode::UnmappedSku, ReasonCode::MethodMismatch];
+    exceptions::resolve(tx, id, &known_planned, &mapped, "mapped").await?;
+
+    let asked: Vec<NewException> = items
+        .iter()
+        .zip(decisions)
+        .filter(|(item, _)| item.is_news())
+        .filter_map(|(item, decision)| match decision {
+            Decision::Ask(code) => Some(question(id, &item.row, *code)),
+            _ => None,
+        })
+        .collect();
+    let opened = exceptions::open(tx, &asked).await?;
+    rollups::add(tx, id, read.started, &[("exceptions", i64::try_from(opened).unwrap_or(i64::MAX))]).await?;
+
+    let waiting =
+        chosen(|item, decision| matches!(decision, Decision::Wait(_)) && item.before.is_some() && item.is_news());
+    if !waiting.is_empty() {
+        let sns: Vec<&str> = waiting.iter().map(|row| row.order_sn.as_str()).collect();
+        deliveries::reschedule(tx, id, &sns, None).await?;
+    }
+
+    let closed = chosen(|item, decision| {
+        matches!(decision, Decision::Refunded | Decision::Cancelled | Decision::ShippedElsewhere)
+            && !item.was_delivered()
+    });
+    wakes.extend(release(tx, id, &closed, read.started).await?);
+
+    let refunded = chosen(|item, decision| {
+        matches!(decision, Decision::Refunded | Decision::RefundOpen) && item.was_delivered() && item.content_changed
+    });
+    settle_refund_after_send(tx, id, &refunded, read.started).await?;
+
+    let touched: Vec<OrderSn> = chosen(|item, decision| {
+        item.content_changed
+            && item.was_delivered()
+            && matches!(decision, Decision::Redemption | Decision::RefundOpen | Decision::Refunded)
+    })
+    .into_iter()
+    .filter_map(|row| row.order_sn.parse().ok())
+    .collect();
+    // The gate's own read of a redemption must not wake that redemption again.
+    if read.source != Source::Gate && redemptions::wake_orders(tx, id, &touched, read.started).await? > 0 {
+        wakes.push(Wake::Redeem(id));
+    }
+    Ok(wakes)
+}
+
+impl Item {
+    /// Whether the decision about it may be new.
+    fn is_news(&self) -> bool {
+        match &self.before {
+            None => true,
+            Some(before) => {
+                self.content_changed || before.verdict != self.row.verdict || before.state != self.row.state
+            }
+        }
+    }
+
+    fn was_delivered(&self) -> bool {
+        self.before.as_ref().and_then(|before| before.state().ok()).is_some_and(|state| {
+            matches!(
+                state,
+                OrderState::Delivered | OrderState::AwaitingRedemption | OrderState::Redeemed | OrderState::Done
+            )
+        })
+    }
+}
+
+fn plan_of(row: &OrderRow, sku: &SkuFacts, now: DateTime<Utc>) -> Option<NewDelivery> {
+    let method: DeliveryMethod = sku.delivery_method.as_deref()?.parse().ok()?;
+    let redemption: RedemptionMethod = sku.redemption_method.as_deref()?.parse().ok()?;
+    let per_unit = match method {
+        DeliveryMethod::VoucherSend | DeliveryMethod::PickupPage => sku.cards_per_unit.unwrap_or(1),
+        DeliveryMethod::PlatformPool | DeliveryMethod::PlatformCodes | DeliveryMethod::ChargeNotify => 1,
+    };
+    Some(NewDelivery {
+        order: row.key(),
+        order_sn: row.order_sn.clone(),
+        sku: sku.sku_id,
+        method,
+        redemption,
+        pool: sku.pool_id.map(PoolId::from_uuid),
+        lines_expected: row.goods_count.saturating_mul(per_unit),
+        due_at: Some(now),
+        last_ship_at: row.last_ship_at,
+    })
+}
+
+fn question(shop: ShopId, row: &OrderRow, code: ReasonCode) -> NewException {
+    NewException {
+        shop,
+        order: Some((row.key(), row.order_sn.clone())),
+        code,
+        needs_review: true,
+        detail: json!({
+            "goods_id": row.goods_id.to_string(),
+            "sku_id": row.platform_sku_id.to_string(),
+            "outer_id": row.outer_id,
+            "goods_name": row.goods_name,
+            "goods_spec": row.goods_spec,
+            "lines": row.item_count,
+        }),
+    }
+}
+
+/// Releases what is held for orders that need nothing any more: never-exposed cards go back into stock.
+async fn release(
+    tx: &mut TenantTx,
+    shop: ShopId,
+    closed: &[&OrderRow],
+    now: DateTime<Utc>,
+) -> Result<Vec<Wake>, StoreError> {
+    if closed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sns: Vec<&str> = closed.iter().map(|row| row.order_sn.as_str()).collect();
+    exceptions::resolve(tx, shop, &sns, &ENDED_BY_CLOSING, "the order needs nothing any more").await?;
+    let locked = deliveries::lock_waiting(tx, shop, &sns).await?;
+    let open: Vec<&DeliveryRow> = locked
+        .iter()
+        .filter(|row| matches!(row.state(), Ok(DeliveryState::Pending | DeliveryState::Reserved)))
+        .collect();
+    let ids: Vec<DeliveryId> = open.iter().map(|row| row.id()).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let pools: HashSet<PoolId> = open
+        .iter()
+        .filter(|row| matches!(row.state(), Ok(DeliveryState::Reserved)))
+        .filter_map(|row| row.pool_id.map(PoolId::from_uuid))
+        .collect();
+    let mut pools: Vec<PoolId> = pools.into_iter().collect();
+    pools.sort_unstable();
+    if !pools.is_empty() {
+        card_claims::lock_pools(tx, &pools).await?;
+        card_claims::move_held(tx, &ids, HeldMove::RELEASED, now).await?;
+        delivery_lines::end(tx, &ids).await?;
+    }
+    stock_waits::delete(tx, &ids).await?;
+    let changes: Vec<DeliveryChange> = open.iter().map(|row| ended(row)).collect();
+    deliveries::update_fenced(tx, &changes).await?;
+    let mut wakes = Vec::new();
+    for pool in pools {
+        wakes.extend(stock_waits::wake(tx, pool, now).await?.into_iter().map(Wake::Deliver));
+    }
+    Ok(wakes)
+}
+
+fn ended(row: &DeliveryRow) -> DeliveryChange {
+    DeliveryChange {
+        id: row.id(),
+        fence: row.fence,
+        next_fence: row.fence + 1,
+        state: DeliveryState::Released,
+        due_at: None,
+        failures: row.failures,
+        payload_hash: None,
+        delivered_at: None,
+    }
+}
+
+/// Settles refunds that came after the hand-over, or between the evidence and the settlement (`refund_raced`).
+///
+/// A card whose order is refunded, or whose refund raced the hand-over, is burned: the buyer has seen it.
+///
+/// # Errors
+/// When the store fails.
+pub async fn settle_refund_after_send(
+    tx: &mut TenantTx,
+    shop: ShopId,
+    rows: &[&OrderRow],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let sns: Vec<&str> = rows.iter().map(|row| row.order_sn.as_str()).collect();
+    let locked = deliveries::lock_waiting(tx, shop, &sns).await?;
+    let ids: Vec<DeliveryId> = locked.iter().map(DeliveryRow::id).collect();
+    let evidence: HashMap<_, DateTime<Utc>> =
+        attempts::list(tx, &ids).await?.into_iter().map(|attempt| (attempt.delivery_id, attempt.evidence_at)).collect();
+    let mut burned = Vec::new();
+    let mut news = Vec::new();
+    let mut raced_orders = 0;
+    for row in rows {
+        let Some(delivery) = locked.iter().find(|delivery| delivery.order_sn == row.order_sn) else { continue };
+        let raced =
+            evidence.get(&delivery.id).is_some_and(|at| dated_between(row.updated_at, *at, delivery.delivered_at));
+        if raced || row.refund_status == 4 {
+            burned.push(delivery.id());
+        }
+        raced_orders += i64::from(raced);
+        news.push(NewException {
+            shop,
+            order: Some((row.key(), row.order_sn.clone())),
+            code: if raced { ReasonCode::RefundRaced } else { ReasonCode::RefundedAfterDelivery },
+            needs_review: false,
+            detail: json!({ "refund_status": row.refund_status, "after_sales_status": row.after_sales_status }),
+        });
+    }
+    card_claims::move_held(tx, &burned, HeldMove::BURNED, now).await?;
+    exceptions::open(tx, &news).await?;
+    rollups::add(tx, shop, now, &[("refund_raced", raced_orders)]).await
+}
+
+/// The platform's times have whole seconds: one of slack on both sides errs towards "raced".
+fn dated_between(refund: DateTime<Utc>, evidence: DateTime<Utc>, delivered: Option<DateTime<Utc>>) -> bool {
+    let slack = Duration::seconds(1);
+    refund >= evidence - slack && delivered.is_none_or(|at| refund <= at + slack)
+}
