@@ -1,3 +1,5 @@
+//! Card files of every shape are read line by line, and no line is lost or logged.
+
 use std::io::Read;
 
 use kamiflow_kernel::{format_platform_time, parse_platform_time};

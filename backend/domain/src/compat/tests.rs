@@ -1,3 +1,5 @@
+//! The table of delivery methods, compared with the same facts written down a second time.
+
 use DeliveryMethod::{ChargeNotify, PickupPage, PlatformCodes, PlatformPool, VoucherSend};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Examples of rules and verdicts, and the properties that hold for all of them.
+
 use std::collections::BTreeSet;
 
 use kamiflow_kernel::{format_platform_time, parse_platform_time};

@@ -1,3 +1,5 @@
+//! Listeners hear what is published on their channels, also after a lost connection.
+
 use futures_util::StreamExt;
 
 use super::support::{TestRedis, within};

@@ -1,3 +1,5 @@
+//! TCP, silent and frozen servers, wrong credentials, full memory: no call waits for ever.
+
 use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, UnixStream};

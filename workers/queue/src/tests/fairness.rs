@@ -1,3 +1,5 @@
+//! One merchant's crowd neither delays another nor exceeds its own limit, whoever crashes.
+
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! What a lease guarantees its holder, and what becomes of entries whose holder is gone.
+
 use std::time::Duration;
 
 use chrono::TimeDelta;

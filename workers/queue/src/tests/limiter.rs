@@ -1,3 +1,5 @@
+//! Rates and bursts hold over many tasks, and a call costs all of its buckets or none.
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! A lock has one holder, and only that holder renews or releases it.
+
 use std::time::Duration;
 
 use futures_util::future::join_all;

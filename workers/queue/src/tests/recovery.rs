@@ -1,3 +1,5 @@
+//! Redis is emptied, restarted or away while the queue works, and the queue goes on.
+
 use std::collections::HashMap;
 use std::time::Duration;
 

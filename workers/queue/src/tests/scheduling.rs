@@ -1,3 +1,5 @@
+//! When an entry is handed out, and that many schedules of it are one run.
+
 use chrono::TimeDelta;
 
 use super::support::{POOL, TestRedis, entry, in_an_hour, placement, server_now, take, take_one, within};
