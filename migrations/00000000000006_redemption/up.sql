@@ -41,6 +41,10 @@ CREATE TABLE redemptions (
     remain_times_before integer,
     started_at timestamptz,
     send_deadline timestamptz,
+    -- When the use took place, fixed by the first call: a repeated call says the same.
+    used_at timestamptz,
+    -- The card's expiry: the earliest is redeemed first.
+    deadline_at timestamptz,
     evidence jsonb,
     evidence_at timestamptz,
     outcome jsonb NOT NULL DEFAULT '{}',
@@ -58,6 +62,11 @@ CREATE TABLE redemptions (
 ) WITH (fillfactor = 80);
 CREATE INDEX redemptions_due ON redemptions (shop_id, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX redemptions_of_delivery ON redemptions (delivery_id);
+-- Daily caps count what a rule has started.
+CREATE INDEX redemptions_of_rule ON redemptions (merchant_id, started_at, rule_id)
+    WHERE rule_id IS NOT NULL AND state IN ('calling', 'done');
+-- A code with several uses loses one per call: what a call did is only readable while no other call is open.
+CREATE UNIQUE INDEX redemptions_one_calling ON redemptions (line_id) WHERE state = 'calling';
 CALL tenant_table('redemptions', 'SELECT, INSERT, UPDATE');
 
 -- Declared used cannot be undone.
@@ -70,6 +79,14 @@ BEGIN
         ('stopped', 'waiting')) THEN
         RAISE EXCEPTION 'redemption % may not go from % to %', OLD.id, OLD.state, NEW.state
             USING ERRCODE = 'check_violation', CONSTRAINT = 'redemptions_transition';
+    END IF;
+    IF NEW.fence < OLD.fence THEN
+        RAISE EXCEPTION 'the fence of redemption % cannot go back', OLD.id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'redemptions_fence_forward';
+    END IF;
+    IF NEW.state = 'calling' AND (NEW.started_at IS NULL OR NEW.send_deadline IS NULL OR NEW.evidence_at IS NULL) THEN
+        RAISE EXCEPTION 'redemption % may not be called without evidence and a deadline', OLD.id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'redemptions_gate_before_call';
     END IF;
     IF NEW.trans_no <> OLD.trans_no THEN
         RAISE EXCEPTION 'the number of redemption % is stable', OLD.id

@@ -44,6 +44,7 @@ pub mod orders;
 pub mod outbox;
 pub mod pauses;
 pub mod products;
+pub mod redemptions;
 pub mod rollups;
 pub mod rules;
 pub mod shops;
