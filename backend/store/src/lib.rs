@@ -40,6 +40,7 @@ pub mod jobs;
 pub mod merchants;
 pub mod migrate;
 pub mod order_events;
+pub mod order_hints;
 pub mod orders;
 pub mod outbox;
 pub mod pauses;

@@ -1,0 +1,220 @@
+//! Hints: "read this order again". A hint is cleared only by a read that started after it became dirty.
+
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{Array, BigInt, Integer, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::{OptionalExtension, QueryableByName};
+use diesel_async::RunQueryDsl;
+use kamiflow_kernel::{GatewayKind, MallId, MerchantId, OrderSn, ShopId};
+use uuid::Uuid;
+
+use crate::error::StoreError;
+use crate::sql::sql;
+use crate::tx::{SystemTx, TenantTx};
+
+/// Why an order is to be read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HintSource {
+    /// A push message.
+    Push,
+    /// A refund window.
+    Refund,
+    /// A page held it, but not in a readable form.
+    Unreadable,
+    /// Two reads with the same update time differed.
+    Conflict,
+    /// A person asked.
+    Person,
+}
+
+impl HintSource {
+    /// Returns the source as the table names it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Push => "push",
+            Self::Refund => "refund",
+            Self::Unreadable => "unreadable",
+            Self::Conflict => "conflict",
+            Self::Person => "person",
+        }
+    }
+
+    /// Whether it is news about the order, so that the count of fruitless reads begins anew. What our own reading
+    /// found out about itself is none: it would keep the hint alive for ever.
+    const fn is_news(self) -> bool {
+        matches!(self, Self::Push | Self::Refund | Self::Person)
+    }
+}
+
+/// When and why orders are to be read again.
+#[derive(Debug, Clone, Copy)]
+pub struct NewHints {
+    /// A read must start after it to clear the hint.
+    pub dirty_since: DateTime<Utc>,
+    /// When to read.
+    pub due_at: DateTime<Utc>,
+    /// Why.
+    pub source: HintSource,
+}
+
+/// A hint.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+pub struct HintRow {
+    /// The order's number.
+    #[diesel(sql_type = Text)]
+    pub order_sn: String,
+    /// A read must start after it to clear the hint.
+    #[diesel(sql_type = Timestamptz)]
+    pub dirty_since: DateTime<Utc>,
+    /// When to read.
+    #[diesel(sql_type = Timestamptz)]
+    pub due_at: DateTime<Utc>,
+    /// Reads so far that told nothing new.
+    #[diesel(sql_type = SmallInt)]
+    pub tries: i16,
+    /// Why, as [`HintSource::as_str`] names it.
+    #[diesel(sql_type = Text)]
+    pub source: String,
+}
+
+/// Hints orders of a shop; an order that is hinted already is due at the earlier of both times.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn upsert(tx: &mut TenantTx, shop: ShopId, orders: &[OrderSn], hints: NewHints) -> Result<(), StoreError> {
+    if orders.is_empty() {
+        return Ok(());
+    }
+    // Sorted and distinct: two writers then lock in the same order, and a number twice would be refused.
+    sql("INSERT INTO order_hints AS h (shop_id, order_sn, merchant_id, dirty_since, due_at, source)
+         SELECT $2, sn, $1, $4, $5, $6 FROM (SELECT DISTINCT unnest($3::text[]) AS sn ORDER BY 1) AS news
+         ON CONFLICT (shop_id, order_sn) DO UPDATE
+            SET dirty_since = greatest(h.dirty_since, excluded.dirty_since),
+                due_at = least(h.due_at, excluded.due_at),
+                tries = CASE WHEN $7 = 1 THEN 0 ELSE h.tries END,
+                source = excluded.source")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(shop.as_uuid())
+    .bind::<Array<Text>, _>(texts(orders))
+    .bind::<Timestamptz, _>(hints.dirty_since)
+    .bind::<Timestamptz, _>(hints.due_at)
+    .bind::<Text, _>(hints.source.as_str())
+    .bind::<Integer, _>(i32::from(hints.source.is_news()))
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
+
+/// Lists a shop's due hints, earliest first. Index order_hints_due.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_due(
+    tx: &mut TenantTx,
+    shop: ShopId,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<HintRow>, StoreError> {
+    Ok(sql("SELECT order_sn, dirty_since, due_at, tries, source FROM order_hints
+             WHERE merchant_id = $1 AND shop_id = $2 AND due_at <= $3 ORDER BY due_at LIMIT $4")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(shop.as_uuid())
+    .bind::<Timestamptz, _>(now)
+    .bind::<BigInt, _>(limit)
+    .load(tx.conn()?)
+    .await?)
+}
+
+/// Returns which of these orders are hinted, by whatever source.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_among(tx: &mut TenantTx, shop: ShopId, orders: &[OrderSn]) -> Result<Vec<HintRow>, StoreError> {
+    if orders.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(sql("SELECT order_sn, dirty_since, due_at, tries, source FROM order_hints
+             WHERE merchant_id = $1 AND shop_id = $2 AND order_sn = ANY ($3)")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(shop.as_uuid())
+    .bind::<Array<Text>, _>(texts(orders))
+    .load(tx.conn()?)
+    .await?)
+}
+
+/// Clears the hints that became dirty before a read of these orders started; returns how many.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn clear_read(
+    tx: &mut TenantTx,
+    shop: ShopId,
+    orders: &[OrderSn],
+    read_started: DateTime<Utc>,
+) -> Result<usize, StoreError> {
+    if orders.is_empty() {
+        return Ok(0);
+    }
+    Ok(sql("DELETE FROM order_hints
+             WHERE merchant_id = $1 AND shop_id = $2 AND order_sn = ANY ($3) AND dirty_since < $4")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(shop.as_uuid())
+    .bind::<Array<Text>, _>(texts(orders))
+    .bind::<Timestamptz, _>(read_started)
+    .execute(tx.conn()?)
+    .await?)
+}
+
+/// Puts a hint off after a read that told nothing new, and counts that read.
+///
+/// Returns whether the hint was still the one that was read for: fresh news since then stays due at once.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn defer(
+    tx: &mut TenantTx,
+    shop: ShopId,
+    hint: &HintRow,
+    due_at: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let deferred = sql("UPDATE order_hints SET tries = tries + 1, due_at = $6
+                         WHERE merchant_id = $1 AND shop_id = $2 AND order_sn = $3 AND dirty_since = $4 AND tries = $5")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(shop.as_uuid())
+    .bind::<Text, _>(&hint.order_sn)
+    .bind::<Timestamptz, _>(hint.dirty_since)
+    .bind::<SmallInt, _>(hint.tries)
+    .bind::<Timestamptz, _>(due_at)
+    .execute(tx.conn()?)
+    .await?;
+    Ok(deferred == 1)
+}
+
+/// Returns whose shop a mall is, while that shop may be synced. A push message names nothing but the mall.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn find_shop_of_mall(
+    tx: &mut SystemTx,
+    gateway: GatewayKind,
+    mall: MallId,
+) -> Result<Option<(MerchantId, ShopId)>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Owner {
+        #[diesel(sql_type = SqlUuid)]
+        merchant_id: Uuid,
+        #[diesel(sql_type = SqlUuid)]
+        shop_id: Uuid,
+    }
+    let owner = sql("SELECT merchant_id, shop_id FROM system_shop_of_mall($1, $2)")
+        .bind::<Text, _>(gateway.as_str())
+        .bind::<BigInt, _>(mall.0)
+        .get_result::<Owner>(tx.conn()?)
+        .await
+        .optional()?;
+    Ok(owner.map(|row| (MerchantId::from_uuid(row.merchant_id), ShopId::from_uuid(row.shop_id))))
+}
+
+fn texts(orders: &[OrderSn]) -> Vec<&str> {
+    orders.iter().map(OrderSn::as_str).collect()
+}
