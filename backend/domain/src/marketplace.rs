@@ -112,6 +112,8 @@ pub struct OrderPage {
     pub total: Option<u32>,
     /// Whether more pages follow, when the total was not asked for.
     pub has_next: bool,
+    /// Orders of the page that could not be read, by number where at least that could; they count for the total.
+    pub unreadable: Vec<Option<OrderSn>>,
 }
 
 /// Which page is asked for.
@@ -160,6 +162,8 @@ pub struct RefundPage {
     pub refunds: Vec<PlatformRefund>,
     /// How many there are in the window.
     pub total: u32,
+    /// After-sales of the page that could not be read, by order where at least that could; they count for the total.
+    pub unreadable: Vec<Option<OrderSn>>,
 }
 
 /// A request whose business parameters are fixed, so that a resend is byte-identical.

@@ -9,6 +9,7 @@ mod keys;
 pub mod limits;
 mod params;
 mod prepared;
+pub mod marketplace;
 pub mod push;
 pub mod sign;
 mod tls;
