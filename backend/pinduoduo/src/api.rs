@@ -139,3 +139,6 @@ macro_rules! api {
     };
 }
 pub(crate) use api;
+
+#[cfg(test)]
+mod tests;

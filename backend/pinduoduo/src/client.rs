@@ -298,3 +298,6 @@ fn transfer_failed(meta: &ApiMeta, error: &reqwest::Error) -> CallError {
     let what = if error.is_timeout() { "no answer in time" } else { "the connection broke" };
     CallError::uncertain(meta, AFTER_BROKEN_TRANSFER, what)
 }
+
+#[cfg(test)]
+mod tests;

@@ -170,7 +170,7 @@ pub fn connect(
     let shared = Shared { config, clock, sink, status };
     let task = tokio::spawn(async move {
         // Boxed, so that the task's idle size is that of one session and not of every stage's locals.
-        stop.run_until_cancelled(Box::pin(listen(&shared, &stop))).await;
+        Box::pin(listen(&shared, &stop)).await;
         shared.status.send_modify(|status| {
             status.phase = PushPhase::Stopped;
             status.connected_since = None;
@@ -202,7 +202,9 @@ async fn listen(shared: &Shared, stop: &CancellationToken) {
             status.failures += 1;
             status.last_failure = Some(end.to_string());
         });
-        tokio::time::sleep(wait).await;
+        if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+            return;
+        }
         pause = (pause * 2).min(shared.config.backoff_to);
     }
 }
@@ -212,3 +214,6 @@ fn scatter(pause: Duration) -> Duration {
     let half = pause / 2;
     half + half.mul_f64(rand::random::<f64>())
 }
+
+#[cfg(test)]
+mod tests;

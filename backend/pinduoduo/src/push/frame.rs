@@ -204,3 +204,6 @@ impl Envelope {
 pub(super) fn heartbeat(now: DateTime<Utc>) -> String {
     format!(r#"{{"commandType":"HeartBeat","time":{}}}"#, now.timestamp_millis())
 }
+
+#[cfg(test)]
+mod tests;
