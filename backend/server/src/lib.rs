@@ -1,1 +1,24 @@
-//! HTTP serving.
+//! HTTP serving: the only crate that knows it. Handlers translate; what they ask for is done elsewhere.
+//!
+//! # The picture
+//! [`Application::bind`] takes the socket, so that its address is known before anything runs, and
+//! [`Application::run`] serves until the shutdown token is cancelled. `kamiflow serve` and `kamiflow work` use the
+//! same application: a worker needs health and metrics as much as a server does.
+//!
+//! # Routes
+//! | route | answers |
+//! | --- | --- |
+//! | `GET /healthz` | 200 as long as the process can answer at all |
+//! | `GET /readyz` | 200, or 503 with what is wrong: Postgres, Redis, or a loop that stopped turning |
+//! | `GET /metrics` | the Prometheus text format; a bearer token guards it where one is configured |
+//! | anything else | 404 as `application/problem+json` |
+//!
+//! To add an area (the API, the console), give it a module with a `configure(&mut ServiceConfig)` and name that in
+//! [`application`]'s routes, before the fallback.
+
+pub mod application;
+mod health;
+mod metrics;
+mod problem;
+
+pub use application::{Application, BindError, Dependencies};

@@ -1,0 +1,111 @@
+//! Puts the routes together, binds the socket and serves until shutdown.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use actix_web::dev::Server;
+use actix_web::middleware::DefaultHeaders;
+use actix_web::{App, HttpServer, web};
+use kamiflow_kernel::SecretText;
+use kamiflow_queue::Queue;
+use kamiflow_runtime::config;
+use kamiflow_runtime::health::Health;
+use kamiflow_runtime::telemetry::Metrics;
+use kamiflow_store::Store;
+use tokio_util::sync::CancellationToken;
+
+use crate::{health, metrics, problem};
+
+/// Health and metrics are a handful of requests a minute; more threads would only be idle.
+const THREADS: usize = 2;
+/// How long requests under way may take once shutdown began.
+const DRAIN_SECONDS: u64 = 10;
+
+/// What the handlers work with. Cheap to clone.
+#[derive(Clone)]
+pub struct Dependencies {
+    /// Postgres.
+    pub store: Store,
+    /// Redis.
+    pub queue: Queue,
+    /// The loops of this process.
+    pub health: Health,
+    /// What this process counts.
+    pub metrics: Metrics,
+}
+
+/// What every handler can reach.
+pub(crate) struct State {
+    pub(crate) dependencies: Dependencies,
+    pub(crate) metrics_token: Option<SecretText>,
+}
+
+/// Why the socket could not be taken.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {addr}")]
+pub struct BindError {
+    /// The address that was configured.
+    pub addr: SocketAddr,
+    /// What the system said.
+    pub source: std::io::Error,
+}
+
+/// A bound server that does not serve yet.
+pub struct Application {
+    addr: SocketAddr,
+    server: Server,
+}
+
+impl Application {
+    /// Takes the socket; port 0 picks a free one, which [`Application::addr`] then tells.
+    ///
+    /// # Errors
+    /// When the address is taken or may not be listened on.
+    pub fn bind(settings: &config::Server, dependencies: Dependencies) -> Result<Self, BindError> {
+        let refuse = |source| BindError { addr: settings.listen, source };
+        let state = web::Data::from(Arc::new(State { dependencies, metrics_token: settings.metrics_token.clone() }));
+        let unserved = HttpServer::new(move || {
+            App::new()
+                .app_data(state.clone())
+                .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
+                .configure(routes)
+        })
+        .workers(THREADS)
+        .shutdown_timeout(DRAIN_SECONDS)
+        .disable_signals()
+        .bind(settings.listen)
+        .map_err(refuse)?;
+        let addr = unserved.addrs().first().copied().unwrap_or(settings.listen);
+        Ok(Self { addr, server: unserved.run() })
+    }
+
+    /// Returns the address that is listened on.
+    #[must_use]
+    pub const fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Serves until the token is cancelled, then finishes the requests under way.
+    ///
+    /// # Errors
+    /// When the server's threads cannot be started.
+    pub async fn run(self, shutdown: CancellationToken) -> std::io::Result<()> {
+        let handle = self.server.handle();
+        let served = tokio::spawn(self.server);
+        let stopper = tokio::spawn(async move {
+            shutdown.cancelled().await;
+            handle.stop(true).await;
+        });
+        let ended = served.await.map_err(std::io::Error::other)?;
+        stopper.abort();
+        ended
+    }
+}
+
+/// Every route of the process; areas to come are configured here, before the fallback.
+fn routes(services: &mut web::ServiceConfig) {
+    services.configure(health::configure).configure(metrics::configure).default_service(web::to(problem::not_found));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! Liveness and readiness. A process is alive while it answers, and ready while its loops turn and its servers answer.
+
+use std::future::Future;
+use std::time::Duration;
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, guard, web};
+use kamiflow_store::{Store, StoreError, system};
+use serde::Serialize;
+use tracing::warn;
+
+use crate::application::State;
+use crate::problem;
+
+/// A server that needs longer to answer would not serve requests either; probes give up after a few seconds.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Adds the routes of this area.
+pub(crate) fn configure(services: &mut web::ServiceConfig) {
+    services.service(read_only("/healthz").route(web::route().to(healthz)));
+    services.service(read_only("/readyz").route(web::route().to(readyz)));
+}
+
+/// A resource that can be read and nothing else.
+pub(crate) fn read_only(path: &str) -> actix_web::Resource {
+    let other = guard::fn_guard(|context| !matches!(context.head().method.as_str(), "GET" | "HEAD"));
+    web::resource(path).route(web::route().guard(other).to(problem::method_not_allowed))
+}
+
+/// One thing readiness depends on.
+#[derive(Debug, Serialize)]
+struct Check {
+    name: String,
+    ok: bool,
+    detail: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Readiness {
+    ready: bool,
+    checks: Vec<Check>,
+}
+
+async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).content_type("text/plain").body("ok\n")
+}
+
+/// Reasons are fixed words: what a server said goes to the log, not to whoever asks.
+async fn readyz(state: web::Data<State>) -> HttpResponse {
+    let dependencies = &state.dependencies;
+    let (database, redis) = tokio::join!(
+        check("database", ping(&dependencies.store)),
+        check("redis", async { dependencies.queue.ping().await })
+    );
+    let mut checks = vec![database, redis];
+    checks.extend(dependencies.health.report().into_iter().map(|turn| Check {
+        name: format!("loop:{}", turn.name),
+        ok: turn.is_alive(),
+        detail: format!("last turn {} s ago, allowed {} s", turn.silence.as_secs(), turn.allowed_silence.as_secs()),
+    }));
+    let ready = checks.iter().all(|check| check.ok);
+    let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    answer.insert_header((header::CACHE_CONTROL, "no-store")).json(Readiness { ready, checks })
+}
+
+async fn check<E: std::error::Error + 'static>(name: &str, asked: impl Future<Output = Result<(), E>>) -> Check {
+    let (ok, detail) = match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(Ok(())) => (true, "answers"),
+        Ok(Err(error)) => {
+            let cause: &dyn std::error::Error = &error;
+            warn!(check = name, error = cause, "Not ready: {name} refuses");
+            (false, "refuses")
+        }
+        Err(_late) => {
+            warn!(check = name, "Not ready: {name} did not answer within {} s", PATIENCE.as_secs());
+            (false, "does not answer")
+        }
+    };
+    Check { name: name.to_owned(), ok, detail: detail.to_owned() }
+}
+
+/// Reads a row that exists in a migrated database only, through the pool that the work uses.
+async fn ping(store: &Store) -> Result<(), StoreError> {
+    let mut tx = store.system_tx().await?;
+    system::fetch_instance(&mut tx).await?;
+    tx.commit().await
+}
