@@ -171,14 +171,11 @@ pub async fn clear_read(
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn defer(
-    tx: &mut TenantTx,
-    shop: ShopId,
-    hint: &HintRow,
-    due_at: DateTime<Utc>,
-) -> Result<bool, StoreError> {
-    let deferred = sql("UPDATE order_hints SET tries = tries + 1, due_at = $6
-                         WHERE merchant_id = $1 AND shop_id = $2 AND order_sn = $3 AND dirty_since = $4 AND tries = $5")
+pub async fn defer(tx: &mut TenantTx, shop: ShopId, hint: &HintRow, due_at: DateTime<Utc>) -> Result<bool, StoreError> {
+    let deferred = sql(
+        "UPDATE order_hints SET tries = tries + 1, due_at = $6
+                         WHERE merchant_id = $1 AND shop_id = $2 AND order_sn = $3 AND dirty_since = $4 AND tries = $5",
+    )
     .bind::<SqlUuid, _>(tx.merchant().as_uuid())
     .bind::<SqlUuid, _>(shop.as_uuid())
     .bind::<Text, _>(&hint.order_sn)
