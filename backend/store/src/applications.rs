@@ -199,3 +199,24 @@ pub async fn delete_denials(tx: &mut TenantTx, id: ApplicationId) -> Result<(), 
         .await?;
     Ok(())
 }
+
+/// Replaces the secret of an application of the transaction's merchant, and what it is.
+///
+/// # Errors
+/// [`StoreError::NotFound`] when the merchant does not own it.
+pub async fn update(tx: &mut TenantTx, changed: &NewApplication<'_>) -> Result<(), StoreError> {
+    let merchant = tx.merchant();
+    let key = tx.data_key().await?;
+    let sealed = key.seal(CLIENT_SECRET, changed.id.as_uuid(), changed.client_secret.expose().as_bytes())?;
+    let rows = sql("UPDATE applications SET data_key_id = $3, client_secret_sealed = $4, app_type = $5, packages = $6
+                     WHERE merchant_id = $1 AND id = $2")
+    .bind::<SqlUuid, _>(merchant.as_uuid())
+    .bind::<SqlUuid, _>(changed.id.as_uuid())
+    .bind::<SqlUuid, _>(key.id().as_uuid())
+    .bind::<Bytea, _>(sealed)
+    .bind::<Text, _>(changed.app_type)
+    .bind::<Array<Text>, _>(changed.packages)
+    .execute(tx.conn()?)
+    .await?;
+    if rows == 0 { Err(StoreError::NotFound("application")) } else { Ok(()) }
+}

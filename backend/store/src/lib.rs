@@ -28,6 +28,7 @@ mod tx;
 pub mod applications;
 pub mod attempts;
 pub mod audit;
+pub mod backlog;
 pub mod card_claims;
 pub mod card_pools;
 pub mod card_uses;

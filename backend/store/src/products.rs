@@ -214,6 +214,28 @@ pub async fn update_details(tx: &mut TenantTx, shop: ShopId, details: &[DetailCh
     Ok(())
 }
 
+/// Lists products whose detail has told nothing yet, oldest first.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_without_detail(tx: &mut TenantTx, shop: ShopId, limit: i64) -> Result<Vec<GoodsId>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Product {
+        #[diesel(sql_type = BigInt)]
+        goods_id: i64,
+    }
+    let merchant = tx.merchant();
+    let rows: Vec<Product> = sql("SELECT goods_id FROM products
+             WHERE merchant_id = $1 AND shop_id = $2 AND goods_type IS NULL AND delivery_type IS NULL AND on_sale
+             ORDER BY id LIMIT $3")
+    .bind::<SqlUuid, _>(merchant.as_uuid())
+    .bind::<SqlUuid, _>(shop.as_uuid())
+    .bind::<BigInt, _>(limit)
+    .load(tx.conn()?)
+    .await?;
+    Ok(rows.into_iter().map(|row| GoodsId(row.goods_id)).collect())
+}
+
 /// Marks products and SKUs that a complete sync did not meet as off sale.
 ///
 /// # Errors
@@ -355,7 +377,7 @@ pub async fn delete_mapping(tx: &mut TenantTx, sku: SkuId) -> Result<(), StoreEr
 pub async fn hint_unmapped_orders(tx: &mut TenantTx, sku: SkuId, at: DateTime<Utc>) -> Result<usize, StoreError> {
     let merchant = tx.merchant();
     Ok(sql("INSERT INTO order_hints AS h (shop_id, order_sn, merchant_id, dirty_since, due_at, source)
-            SELECT e.shop_id, e.order_sn, e.merchant_id, $3, $3, 'mapped'
+            SELECT e.shop_id, e.order_sn, e.merchant_id, $3, $3, 'person'
               FROM exceptions e
               JOIN orders o ON o.merchant_id = e.merchant_id AND o.order_day = e.order_day AND o.id = e.order_id
               JOIN skus s ON s.merchant_id = e.merchant_id AND s.shop_id = o.shop_id
@@ -365,7 +387,7 @@ pub async fn hint_unmapped_orders(tx: &mut TenantTx, sku: SkuId, at: DateTime<Ut
              ORDER BY e.shop_id, e.order_sn
             ON CONFLICT (shop_id, order_sn) DO UPDATE
                SET dirty_since = greatest(h.dirty_since, excluded.dirty_since), due_at = least(h.due_at, excluded.due_at),
-                   tries = 0")
+                   tries = 0, source = excluded.source")
     .bind::<SqlUuid, _>(merchant.as_uuid())
     .bind::<SqlUuid, _>(sku.as_uuid())
     .bind::<Timestamptz, _>(at)

@@ -331,3 +331,42 @@ pub async fn update_state(tx: &mut TenantTx, shop: ShopId, change: &ShopChange<'
     let changed = statement.execute(tx.conn()?).await?;
     if changed == 0 { Err(StoreError::NotFound("shop")) } else { Ok(()) }
 }
+
+/// Changes the application and name of a shop that was authorized anew.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn update_authorized(
+    tx: &mut TenantTx,
+    shop: ShopId,
+    application: (MerchantId, ApplicationId),
+    name: &str,
+) -> Result<(), StoreError> {
+    let merchant = tx.merchant().as_uuid();
+    sql("UPDATE shops SET application_merchant_id = $3, application_id = $4, name = $5
+          WHERE merchant_id = $1 AND id = $2")
+    .bind::<SqlUuid, _>(merchant)
+    .bind::<SqlUuid, _>(shop.as_uuid())
+    .bind::<SqlUuid, _>(application.0.as_uuid())
+    .bind::<SqlUuid, _>(application.1.as_uuid())
+    .bind::<Text, _>(name)
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
+
+/// Closes a shop's breaker and makes it due: what kept it from being read was put right.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn update_due(tx: &mut TenantTx, shop: ShopId, at: DateTime<Utc>) -> Result<(), StoreError> {
+    let merchant = tx.merchant().as_uuid();
+    sql("UPDATE shop_sync SET next_due_at = least(next_due_at, $3), failures = 0, breaker_until = NULL
+          WHERE merchant_id = $1 AND shop_id = $2")
+    .bind::<SqlUuid, _>(merchant)
+    .bind::<SqlUuid, _>(shop.as_uuid())
+    .bind::<Timestamptz, _>(at)
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
