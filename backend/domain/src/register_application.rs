@@ -1,0 +1,87 @@
+//! Registers an application of the Open Platform: a merchant's own, or one hosted for all.
+
+use kamiflow_kernel::{ApplicationId, GatewayKind, MerchantId, SecretText};
+use kamiflow_store::applications::NewApplication;
+use kamiflow_store::{StoreError, applications};
+use serde_json::json;
+
+use crate::acts;
+use crate::ctx::Ctx;
+use crate::engine::Engine;
+
+/// Who owns an application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApplicationOwner {
+    /// The operator; every merchant may connect shops through it.
+    Hosted,
+    /// The context's merchant.
+    Own,
+}
+
+/// The application.
+#[derive(Debug, Clone)]
+pub struct RegisterApplication {
+    /// Who owns it.
+    pub owner: ApplicationOwner,
+    /// Which platform it is registered on.
+    pub gateway: GatewayKind,
+    /// Its public id there.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: SecretText,
+    /// Its type, as the platform names it.
+    pub app_type: String,
+    /// Permission packages it holds.
+    pub packages: Vec<String>,
+}
+
+/// Why an application could not be registered.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterApplicationError {
+    /// The client id belongs to somebody else here.
+    #[error("the application is registered by somebody else")]
+    TakenElsewhere,
+    /// The store failed.
+    #[error("the application could not be stored")]
+    Store(#[from] StoreError),
+}
+
+/// Registers an application; one that the owner has already gets the new secret.
+///
+/// # Errors
+/// When the client id belongs to another owner, or the store fails.
+pub async fn register_application(
+    engine: &Engine,
+    ctx: &Ctx,
+    request: &RegisterApplication,
+) -> Result<ApplicationId, RegisterApplicationError> {
+    let owner = match request.owner {
+        ApplicationOwner::Hosted => MerchantId::PLATFORM,
+        ApplicationOwner::Own => ctx.merchant,
+    };
+    let mut tx = engine.store.tenant_tx(owner).await?;
+    let known = applications::find_by_client(&mut tx, request.gateway, &request.client_id).await?;
+    if known.as_ref().is_some_and(|row| row.owner != owner) {
+        return Err(RegisterApplicationError::TakenElsewhere);
+    }
+    let id = known.as_ref().map_or_else(ApplicationId::generate, |row| row.id);
+    let row = NewApplication {
+        id,
+        gateway: request.gateway,
+        client_id: &request.client_id,
+        client_secret: &request.client_secret,
+        app_type: &request.app_type,
+        packages: &request.packages,
+    };
+    if known.is_some() {
+        applications::update(&mut tx, &row).await?;
+    } else {
+        applications::insert(&mut tx, &row).await.map_err(|error| match error.constraint() {
+            Some("applications_client_once") => RegisterApplicationError::TakenElsewhere,
+            _ => error.into(),
+        })?;
+    }
+    acts::record(&mut tx, ctx, "application.register", id, json!({ "client_id": request.client_id })).await?;
+    tx.commit().await?;
+    Ok(id)
+}
