@@ -180,6 +180,22 @@ pub async fn find_batch(tx: &mut TenantTx, idempotency_key: &str) -> Result<Opti
     .optional()?)
 }
 
+/// Reads a batch.
+///
+/// # Errors
+/// [`StoreError::NotFound`] for a batch of another merchant.
+pub async fn fetch_batch(tx: &mut TenantTx, batch: BatchId) -> Result<BatchRow, StoreError> {
+    let merchant = tx.merchant();
+    sql("SELECT id, pool_id AS pool, file_name, accepted, rejected, created_at
+           FROM card_batches WHERE merchant_id = $1 AND id = $2")
+    .bind::<SqlUuid, _>(merchant.as_uuid())
+    .bind::<SqlUuid, _>(batch.as_uuid())
+    .get_result(tx.conn()?)
+    .await
+    .optional()?
+    .ok_or(StoreError::NotFound("card batch"))
+}
+
 /// Writes how many cards a batch got and how many lines were refused.
 ///
 /// # Errors

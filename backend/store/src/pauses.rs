@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::QueryableByName;
-use diesel::sql_types::{Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use kamiflow_kernel::{BatchId, PoolId, ShopId, SkuId};
 use uuid::Uuid;
@@ -182,4 +182,40 @@ pub async fn list_active(tx: &mut TenantTx, at: DateTime<Utc>) -> Result<Vec<Pau
             Ok(PauseRow { scope, work, reason: row.reason, ends_at: row.ends_at })
         })
         .collect()
+}
+
+/// Makes work of some shops due that was put off; what has nothing to do by itself stays without a time.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn make_due(
+    tx: &mut TenantTx,
+    work: PausedWork,
+    shops: &[ShopId],
+    at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let merchant = tx.merchant();
+    let statement = match work {
+        PausedWork::Delivery => {
+            "UPDATE deliveries d SET due_at = $3
+               FROM (SELECT id FROM deliveries
+                      WHERE merchant_id = $1 AND shop_id = ANY($2) AND due_at > $3 AND state IN ('pending', 'reserved')
+                      ORDER BY id FOR UPDATE) later
+              WHERE d.merchant_id = $1 AND d.id = later.id"
+        }
+        PausedWork::Redemption => {
+            "UPDATE redemptions r SET due_at = $3
+               FROM (SELECT id FROM redemptions
+                      WHERE merchant_id = $1 AND shop_id = ANY($2) AND due_at > $3 AND state = 'waiting'
+                      ORDER BY id FOR UPDATE) later
+              WHERE r.merchant_id = $1 AND r.id = later.id"
+        }
+    };
+    sql(statement)
+        .bind::<SqlUuid, _>(merchant.as_uuid())
+        .bind::<Array<SqlUuid>, _>(shops.iter().map(|shop| shop.as_uuid()).collect::<Vec<_>>())
+        .bind::<Timestamptz, _>(at)
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
 }

@@ -1,0 +1,112 @@
+//! Lets a shop deliver, from a moment on and for the backlog that a person ticked; and takes it back to trial run.
+
+use chrono::{DateTime, Utc};
+use kamiflow_kernel::{OrderSn, ShopId, ShopState};
+use kamiflow_store::backlog::Release;
+use kamiflow_store::order_events::NewEvent;
+use kamiflow_store::shops::{ShopChange, ShopRow};
+use kamiflow_store::{StoreError, TenantTx, backlog, order_events, shops};
+use serde_json::json;
+
+use crate::acts;
+use crate::ctx::Ctx;
+use crate::engine::{Engine, Wake};
+
+/// The request.
+#[derive(Debug, Clone)]
+pub struct GoLive {
+    /// The shop.
+    pub shop: ShopId,
+    /// Orders paid since are delivered; earlier ones are held.
+    pub deliver_from: DateTime<Utc>,
+    /// Earlier orders that are to be delivered all the same.
+    pub release: Vec<OrderSn>,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WentLive {
+    /// Orders released from the backlog.
+    pub released: usize,
+    /// Orders that are decided about anew.
+    pub waiting: usize,
+    /// Whom to wake.
+    pub wakes: Vec<Wake>,
+}
+
+/// Why a shop cannot change.
+#[derive(Debug, thiserror::Error)]
+pub enum GoLiveError {
+    /// The shop does not exist for this merchant, or is disconnected.
+    #[error("the shop was not found")]
+    ShopUnknown,
+    /// The shop is stopped.
+    #[error("the shop is stopped: {reason}")]
+    ShopStopped {
+        /// Why.
+        reason: String,
+    },
+    /// The store failed.
+    #[error("the shop could not be changed")]
+    Store(#[source] StoreError),
+}
+
+impl From<StoreError> for GoLiveError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound(_) => Self::ShopUnknown,
+            other => Self::Store(other),
+        }
+    }
+}
+
+/// Lets a shop deliver. A shop that is live already gets the new start.
+///
+/// # Errors
+/// When the shop is unknown or stopped, or the store fails.
+pub async fn go_live(engine: &Engine, ctx: &Ctx, request: &GoLive) -> Result<WentLive, GoLiveError> {
+    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    lock_working(&mut tx, request.shop).await?;
+    let change = ShopChange::GoLive { deliver_from: request.deliver_from };
+    shops::update_state(&mut tx, request.shop, &change).await?;
+    let release = Release { shop: request.shop, orders: &request.release, paid_since: request.deliver_from };
+    let released = backlog::release(&mut tx, &release).await?;
+    let events: Vec<NewEvent> = released
+        .iter()
+        .map(|order| NewEvent {
+            order: order.key(),
+            kind: "released_backlog",
+            detail: json!({ "actor": ctx.actor.name() }),
+        })
+        .collect();
+    order_events::append(&mut tx, ctx.now, &events).await?;
+    let waiting = backlog::hint_seen(&mut tx, request.shop, ctx.now).await?;
+    let detail = json!({ "deliver_from": request.deliver_from, "released": released.len() });
+    acts::record(&mut tx, ctx, "shop.go_live", request.shop, detail).await?;
+    tx.commit().await?;
+    let shop = request.shop;
+    let wakes = vec![Wake::Sync(shop), Wake::Deliver(shop), Wake::Redeem(shop)];
+    Ok(WentLive { released: released.len(), waiting, wakes })
+}
+
+/// Takes a shop back to trial run: nothing is handed over any more, what was handed over stays.
+///
+/// # Errors
+/// When the shop is unknown or stopped, or the store fails.
+pub async fn return_to_trial_run(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<(), GoLiveError> {
+    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    lock_working(&mut tx, shop).await?;
+    shops::update_state(&mut tx, shop, &ShopChange::TrialRun).await?;
+    acts::record(&mut tx, ctx, "shop.trial_run", shop, json!({})).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn lock_working(tx: &mut TenantTx, shop: ShopId) -> Result<ShopRow, GoLiveError> {
+    let row = shops::lock(tx, shop).await?;
+    match row.state {
+        ShopState::TrialRun | ShopState::Live => Ok(row),
+        ShopState::Stopped => Err(GoLiveError::ShopStopped { reason: row.stop_reason.unwrap_or_default() }),
+        ShopState::Disconnected => Err(GoLiveError::ShopUnknown),
+    }
+}

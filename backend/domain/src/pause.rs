@@ -1,0 +1,134 @@
+//! Pauses delivery or redemption at any level, and ends pauses.
+
+use chrono::{DateTime, Utc};
+use kamiflow_kernel::{ShopId, ShopState};
+use kamiflow_store::pauses::{NewPause, PauseScope, PausedWork};
+use kamiflow_store::{StoreError, TenantTx, card_pools, cards, pauses, products, shops};
+use serde_json::json;
+
+use crate::acts;
+use crate::ctx::Ctx;
+use crate::engine::{Engine, Wake};
+
+/// Shops one page of the list holds.
+const PAGE: i64 = 500;
+
+/// What is to be paused.
+#[derive(Debug, Clone)]
+pub struct Pause {
+    /// What.
+    pub scope: PauseScope,
+    /// Which work.
+    pub work: PausedWork,
+    /// Why, for people; at most 500 characters.
+    pub reason: String,
+    /// Until when; `None` until somebody ends it.
+    pub ends_at: Option<DateTime<Utc>>,
+}
+
+/// Why a pause could not be set or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum PauseError {
+    /// What is to be paused does not exist for this merchant.
+    #[error("what is to be paused was not found")]
+    TargetUnknown,
+    /// The end is not in the future.
+    #[error("a pause must end in the future")]
+    EndsInThePast,
+    /// The store failed.
+    #[error("the pause could not be stored")]
+    Store(#[source] StoreError),
+}
+
+impl From<StoreError> for PauseError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound(_) => Self::TargetUnknown,
+            other => Self::Store(other),
+        }
+    }
+}
+
+/// Pauses work; it holds for whatever has not started to leave yet. A pause that is set gets the new reason and end.
+///
+/// # Errors
+/// When the target is unknown, the end is past, or the store fails.
+pub async fn pause(engine: &Engine, ctx: &Ctx, request: &Pause) -> Result<(), PauseError> {
+    if request.ends_at.is_some_and(|ends_at| ends_at <= ctx.now) {
+        return Err(PauseError::EndsInThePast);
+    }
+    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    check_target(&mut tx, request.scope).await?;
+    let new = NewPause {
+        scope: request.scope,
+        work: request.work,
+        reason: &request.reason,
+        ends_at: request.ends_at,
+        at: ctx.now,
+    };
+    pauses::upsert(&mut tx, &new).await?;
+    let detail = json!({ "work": request.work.as_str(), "reason": request.reason, "ends_at": request.ends_at });
+    acts::record(&mut tx, ctx, "pause.set", target_name(ctx, request.scope), detail).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Ends a pause; returns whom to wake, nobody when there was no pause.
+///
+/// # Errors
+/// When the store fails.
+pub async fn resume(engine: &Engine, ctx: &Ctx, scope: PauseScope, work: PausedWork) -> Result<Vec<Wake>, PauseError> {
+    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    if !pauses::delete(&mut tx, scope, work).await? {
+        return Ok(Vec::new());
+    }
+    let shops = shops_concerned(&mut tx, scope).await?;
+    pauses::make_due(&mut tx, work, &shops, ctx.now).await?;
+    acts::record(&mut tx, ctx, "pause.end", target_name(ctx, scope), json!({ "work": work.as_str() })).await?;
+    tx.commit().await?;
+    let wake = match work {
+        PausedWork::Delivery => Wake::Deliver,
+        PausedWork::Redemption => Wake::Redeem,
+    };
+    Ok(shops.into_iter().map(wake).collect())
+}
+
+async fn check_target(tx: &mut TenantTx, scope: PauseScope) -> Result<(), StoreError> {
+    match scope {
+        PauseScope::Merchant => Ok(()),
+        PauseScope::Shop(shop) => shops::fetch(tx, shop).await.map(|_row| ()),
+        PauseScope::Sku(sku) => products::fetch_sku(tx, sku).await.map(|_row| ()),
+        PauseScope::Pool(pool) => card_pools::fetch(tx, pool).await.map(|_row| ()),
+        PauseScope::Batch(batch) => cards::fetch_batch(tx, batch).await.map(|_row| ()),
+    }
+}
+
+/// Returns the shops that may go on: the one meant, or all that work, because any may use a pool or a batch.
+async fn shops_concerned(tx: &mut TenantTx, scope: PauseScope) -> Result<Vec<ShopId>, StoreError> {
+    match scope {
+        PauseScope::Shop(shop) => Ok(vec![shop]),
+        PauseScope::Sku(sku) => Ok(vec![products::fetch_sku(tx, sku).await?.shop]),
+        PauseScope::Merchant | PauseScope::Pool(_) | PauseScope::Batch(_) => {
+            let mut working = Vec::new();
+            let mut after = None;
+            loop {
+                let page = shops::list(tx, after, PAGE).await?;
+                after = page.last().map(|row| row.id);
+                working.extend(page.iter().filter(|row| row.state == ShopState::Live).map(|row| row.id));
+                if after.is_none() {
+                    return Ok(working);
+                }
+            }
+        }
+    }
+}
+
+fn target_name(ctx: &Ctx, scope: PauseScope) -> String {
+    match scope {
+        PauseScope::Merchant => ctx.merchant.to_string(),
+        PauseScope::Shop(id) => id.to_string(),
+        PauseScope::Sku(id) => id.to_string(),
+        PauseScope::Pool(id) => id.to_string(),
+        PauseScope::Batch(id) => id.to_string(),
+    }
+}
