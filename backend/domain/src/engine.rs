@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use kamiflow_kernel::{Clock, JobId, MerchantId, ShopId};
-use kamiflow_store::Store;
+use kamiflow_store::{Store, StoreError};
 
 use crate::ctx::{Actor, Ctx};
-use crate::marketplace::Marketplace;
+use crate::marketplace::{MarketError, Marketplace};
 
 /// The engine's dependencies. Cheap to clone.
 #[derive(Clone)]
@@ -107,4 +107,15 @@ pub struct TickOutcome {
     pub wakes: Vec<Wake>,
     /// Rows that moved; zero means that nothing was there to do.
     pub done: usize,
+}
+
+/// Why a tick stopped early. What it had committed stays; what it had not is done by the next tick.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// The platform refused in a way that concerns more than one order.
+    #[error("the platform refused")]
+    Market(#[from] MarketError),
 }

@@ -15,9 +15,9 @@ mod merge;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Duration, Utc};
-use kamiflow_kernel::{OrderSn, OrderState};
+use kamiflow_kernel::{OrderSn, OrderState, ShopId};
 use kamiflow_store::order_events::NewEvent;
-use kamiflow_store::order_hints::{HintSource, NewHints};
+use kamiflow_store::order_hints::{HintRow, HintSource, NewHints};
 use kamiflow_store::orders::OrderRow;
 use kamiflow_store::sku_lookup::SkuFacts;
 use kamiflow_store::{StoreError, TenantTx, order_events, order_hints, orders, rollups, sku_lookup};
@@ -28,6 +28,7 @@ pub use effects::settle_refund_after_send;
 
 use crate::engine::Wake;
 use crate::marketplace::PlatformOrder;
+use crate::push_hint::after_fruitless_read;
 use crate::shop_access::Shop;
 use merge::Merge;
 
@@ -104,8 +105,8 @@ pub async fn ingest(
     let id = shop.access.shop;
     let latest = latest_by_number(read_orders);
     let sns: Vec<OrderSn> = latest.values().map(|order| order.order_sn.clone()).collect();
-    let announced = order_hints::clear_read(tx, id, &sns, read.started).await?;
     let mut items = lock_and_merge(tx, shop, &latest, &sns, read).await?;
+    let announced = settle_hints(tx, id, &items, read).await?;
 
     let skus: Vec<i64> =
         items.iter().map(|item| item.row.platform_sku_id).collect::<HashSet<_>>().into_iter().collect();
@@ -182,6 +183,50 @@ async fn lock_and_merge(
     }
     items.sort_by(|a, b| a.row.order_sn.cmp(&b.row.order_sn));
     Ok(items)
+}
+
+/// Clears the hints this read answers; returns how many there were.
+///
+/// A hint whose order shows nothing new yet is read again a few times and then left to the window: a push may come
+/// before the platform's own reads know of the change.
+async fn settle_hints(tx: &mut TenantTx, shop: ShopId, items: &[Item], read: Read) -> Result<usize, StoreError> {
+    let waits_for_news = |item: &&Item| {
+        matches!(read.source, Source::Hint | Source::Gate)
+            && !item.content_changed
+            && item.row.state == OrderState::Seen.as_str()
+    };
+    let (fruitless, answered): (Vec<&Item>, Vec<&Item>) = items.iter().partition(waits_for_news);
+    let numbers = |items: Vec<&Item>| -> Vec<OrderSn> {
+        items.into_iter().filter_map(|item| item.row.order_sn.parse().ok()).collect()
+    };
+    let mut cleared = order_hints::clear_read(tx, shop, &numbers(answered), read.started).await?;
+    let fruitless = numbers(fruitless);
+    if fruitless.is_empty() {
+        return Ok(cleared);
+    }
+    for hint in order_hints::list_among(tx, shop, &fruitless).await? {
+        cleared += usize::from(defer_fruitless(tx, shop, &hint, read.started).await?);
+    }
+    Ok(cleared)
+}
+
+/// Puts off a hint whose read told nothing new, or leaves its order to the window. Returns whether it is gone.
+///
+/// # Errors
+/// When the store fails.
+pub async fn defer_fruitless(
+    tx: &mut TenantTx,
+    shop: ShopId,
+    hint: &HintRow,
+    read_started: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let tries = u16::try_from(hint.tries).unwrap_or(0).saturating_add(1);
+    if let Some(delay) = after_fruitless_read(tries) {
+        order_hints::defer(tx, shop, hint, read_started + delay).await?;
+        return Ok(false);
+    }
+    let Ok(order_sn) = hint.order_sn.parse() else { return Ok(false) };
+    Ok(order_hints::clear_read(tx, shop, &[order_sn], read_started).await? > 0)
 }
 
 async fn write(tx: &mut TenantTx, shop: &Shop, items: &[Item], read: Read) -> Result<Ingested, StoreError> {

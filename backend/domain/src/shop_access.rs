@@ -1,7 +1,7 @@
 //! Loads a shop with what is needed to call the platform for it.
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{MallId, ShopId, ShopState};
+use kamiflow_kernel::{ApplicationId, MallId, ShopId, ShopState};
 use kamiflow_store::{SealError, StoreError, TenantTx, shops};
 
 use crate::marketplace::{ApplicationAccess, ShopAccess};
@@ -11,6 +11,8 @@ use crate::marketplace::{ApplicationAccess, ShopAccess};
 pub struct Shop {
     /// For calls.
     pub access: ShopAccess,
+    /// The application it is connected through.
+    pub application: ApplicationId,
     /// What it may do.
     pub state: ShopState,
     /// Orders paid before it are backlog.
@@ -53,6 +55,7 @@ pub async fn open(tx: &mut TenantTx, shop: ShopId) -> Result<Shop, StoreError> {
             access_token: token,
             token_version: row.token_version,
         },
+        application: ApplicationId::from_uuid(row.application_id),
         state: row.state()?,
         deliver_from: row.deliver_from,
         connected_at: row.connected_at,

@@ -194,3 +194,44 @@ pub async fn list(tx: &mut TenantTx, deliveries: &[DeliveryId]) -> Result<Vec<At
     .load(tx.conn()?)
     .await?)
 }
+
+/// Counts which of these attempts exist and are started: what a lost COMMIT is asked about.
+///
+/// # Errors
+/// When the connection is lost.
+pub async fn count(tx: &mut TenantTx, ids: &[AttemptId]) -> Result<usize, StoreError> {
+    #[derive(QueryableByName)]
+    struct Counted {
+        #[diesel(sql_type = BigInt)]
+        n: i64,
+    }
+    let counted: Counted = sql("SELECT count(*) AS n FROM delivery_attempts
+             WHERE merchant_id = $1 AND id = ANY ($2) AND state = 'started'")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.as_uuid()).collect::<Vec<_>>())
+    .get_result(tx.conn()?)
+    .await?;
+    Ok(usize::try_from(counted.n).unwrap_or(0))
+}
+
+/// Returns whether an attempt of the delivery has an unknown outcome.
+///
+/// # Errors
+/// When the connection is lost.
+pub async fn has_unknown(tx: &mut TenantTx, delivery: DeliveryId) -> Result<bool, StoreError> {
+    Ok(list(tx, &[delivery]).await?.iter().any(|attempt| matches!(attempt.state(), Ok(AttemptState::Unknown))))
+}
+
+/// Makes attempts whose sender is gone unknown; the caller has raised the delivery's fence.
+///
+/// # Errors
+/// When the connection is lost.
+pub async fn expire_started(tx: &mut TenantTx, delivery: DeliveryId, now: DateTime<Utc>) -> Result<usize, StoreError> {
+    Ok(sql("UPDATE delivery_attempts SET state = 'unknown', ended_at = $3
+             WHERE merchant_id = $1 AND delivery_id = $2 AND state = 'started'")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(delivery.as_uuid())
+    .bind::<Timestamptz, _>(now)
+    .execute(tx.conn()?)
+    .await?)
+}

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use diesel::QueryableByName;
 use diesel::sql_types::{Array, BigInt, Bytea, Date, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
-use kamiflow_kernel::{DeliveryId, DeliveryMethod, DeliveryState, OrderId, PoolId, RedemptionMethod, ShopId};
+use kamiflow_kernel::{DeliveryId, DeliveryMethod, DeliveryState, OrderId, OrderSn, PoolId, RedemptionMethod, ShopId};
 use uuid::Uuid;
 
 use crate::error::StoreError;
@@ -84,6 +84,14 @@ impl DeliveryRow {
     #[must_use]
     pub const fn order(&self) -> OrderKey {
         OrderKey { day: self.order_day, id: OrderId::from_uuid(self.order_id) }
+    }
+
+    /// Returns the order's number.
+    ///
+    /// # Errors
+    /// When the stored text is no order number.
+    pub fn number(&self) -> Result<OrderSn, StoreError> {
+        parsed(&self.order_sn)
     }
 
     /// Returns the state.

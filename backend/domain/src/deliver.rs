@@ -1,0 +1,204 @@
+//! The deliver tick of one shop: read, reserve, start, send, settle.
+//!
+//! ```text
+//! due hints and deliveries
+//!    │ read each order (no transaction)                          ── the push read and the gate's evidence in one call
+//!    ▼
+//! transaction 1: ingest ▸ lock deliveries ▸ claim cards ▸ lines ▸ attempts 'started'       (reserve)
+//!    │ send, concurrently, never after the deadline               ── the only moment a card can leave us
+//!    ▼
+//! transaction 2: attempts ended ▸ cards sent ▸ deliveries delivered ▸ redemptions planned  (settle)
+//! ```
+//! **A crash** before transaction 1 commits leaves nothing. Between the two, the delivery stays `handing_over` with a
+//! due time after which whoever takes it over raises the fence and reads the order back ([`resolve`]); the first
+//! worker's late writes then find another fence and write nothing. Transaction 2 may run any number of times.
+//!
+//! **Batches**: up to [`EngineConfig::batch`](crate::engine::EngineConfig) orders of one shop share both transactions.
+//! If the first one fails, its orders are tried one by one, so that one bad order never holds up the others.
+
+mod claim;
+mod payload;
+mod reserve;
+mod resolve;
+mod send;
+mod settle;
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use futures_util::stream::{self, StreamExt};
+use kamiflow_kernel::{MerchantId, OrderSn, ShopId, ShopState};
+use kamiflow_store::order_hints::HintRow;
+use kamiflow_store::{StoreError, deliveries, order_hints};
+
+use crate::engine::{Engine, EngineError, TickOutcome, Wake};
+use crate::gate::Evidence;
+use crate::ingest;
+use crate::market_trouble;
+use crate::marketplace::{ErrorClass, MarketError, PlatformOrder};
+use crate::platform_pool;
+use crate::shop_access::{self, Shop};
+
+/// An order that was read a moment ago.
+#[derive(Debug, Clone)]
+pub(crate) struct Fresh {
+    /// What the platform says.
+    pub(crate) order: PlatformOrder,
+    /// What the gate looks at.
+    pub(crate) evidence: Evidence,
+}
+
+/// The circumstances of one transaction of a tick.
+#[derive(Clone, Copy)]
+struct Turn<'a> {
+    engine: &'a Engine,
+    shop: &'a Shop,
+    now: DateTime<Utc>,
+}
+
+struct Work {
+    shop: Shop,
+    hints: Vec<HintRow>,
+    to_read: Vec<OrderSn>,
+    unresolved: Vec<String>,
+}
+
+/// Runs one tick: at most a batch of orders.
+///
+/// # Errors
+/// When the store fails, or the platform refuses the shop as a whole.
+pub async fn tick(engine: &Engine, merchant: MerchantId, shop: ShopId) -> Result<TickOutcome, EngineError> {
+    let work = look(engine, merchant, shop).await?;
+    let mut outcome = TickOutcome::default();
+    if !market_trouble::may_call(&work.shop) {
+        return Ok(outcome);
+    }
+    for order_sn in &work.unresolved {
+        outcome.done += usize::from(resolve::one(engine, &work.shop, order_sn, &mut outcome.wakes).await?);
+    }
+    let fresh = read_all(engine, &work).await?;
+    outcome.done += fresh.len();
+    hand_over(engine, &work.shop, fresh, &mut outcome.wakes).await?;
+    // Whatever of this shop is still due comes back at the tail of the queue.
+    outcome.wakes.retain(|wake| *wake != Wake::Deliver(shop));
+    outcome.next = next(engine, merchant, shop).await?;
+    Ok(outcome)
+}
+
+async fn look(engine: &Engine, merchant: MerchantId, shop: ShopId) -> Result<Work, EngineError> {
+    let now = engine.now();
+    let limit = i64::try_from(engine.config.batch).unwrap_or(50);
+    let mut tx = engine.store.tenant_tx(merchant).await?;
+    let opened = shop_access::open(&mut tx, shop).await?;
+    let due = deliveries::list_due(&mut tx, shop, now, limit).await?;
+    let hints = order_hints::list_due(&mut tx, shop, now, limit).await?;
+    tx.commit().await?;
+    let (unresolved, deliverable): (Vec<_>, Vec<_>) = due.into_iter().partition(deliveries::DueDelivery::is_unresolved);
+    let mut known = BTreeSet::new();
+    let to_read = deliverable
+        .iter()
+        .map(|due| &due.order_sn)
+        .chain(hints.iter().map(|hint| &hint.order_sn))
+        .filter(|order_sn| known.insert(order_sn.as_str()))
+        .filter_map(|order_sn| order_sn.parse().ok())
+        .take(engine.config.batch)
+        .collect();
+    let unresolved = unresolved.into_iter().map(|due| due.order_sn).collect();
+    Ok(Work { shop: opened, hints, to_read, unresolved })
+}
+
+async fn read_all(engine: &Engine, work: &Work) -> Result<Vec<Fresh>, EngineError> {
+    let access = &work.shop.access;
+    let mut reads = stream::iter(&work.to_read)
+        .map(|order_sn| async move {
+            let read_at = engine.now();
+            (order_sn, read_at, engine.market.order(access, order_sn).await)
+        })
+        .buffer_unordered(engine.config.batch.max(1));
+    let mut fresh = Vec::with_capacity(work.to_read.len());
+    let mut failed: Vec<(&OrderSn, DateTime<Utc>, MarketError)> = Vec::new();
+    while let Some((order_sn, read_at, result)) = reads.next().await {
+        match result {
+            Ok(order) => fresh.push(Fresh { evidence: Evidence::of(&order, read_at), order }),
+            Err(error) => failed.push((order_sn, read_at, error)),
+        }
+    }
+    for (order_sn, read_at, error) in failed {
+        put_off(engine, work, order_sn, read_at, &error).await?;
+    }
+    Ok(fresh)
+}
+
+/// An order that could not be read keeps its place: its hint and its delivery are due again later.
+async fn put_off(
+    engine: &Engine,
+    work: &Work,
+    order_sn: &OrderSn,
+    read_at: DateTime<Utc>,
+    error: &MarketError,
+) -> Result<(), EngineError> {
+    let shop = work.shop.access.shop;
+    let delay = market_trouble::after_failed_read(engine, &work.shop, error).await?;
+    let mut tx = engine.store.tenant_tx(work.shop.access.merchant).await?;
+    if let Some(hint) = work.hints.iter().find(|hint| hint.order_sn == order_sn.as_str()) {
+        if error.class == ErrorClass::NotFound {
+            ingest::defer_fruitless(&mut tx, shop, hint, read_at).await?;
+        } else {
+            order_hints::defer(&mut tx, shop, hint, read_at + delay).await?;
+        }
+    }
+    deliveries::reschedule(&mut tx, shop, &[order_sn.as_str()], Some(read_at + delay)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn hand_over(engine: &Engine, shop: &Shop, fresh: Vec<Fresh>, wakes: &mut Vec<Wake>) -> Result<(), EngineError> {
+    if fresh.is_empty() {
+        return Ok(());
+    }
+    let reserved = match reserve::batch(engine, shop, &fresh).await {
+        Ok(reserved) => reserved,
+        Err(error) if fresh.len() > 1 && !is_about_us(&error) => {
+            tracing::warn!(shop.id = %shop.access.shop, error = %error, "A batch failed; its orders are tried one by one");
+            one_by_one(engine, shop, &fresh).await?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    wakes.extend(reserved.wakes);
+    let outcomes = send::all(engine, shop, reserved.started).await;
+    settle::all(engine, shop, outcomes, wakes).await?;
+    platform_pool::link_all(engine, shop, reserved.to_link, wakes).await
+}
+
+async fn one_by_one(engine: &Engine, shop: &Shop, fresh: &[Fresh]) -> Result<reserve::Reserved, StoreError> {
+    let mut all = reserve::Reserved::default();
+    for order in fresh {
+        match reserve::batch(engine, shop, std::slice::from_ref(order)).await {
+            Ok(one) => all.append(one),
+            Err(error) if is_about_us(&error) => return Err(error),
+            // The order's hint and delivery stay due; poison is counted so that it does not spin.
+            Err(error) => {
+                tracing::error!(order.sn = %order.order.order_sn, error = ?error, "An order could not be reserved");
+                reserve::count_failure(engine, shop, &order.order.order_sn).await?;
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Whether the failure would meet any order: no use in trying the next one.
+fn is_about_us(error: &StoreError) -> bool {
+    error.is_connection_lost()
+}
+
+async fn next(engine: &Engine, merchant: MerchantId, shop: ShopId) -> Result<Option<DateTime<Utc>>, EngineError> {
+    let mut tx = engine.store.tenant_tx(merchant).await?;
+    let next = deliveries::next_due(&mut tx, shop).await?;
+    tx.commit().await?;
+    Ok(next)
+}
+
+/// Whether the shop hands anything over at all.
+pub(crate) fn is_live(shop: &Shop) -> bool {
+    shop.state == ShopState::Live
+}

@@ -1,0 +1,354 @@
+//! Transaction 1: what was read is ingested; what may be handed over is claimed in full and started.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use kamiflow_kernel::{
+    AttemptId, DataKeyId, DeliveryId, DeliveryMethod, DeliveryState, LineId, OrderSn, OrderState, PoolId, ReasonCode,
+};
+use kamiflow_store::attempts::{self, AttemptRow, NewAttempt};
+use kamiflow_store::card_claims::Claimed;
+use kamiflow_store::deliveries::{self, DeliveryChange, DeliveryRow};
+use kamiflow_store::delivery_lines::NewLine;
+use kamiflow_store::exceptions::{self, NewException};
+use kamiflow_store::order_events::{self, NewEvent};
+use kamiflow_store::stock_waits::NewWait;
+use kamiflow_store::{StoreError, TenantTx, delivery_lines, orders, rollups, stock_waits};
+use serde_json::json;
+
+use super::claim::{self, Holding};
+use super::payload::{self, Payload};
+use super::{Fresh, Turn, is_live};
+use crate::charge;
+use crate::deliver::send::Started;
+use crate::engine::{Engine, Wake};
+use crate::ingest::{self, Read, Source};
+use crate::pause_check::Paused;
+use crate::platform_pool::ToLink;
+use crate::shop_access::Shop;
+
+/// How long a delivery that may not be started now waits for another look, if nothing wakes it before.
+const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(60);
+
+/// What transaction 1 did.
+#[derive(Debug, Default)]
+pub(super) struct Reserved {
+    pub(super) started: Vec<Started>,
+    pub(super) to_link: Vec<ToLink>,
+    pub(super) wakes: Vec<Wake>,
+}
+
+impl Reserved {
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.started.append(&mut other.started);
+        self.to_link.append(&mut other.to_link);
+        self.wakes.append(&mut other.wakes);
+    }
+}
+
+/// A delivery that the gate lets pass, on its way through the transaction.
+struct Ready<'a> {
+    row: &'a DeliveryRow,
+    fresh: &'a Fresh,
+    /// Earlier attempts; they all sent the same payload.
+    earlier: Vec<AttemptRow>,
+}
+
+/// Ingests freshly read orders and starts what may be handed over.
+///
+/// # Errors
+/// When the store fails; nothing is kept and nothing may be sent then.
+pub(super) async fn batch(engine: &Engine, shop: &Shop, fresh: &[Fresh]) -> Result<Reserved, StoreError> {
+    let id = shop.access.shop;
+    let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
+    let began = fresh.iter().map(|order| order.evidence.read_at).min().unwrap_or_else(|| engine.now());
+    let orders: Vec<_> = fresh.iter().map(|order| order.order.clone()).collect();
+    let ingested = ingest::ingest(&mut tx, shop, &orders, Read { started: began, source: Source::Hint }).await?;
+    let mut reserved = Reserved { wakes: ingested.wakes, ..Reserved::default() };
+    if !is_live(shop) {
+        tx.commit().await?;
+        return Ok(reserved);
+    }
+
+    let by_sn: HashMap<&str, &Fresh> = fresh.iter().map(|order| (order.order.order_sn.as_str(), order)).collect();
+    let sns: Vec<&str> = by_sn.keys().copied().collect();
+    let rows = deliveries::lock_by_sn(&mut tx, id, &sns).await?;
+    let turn = Turn { engine, shop, now: engine.now() };
+    let now = turn.now;
+    let paused = Paused::load(&mut tx, now).await?;
+    let ids: Vec<DeliveryId> = rows.iter().map(DeliveryRow::id).collect();
+    let mut attempts = attempts_of(&mut tx, &rows, &ids).await?;
+    let mut ready = Vec::new();
+    let mut later = Vec::new();
+    for row in &rows {
+        let Some(order) = by_sn.get(row.order_sn.as_str()) else { continue };
+        match admit(turn, row, order, &paused)? {
+            Admission::No => {}
+            Admission::Later => later.push(row.order_sn.as_str()),
+            Admission::Link => reserved.to_link.push(ToLink { delivery: row.clone(), order: order.order.clone() }),
+            Admission::Yes => {
+                ready.push(Ready { row, fresh: order, earlier: attempts.remove(&row.id()).unwrap_or_default() })
+            }
+        }
+    }
+    deliveries::reschedule(&mut tx, id, &later, Some(now + LOOK_AGAIN)).await?;
+    let ready = charge::only_charged(&mut tx, shop, ready, |ready| ready.row, now).await?;
+    reserved.started = start(turn, &mut tx, ready, &paused).await?;
+
+    let attempts: Vec<AttemptId> = reserved.started.iter().map(|started| started.attempt).collect();
+    match tx.commit().await {
+        Ok(()) => Ok(reserved),
+        // Either nothing happened, or every attempt is there under our fence: then it is ours to send.
+        Err(error @ StoreError::CommitUnknown(_)) => confirm(engine, shop, &attempts, error).await.map(|()| reserved),
+        Err(error) => Err(error),
+    }
+}
+
+async fn attempts_of(
+    tx: &mut TenantTx,
+    rows: &[DeliveryRow],
+    ids: &[DeliveryId],
+) -> Result<HashMap<DeliveryId, Vec<AttemptRow>>, StoreError> {
+    let mut attempts: HashMap<DeliveryId, Vec<AttemptRow>> = HashMap::new();
+    if rows.iter().any(|row| row.payload_hash.is_some()) {
+        for attempt in attempts::list(tx, ids).await? {
+            attempts.entry(DeliveryId::from_uuid(attempt.delivery_id)).or_default().push(attempt);
+        }
+    }
+    Ok(attempts)
+}
+
+async fn confirm(engine: &Engine, shop: &Shop, started: &[AttemptId], error: StoreError) -> Result<(), StoreError> {
+    let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
+    let there = attempts::count(&mut tx, started).await?;
+    tx.commit().await?;
+    if there == started.len() { Ok(()) } else { Err(error) }
+}
+
+enum Admission {
+    /// Not due, or in no state for it.
+    No,
+    /// May not start now; look again in a while.
+    Later,
+    /// The platform hands it out.
+    Link,
+    /// Start it.
+    Yes,
+}
+
+fn admit(turn: Turn<'_>, row: &DeliveryRow, order: &Fresh, paused: &Paused) -> Result<Admission, StoreError> {
+    let Turn { engine, shop, now } = turn;
+    let startable = matches!(row.state()?, DeliveryState::Pending | DeliveryState::Reserved);
+    if !startable || row.due_at.is_none_or(|due| due > now) {
+        return Ok(Admission::No);
+    }
+    if matches!(row.method()?, DeliveryMethod::PlatformPool | DeliveryMethod::PlatformCodes) {
+        return Ok(if order.order.order_status >= 2 { Admission::Link } else { Admission::Later });
+    }
+    let age = now - order.evidence.read_at;
+    let stale = age.to_std().is_ok_and(|age| age > engine.config.evidence_max_age);
+    if stale || paused.delivery_of(shop.access.shop, row) || order.evidence.open_for_delivery().is_err() {
+        return Ok(Admission::Later);
+    }
+    Ok(Admission::Yes)
+}
+
+/// Claims, plans and starts; everything in the caller's transaction.
+async fn start(
+    turn: Turn<'_>,
+    tx: &mut TenantTx,
+    ready: Vec<Ready<'_>>,
+    paused: &Paused,
+) -> Result<Vec<Started>, StoreError> {
+    let Turn { engine, shop, now } = turn;
+    let claiming: Vec<&DeliveryRow> = ready
+        .iter()
+        .map(|ready| ready.row)
+        .filter(|row| row.pool_id.is_some() && matches!(row.state(), Ok(DeliveryState::Pending)))
+        .collect();
+    let mut holding = claim::claim(tx, &claiming, &paused.batches(), now).await?;
+    wait_for_stock(tx, shop, &ready, &holding, now).await?;
+    let going: Vec<&Ready<'_>> = ready.iter().filter(|ready| !holding.short.contains(&ready.row.id())).collect();
+    if going.is_empty() {
+        return Ok(Vec::new());
+    }
+    holding.lines.extend(going.iter().flat_map(|ready| lines_without_cards(ready.row)));
+    delivery_lines::insert(tx, &holding.lines).await?;
+
+    let mut plans = Vec::with_capacity(going.len());
+    for ready in &going {
+        let cards = holding.cards.get(&ready.row.id()).map_or(&[][..], Vec::as_slice);
+        plans.push(plan(engine, tx, ready, cards).await?);
+    }
+    write_start(turn, tx, &going, plans).await
+}
+
+/// Methods without cards have a line per unit all the same: it is what redemptions hang on.
+fn lines_without_cards(row: &DeliveryRow) -> Vec<NewLine> {
+    let bare = row.pool_id.is_none() && matches!(row.state(), Ok(DeliveryState::Pending));
+    let count = if bare { row.lines_expected } else { 0 };
+    (1..=count).map(|line_no| NewLine { id: LineId::generate(), delivery: row.id(), line_no, card_use: None }).collect()
+}
+
+async fn plan(
+    engine: &Engine,
+    tx: &mut TenantTx,
+    ready: &Ready<'_>,
+    cards: &[Claimed],
+) -> Result<(Payload, DataKeyId), StoreError> {
+    if let Some(attempt) = ready.earlier.last() {
+        let key = tx.data_key_by_id(attempt.data_key()).await?;
+        let call = payload::open(&key, ready.row, &attempt.payload_sealed)?;
+        let again = Payload { call, sealed: attempt.payload_sealed.clone(), hash: attempt.payload_hash.clone() };
+        return Ok((again, attempt.data_key()));
+    }
+    let made = payload::make(tx, engine.market.as_ref(), &engine.config, ready.row, cards).await?;
+    Ok((made, tx.data_key().await?.id()))
+}
+
+async fn write_start(
+    turn: Turn<'_>,
+    tx: &mut TenantTx,
+    going: &[&Ready<'_>],
+    plans: Vec<(Payload, DataKeyId)>,
+) -> Result<Vec<Started>, StoreError> {
+    let Turn { engine, shop, now } = turn;
+    let deadline = now + engine.config.send_deadline;
+    let mut changes = Vec::with_capacity(going.len());
+    let mut news = Vec::with_capacity(going.len());
+    let mut events = Vec::with_capacity(going.len());
+    let mut started = Vec::with_capacity(going.len());
+    for (ready, (payload, data_key)) in going.iter().zip(plans) {
+        let row = ready.row;
+        let fence = row.fence + 1;
+        changes.push(DeliveryChange {
+            id: row.id(),
+            fence: row.fence,
+            next_fence: fence,
+            state: DeliveryState::HandingOver,
+            due_at: Some(deadline + engine.config.resolve_after),
+            failures: row.failures,
+            payload_hash: Some(payload.hash.clone()),
+            delivered_at: None,
+        });
+        let n = ready.earlier.last().map_or(1, |attempt| attempt.n + 1);
+        let attempt = AttemptId::generate();
+        events.push(NewEvent {
+            order: row.order(),
+            kind: "handing_over",
+            detail: json!({ "attempt": n, "method": row.method()?.as_str(), "lines": row.lines_expected }),
+        });
+        news.push(NewAttempt {
+            id: attempt,
+            delivery: row.id(),
+            n,
+            method: row.method()?.as_str(),
+            idempotency_key: payload::idempotency_key(row),
+            data_key,
+            payload_sealed: payload.sealed,
+            payload_hash: payload.hash,
+            evidence: serde_json::to_value(&ready.fresh.evidence).unwrap_or_default(),
+            evidence_at: ready.fresh.evidence.read_at,
+            fence,
+        });
+        started.push(Started { delivery: row.clone(), attempt, fence, n, call: payload.call, deadline });
+    }
+    deliveries::update_fenced(tx, &changes).await?;
+    attempts::start(tx, &news, now, deadline).await?;
+    let keys: Vec<_> = going.iter().map(|ready| ready.row.order()).collect();
+    for from in [OrderState::Seen, OrderState::AwaitingCards, OrderState::Reserved] {
+        orders::transition(tx, &keys, from, OrderState::HandingOver, "started").await?;
+    }
+    let ids: Vec<DeliveryId> = going.iter().map(|ready| ready.row.id()).collect();
+    stock_waits::delete(tx, &ids).await?;
+    let sns: Vec<&str> = going.iter().map(|ready| ready.row.order_sn.as_str()).collect();
+    exceptions::resolve(tx, shop.access.shop, &sns, &[ReasonCode::OutOfStock], "stock arrived").await?;
+    order_events::append(tx, now, &events).await?;
+    Ok(started)
+}
+
+/// Writes down who waits for cards; the pools are locked since the claim found too few.
+async fn wait_for_stock(
+    tx: &mut TenantTx,
+    shop: &Shop,
+    ready: &[Ready<'_>],
+    holding: &Holding,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let short: Vec<&DeliveryRow> =
+        ready.iter().map(|ready| ready.row).filter(|row| holding.short.contains(&row.id())).collect();
+    if short.is_empty() {
+        return Ok(());
+    }
+    let id = shop.access.shop;
+    let waits: Vec<NewWait> = short
+        .iter()
+        .filter_map(|row| {
+            let pool = PoolId::from_uuid(row.pool_id?);
+            Some(NewWait { delivery: row.id(), pool, shop: id, cards: row.lines_expected, since: row.created_at })
+        })
+        .collect();
+    stock_waits::insert(tx, &waits).await?;
+    let sns: Vec<&str> = short.iter().map(|row| row.order_sn.as_str()).collect();
+    deliveries::reschedule(tx, id, &sns, None).await?;
+    let keys: Vec<_> = short.iter().map(|row| row.order()).collect();
+    orders::transition(tx, &keys, OrderState::Seen, OrderState::AwaitingCards, "shortage").await?;
+    let news: Vec<NewException> = short
+        .iter()
+        .map(|row| NewException {
+            shop: id,
+            order: Some((row.order(), row.order_sn.clone())),
+            code: ReasonCode::OutOfStock,
+            needs_review: false,
+            detail: json!({ "cards": row.lines_expected, "pool": row.pool_id.map(|pool| PoolId::from_uuid(pool).to_string()) }),
+        })
+        .collect();
+    let opened = exceptions::open(tx, &news).await?;
+    rollups::add(tx, id, now, &[("out_of_stock", i64::try_from(opened).unwrap_or(i64::MAX))]).await?;
+    let events: Vec<NewEvent> = short
+        .iter()
+        .map(|row| NewEvent {
+            order: row.order(),
+            kind: "awaiting_cards",
+            detail: json!({ "cards": row.lines_expected }),
+        })
+        .collect();
+    order_events::append(tx, now, &events).await
+}
+
+/// Counts a failure of one order that concerns nobody else, and leaves it to a person when there are too many.
+///
+/// # Errors
+/// When the store fails.
+pub(super) async fn count_failure(engine: &Engine, shop: &Shop, order_sn: &OrderSn) -> Result<(), StoreError> {
+    let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
+    let now = engine.now();
+    let rows = deliveries::lock_by_sn(&mut tx, shop.access.shop, &[order_sn.as_str()]).await?;
+    for row in rows.iter().filter(|row| matches!(row.state(), Ok(DeliveryState::Pending | DeliveryState::Reserved))) {
+        let failures = row.failures + 1;
+        let poisoned = failures >= engine.config.poison_after;
+        let delay = TimeDelta::seconds(i64::from(failures.clamp(1, 10)) * 6);
+        let change = DeliveryChange {
+            id: row.id(),
+            fence: row.fence,
+            next_fence: row.fence,
+            state: row.state()?,
+            due_at: (!poisoned).then(|| now + delay),
+            failures,
+            payload_hash: None,
+            delivered_at: None,
+        };
+        deliveries::update_fenced(&mut tx, &[change]).await?;
+        if poisoned {
+            let exception = NewException {
+                shop: shop.access.shop,
+                order: Some((row.order(), row.order_sn.clone())),
+                code: ReasonCode::Poisoned,
+                needs_review: true,
+                detail: json!({ "failures": failures }),
+            };
+            exceptions::open(&mut tx, &[exception]).await?;
+        }
+    }
+    tx.commit().await
+}

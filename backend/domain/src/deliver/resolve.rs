@@ -1,0 +1,295 @@
+//! Resolves an attempt whose outcome nobody stored: a crash, a time-out, an answer that made no sense.
+//!
+//! Nobody looks before the attempt's deadline and the time to resolve have passed, so the first sender can no longer
+//! be sending. Whoever looks raises the fence first; the order itself is then read back. Status 2 with our own
+//! unresolved attempt is delivery, with that evidence. Status 1 proves failure only where the call is known to move
+//! the status ([`proves_failure`]); otherwise the identical request is sent again where the gateway makes that safe,
+//! and a person decides where it does not. What the delivery holds stays held.
+
+use chrono::TimeDelta;
+use kamiflow_kernel::{AttemptId, AttemptState, DeliveryMethod, DeliveryState, OrderSn, OrderState, ReasonCode};
+use kamiflow_store::attempts::{self, AttemptRow, NewAttempt};
+use kamiflow_store::card_claims::{self, HeldMove};
+use kamiflow_store::deliveries::{self, DeliveryChange, DeliveryRow};
+use kamiflow_store::exceptions::{self, NewException};
+use kamiflow_store::order_events::{self, NewEvent};
+use kamiflow_store::{StoreError, TenantTx, orders, rollups};
+use serde_json::json;
+
+use super::send::{self, Started};
+use super::{Turn, payload, settle};
+use crate::engine::{Engine, EngineError, Wake};
+use crate::gate::Evidence;
+use crate::market_trouble;
+use crate::marketplace::PlatformOrder;
+use crate::pause_check::Paused;
+use crate::shop_access::Shop;
+
+/// Identical resends of one delivery.
+const MOST_RESENDS: i32 = 3;
+/// How long one resolver has before the next may take over.
+const RESOLVER_TIME: TimeDelta = TimeDelta::seconds(30);
+
+/// Resolves the delivery of one order; returns whether there was something to resolve.
+pub(super) async fn one(
+    engine: &Engine,
+    shop: &Shop,
+    order_sn: &str,
+    wakes: &mut Vec<Wake>,
+) -> Result<bool, EngineError> {
+    let Some((row, attempts)) = take_over(engine, shop, order_sn).await? else { return Ok(false) };
+    let Ok(number) = order_sn.parse::<OrderSn>() else { return Ok(false) };
+    let read_at = engine.now();
+    let order = match engine.market.order(&shop.access, &number).await {
+        Ok(order) => order,
+        Err(error) => {
+            let delay = market_trouble::after_failed_read(engine, shop, &error).await?;
+            put_off(engine, shop, &row, delay).await?;
+            return Ok(true);
+        }
+    };
+    let evidence = Evidence::of(&order, read_at);
+    match judge(engine, &row, &attempts, &order, &evidence)? {
+        Judgment::Delivered => wakes.extend(delivered(engine, shop, &row, &evidence).await?),
+        Judgment::Gone => refunded_meanwhile(engine, shop, &row, &evidence).await?,
+        Judgment::SendAgain => {
+            if let Some(started) = start_again(engine, shop, &row, &attempts, &evidence).await? {
+                let sent = send::all(engine, shop, vec![started]).await;
+                settle::all(engine, shop, sent, wakes).await?;
+            }
+        }
+        Judgment::Later => put_off(engine, shop, &row, RESOLVER_TIME.to_std().unwrap_or_default()).await?,
+        Judgment::Ask(reason) => ask(engine, shop, &row, &evidence, reason).await?,
+    }
+    Ok(true)
+}
+
+enum Judgment {
+    Delivered,
+    /// Refunded or cancelled while the outcome was open.
+    Gone,
+    SendAgain,
+    Later,
+    Ask(&'static str),
+}
+
+fn judge(
+    engine: &Engine,
+    row: &DeliveryRow,
+    attempts: &[AttemptRow],
+    order: &PlatformOrder,
+    evidence: &Evidence,
+) -> Result<Judgment, StoreError> {
+    if order.order_status >= 2 {
+        return Ok(Judgment::Delivered);
+    }
+    if order.refund_status == 4 || order.confirm_status == 2 {
+        return Ok(Judgment::Gone);
+    }
+    let method = row.method()?;
+    let safe = proves_failure(method) || method == DeliveryMethod::VoucherSend && engine.config.resend_safe;
+    let sends = attempts.last().map_or(0, |attempt| attempt.n);
+    Ok(match (safe, sends > MOST_RESENDS, evidence.open_for_delivery()) {
+        (true, false, Ok(())) => Judgment::SendAgain,
+        // An open refund or review may end; until then nothing is sent and nothing is given up.
+        (true, false, Err(_closed)) => Judgment::Later,
+        (true, true, _) => Judgment::Ask("the identical request was sent as often as is allowed"),
+        (false, _, _) => Judgment::Ask("the gateway does not promise that an identical request is safe"),
+    })
+}
+
+/// Whether an order still to ship proves that the call did not happen: both calls are documented to ship the order.
+const fn proves_failure(method: DeliveryMethod) -> bool {
+    matches!(method, DeliveryMethod::PickupPage)
+}
+
+/// Raises the fence, so that nobody else's late answer is written, and takes the time to look.
+async fn take_over(
+    engine: &Engine,
+    shop: &Shop,
+    order_sn: &str,
+) -> Result<Option<(DeliveryRow, Vec<AttemptRow>)>, StoreError> {
+    let now = engine.now();
+    let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
+    let Some(mut row) = deliveries::lock_by_sn(&mut tx, shop.access.shop, &[order_sn]).await?.pop() else {
+        return Ok(None);
+    };
+    let attempts = attempts::list(&mut tx, &[row.id()]).await?;
+    let resolvable = attempts
+        .last()
+        .and_then(|attempt| attempt.send_deadline)
+        .is_some_and(|deadline| deadline + engine.config.resolve_after <= now);
+    let due = row.due_at.is_some_and(|due| due <= now);
+    if row.state()? != DeliveryState::HandingOver || !due || !resolvable {
+        return Ok(None);
+    }
+    let change = DeliveryChange {
+        due_at: Some(now + RESOLVER_TIME),
+        next_fence: row.fence + 1,
+        ..unchanged(&row, DeliveryState::HandingOver)
+    };
+    deliveries::update_fenced(&mut tx, &[change]).await?;
+    // A sender that died leaves 'started' behind: from here on its outcome is unknown.
+    attempts::expire_started(&mut tx, row.id(), now).await?;
+    tx.commit().await?;
+    row.fence += 1;
+    Ok(Some((row, attempts)))
+}
+
+fn unchanged(row: &DeliveryRow, state: DeliveryState) -> DeliveryChange {
+    DeliveryChange {
+        id: row.id(),
+        fence: row.fence,
+        next_fence: row.fence,
+        state,
+        due_at: None,
+        failures: row.failures,
+        payload_hash: None,
+        delivered_at: None,
+    }
+}
+
+/// Locks the order and the delivery and checks the fence; `None` when somebody took over.
+async fn relock(
+    tx: &mut TenantTx,
+    shop: &Shop,
+    row: &DeliveryRow,
+) -> Result<Option<(Vec<orders::OrderRow>, DeliveryRow)>, StoreError> {
+    let numbers: Vec<OrderSn> = row.order_sn.parse().into_iter().collect();
+    let order_rows = orders::lock_by_sn(tx, shop.access.shop, &numbers).await?;
+    let locked = deliveries::lock_waiting(tx, shop.access.shop, &[row.order_sn.as_str()]).await?.pop();
+    Ok(locked.filter(|locked| locked.fence == row.fence).map(|locked| (order_rows, locked)))
+}
+
+async fn delivered(
+    engine: &Engine,
+    shop: &Shop,
+    row: &DeliveryRow,
+    evidence: &Evidence,
+) -> Result<Vec<Wake>, StoreError> {
+    let now = engine.now();
+    let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
+    let Some((order_rows, locked)) = relock(&mut tx, shop, row).await? else { return Ok(Vec::new()) };
+    let outcome = json!({ "resolved_by": "the order is shipped", "evidence": evidence });
+    attempts::resolve_open(&mut tx, row.id(), AttemptState::ResolvedDelivered, &outcome, now).await?;
+    let wakes =
+        settle::mark_delivered(Turn { engine, shop, now }, &mut tx, &[&locked], &order_rows, "evidence").await?;
+    rollups::add(&mut tx, shop.access.shop, now, &[("resolved_by_evidence", 1)]).await?;
+    tx.commit().await?;
+    Ok(wakes)
+}
+
+/// The order ended while nobody knew whether the buyer has the cards: they may, so the cards are never sold again.
+async fn refunded_meanwhile(
+    engine: &Engine,
+    shop: &Shop,
+    row: &DeliveryRow,
+    evidence: &Evidence,
+) -> Result<(), StoreError> {
+    let now = engine.now();
+    let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
+    let Some((_orders, locked)) = relock(&mut tx, shop, row).await? else { return Ok(()) };
+    card_claims::move_held(&mut tx, &[locked.id()], HeldMove::QUARANTINED, now).await?;
+    let change = DeliveryChange { next_fence: locked.fence + 1, ..unchanged(&locked, DeliveryState::Released) };
+    deliveries::update_fenced(&mut tx, &[change]).await?;
+    orders::transition(&mut tx, &[locked.order()], OrderState::HandingOver, OrderState::ClosedRefunded, "refund_raced")
+        .await?;
+    let exception = NewException {
+        shop: shop.access.shop,
+        order: Some((locked.order(), locked.order_sn.clone())),
+        code: ReasonCode::RefundRaced,
+        needs_review: false,
+        detail: json!({ "evidence": evidence, "cards": "quarantined" }),
+    };
+    exceptions::open(&mut tx, &[exception]).await?;
+    rollups::add(&mut tx, shop.access.shop, now, &[("refund_raced", 1)]).await?;
+    let event = NewEvent { order: locked.order(), kind: "refund_raced", detail: json!({ "cards": "quarantined" }) };
+    order_events::append(&mut tx, now, &[event]).await?;
+    tx.commit().await
+}
+
+async fn start_again(
+    engine: &Engine,
+    shop: &Shop,
+    row: &DeliveryRow,
+    attempts: &[AttemptRow],
+    evidence: &Evidence,
+) -> Result<Option<Started>, StoreError> {
+    let Some(last) = attempts.last() else { return Ok(None) };
+    let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
+    let Some((_orders, locked)) = relock(&mut tx, shop, row).await? else { return Ok(None) };
+    let now = engine.now();
+    let stale = (now - evidence.read_at).to_std().is_ok_and(|age| age > engine.config.evidence_max_age);
+    let paused = Paused::load(&mut tx, now).await?;
+    if stale || paused.delivery_of(shop.access.shop, &locked) || !super::is_live(shop) {
+        return Ok(None);
+    }
+    let key = tx.data_key_by_id(last.data_key()).await?;
+    let call = payload::open(&key, &locked, &last.payload_sealed)?;
+    let deadline = now + engine.config.send_deadline;
+    let fence = locked.fence + 1;
+    let n = last.n + 1;
+    let change = DeliveryChange {
+        next_fence: fence,
+        due_at: Some(deadline + engine.config.resolve_after),
+        ..unchanged(&locked, DeliveryState::HandingOver)
+    };
+    deliveries::update_fenced(&mut tx, &[change]).await?;
+    let attempt = AttemptId::generate();
+    let new = NewAttempt {
+        id: attempt,
+        delivery: locked.id(),
+        n,
+        method: locked.method()?.as_str(),
+        idempotency_key: last.idempotency_key.clone(),
+        data_key: last.data_key(),
+        payload_sealed: last.payload_sealed.clone(),
+        payload_hash: last.payload_hash.clone(),
+        evidence: serde_json::to_value(evidence).unwrap_or_default(),
+        evidence_at: evidence.read_at,
+        fence,
+    };
+    attempts::start(&mut tx, &[new], now, deadline).await?;
+    let event =
+        NewEvent { order: locked.order(), kind: "handing_over", detail: json!({ "attempt": n, "identical": true }) };
+    order_events::append(&mut tx, now, &[event]).await?;
+    tx.commit().await?;
+    Ok(Some(Started { delivery: locked, attempt, fence, n, call, deadline }))
+}
+
+async fn put_off(
+    engine: &Engine,
+    shop: &Shop,
+    row: &DeliveryRow,
+    delay: std::time::Duration,
+) -> Result<(), StoreError> {
+    let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
+    let change = DeliveryChange { due_at: Some(engine.now() + delay), ..unchanged(row, DeliveryState::HandingOver) };
+    deliveries::update_fenced(&mut tx, &[change]).await?;
+    tx.commit().await
+}
+
+/// Leaves it to a person, with the cards held.
+async fn ask(
+    engine: &Engine,
+    shop: &Shop,
+    row: &DeliveryRow,
+    evidence: &Evidence,
+    reason: &'static str,
+) -> Result<(), StoreError> {
+    let now = engine.now();
+    let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
+    deliveries::update_fenced(&mut tx, &[unchanged(row, DeliveryState::HandingOver)]).await?;
+    let exception = NewException {
+        shop: shop.access.shop,
+        order: Some((row.order(), row.order_sn.clone())),
+        code: ReasonCode::UnknownOutcome,
+        needs_review: true,
+        detail: json!({ "reason": reason, "evidence": evidence }),
+    };
+    let opened = exceptions::open(&mut tx, &[exception]).await?;
+    rollups::add(&mut tx, shop.access.shop, now, &[("exceptions", i64::try_from(opened).unwrap_or(0))]).await?;
+    let event = NewEvent { order: row.order(), kind: "needs_review", detail: json!({ "reason": reason }) };
+    order_events::append(&mut tx, now, &[event]).await?;
+    tx.commit().await
+}

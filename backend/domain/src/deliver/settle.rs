@@ -1,0 +1,307 @@
+//! Transaction 2: what the platform answered becomes true for the delivery, its cards and its order.
+//!
+//! May run any number of times: it looks only at deliveries that are still handing over under the sender's fence.
+//! Somebody who took a delivery over has raised the fence, and then nothing of ours is written.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use kamiflow_kernel::{AttemptState, DeliveryId, DeliveryState, LineId, OrderState, ReasonCode, RedemptionMethod};
+use kamiflow_store::attempts::{self, AttemptEnd};
+use kamiflow_store::card_claims::{self, HeldMove};
+use kamiflow_store::deliveries::{self, DeliveryChange, DeliveryRow};
+use kamiflow_store::exceptions::{self, NewException};
+use kamiflow_store::order_events::{self, NewEvent};
+use kamiflow_store::orders::{OrderKey, OrderRow};
+use kamiflow_store::{StoreError, TenantTx, delivery_lines, orders, outbox, rollups};
+use serde_json::{Value, json};
+
+use super::Turn;
+use super::send::Sent;
+use crate::engine::{Engine, EngineError, Wake};
+use crate::ingest::settle_refund_after_send;
+use crate::market_trouble;
+use crate::marketplace::{ErrorClass, MarketError};
+use crate::redeem::{self, Delivered};
+use crate::shop_access::Shop;
+
+/// How often an answer that could not be stored is written again; afterwards it is an unknown outcome like any other.
+const STORE_TRIES: u32 = 8;
+
+/// Stores the outcomes of a batch.
+///
+/// # Errors
+/// When an outcome could not be stored in time, or the platform refused the shop as a whole.
+pub(super) async fn all(
+    engine: &Engine,
+    shop: &Shop,
+    sent: Vec<Sent>,
+    wakes: &mut Vec<Wake>,
+) -> Result<(), EngineError> {
+    if sent.is_empty() {
+        return Ok(());
+    }
+    let mut tries = 0;
+    loop {
+        match store(engine, shop, &sent).await {
+            Ok(more) => {
+                wakes.extend(more);
+                break;
+            }
+            Err(error)
+                if tries < STORE_TRIES && (error.is_transient() || matches!(error, StoreError::CommitUnknown(_))) =>
+            {
+                tries += 1;
+                tracing::warn!(shop.id = %shop.access.shop, error = %error, tries, "Answers could not be stored; writing them again");
+                tokio::time::sleep(Duration::from_millis(50) * 2_u32.pow(tries)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // Trouble that concerns more than one order is dealt with once, after every answer is stored.
+    let trouble =
+        sent.iter().filter_map(|sent| sent.result.as_ref().err()).find(|error| market_trouble::is_shared(error));
+    if let Some(error) = trouble {
+        market_trouble::settle(engine, shop, error).await?;
+    }
+    Ok(())
+}
+
+async fn store(engine: &Engine, shop: &Shop, sent: &[Sent]) -> Result<Vec<Wake>, StoreError> {
+    let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
+    let turn = Turn { engine, shop, now: engine.now() };
+    let now = turn.now;
+    let sns: Vec<_> = sent.iter().filter_map(|sent| sent.started.delivery.order_sn.parse().ok()).collect();
+    // Locks go order → delivery → pool → cards.
+    let order_rows = orders::lock_by_sn(&mut tx, shop.access.shop, &sns).await?;
+    let texts: Vec<&str> = sent.iter().map(|sent| sent.started.delivery.order_sn.as_str()).collect();
+    let locked = deliveries::lock_waiting(&mut tx, shop.access.shop, &texts).await?;
+    let mine: Vec<(&Sent, &DeliveryRow)> = sent
+        .iter()
+        .filter_map(|sent| {
+            let row = locked.iter().find(|row| row.id == sent.started.delivery.id)?;
+            let held = row.fence == sent.started.fence && matches!(row.state(), Ok(DeliveryState::HandingOver));
+            held.then_some((sent, row))
+        })
+        .collect();
+
+    let mut delivered = Vec::new();
+    for (sent, row) in &mine {
+        match &sent.result {
+            Ok(()) => delivered.push((*sent, *row)),
+            Err(error) if error.class == ErrorClass::AlreadyDone => delivered.push((*sent, *row)),
+            Err(error) => store_failure(turn, &mut tx, sent, row, error).await?,
+        }
+    }
+    let ends: Vec<AttemptEnd> = delivered
+        .iter()
+        .map(|(sent, _)| AttemptEnd {
+            id: sent.started.attempt,
+            fence: sent.started.fence,
+            state: AttemptState::Succeeded,
+            outcome: json!({ "by": "acknowledgment" }),
+        })
+        .collect();
+    attempts::end(&mut tx, &ends, now).await?;
+    for (_, row) in delivered.iter().filter(|(sent, _)| sent.started.n > 1) {
+        let outcome = json!({ "resolved_by": "a later identical attempt" });
+        attempts::resolve_open(&mut tx, row.id(), AttemptState::ResolvedDelivered, &outcome, now).await?;
+    }
+    let rows: Vec<&DeliveryRow> = delivered.iter().map(|(_, row)| *row).collect();
+    let wakes = mark_delivered(turn, &mut tx, &rows, &order_rows, "acknowledged").await?;
+    tx.commit().await?;
+    Ok(wakes)
+}
+
+/// Makes deliveries delivered: cards sent, orders moved, redemptions planned, refunds that raced settled.
+///
+/// The orders and deliveries are locked by the caller, and the deliveries are under its fence.
+pub(super) async fn mark_delivered(
+    turn: Turn<'_>,
+    tx: &mut TenantTx,
+    rows: &[&DeliveryRow],
+    order_rows: &[OrderRow],
+    cause: &'static str,
+) -> Result<Vec<Wake>, StoreError> {
+    let Turn { shop, now, .. } = turn;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let id = shop.access.shop;
+    let ids: Vec<DeliveryId> = rows.iter().map(|row| row.id()).collect();
+    let cards = card_claims::move_held(tx, &ids, HeldMove::SENT, now).await?;
+    let changes: Vec<DeliveryChange> = rows
+        .iter()
+        .map(|row| DeliveryChange {
+            id: row.id(),
+            fence: row.fence,
+            next_fence: row.fence,
+            state: DeliveryState::Delivered,
+            due_at: None,
+            failures: 0,
+            payload_hash: None,
+            delivered_at: Some(now),
+        })
+        .collect();
+    deliveries::update_fenced(tx, &changes).await?;
+    let keys: Vec<_> = rows.iter().map(|row| row.order()).collect();
+    orders::transition(tx, &keys, OrderState::HandingOver, OrderState::Delivered, cause).await?;
+    let sns: Vec<&str> = rows.iter().map(|row| row.order_sn.as_str()).collect();
+    let ended = [
+        ReasonCode::UnknownOutcome,
+        ReasonCode::HandOverRefused,
+        ReasonCode::AwaitingFulfiller,
+        ReasonCode::ShipByNear,
+    ];
+    exceptions::resolve(tx, id, &sns, &ended, "delivered").await?;
+
+    let wakes = plan_redemptions(tx, shop, rows, now).await?;
+    let refunded: Vec<&OrderRow> =
+        order_rows.iter().filter(|order| order.refund_status != 1 && sns.contains(&order.order_sn.as_str())).collect();
+    settle_refund_after_send(tx, id, &refunded, now).await?;
+
+    let events: Vec<NewEvent> = rows
+        .iter()
+        .map(|row| NewEvent {
+            order: row.order(),
+            kind: "delivered",
+            detail: json!({ "by": cause, "lines": row.lines_expected }),
+        })
+        .collect();
+    order_events::append(tx, now, &events).await?;
+    let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    let waited: i64 = rows.iter().map(|row| (now - row.created_at).num_milliseconds()).sum();
+    rollups::add(
+        tx,
+        id,
+        now,
+        &[("delivered", count(rows.len())), ("cards_sent", count(cards)), ("seen_to_delivered_ms", waited)],
+    )
+    .await?;
+    let orders: Vec<String> = rows.iter().map(|row| row.order().id.to_string()).collect();
+    outbox::push(tx, "order.delivered", json!({ "shop": id.to_string(), "orders": orders })).await?;
+    Ok(wakes)
+}
+
+async fn plan_redemptions(
+    tx: &mut TenantTx,
+    shop: &Shop,
+    rows: &[&DeliveryRow],
+    now: DateTime<Utc>,
+) -> Result<Vec<Wake>, StoreError> {
+    let redeemable: Vec<&&DeliveryRow> =
+        rows.iter().filter(|row| !matches!(row.redemption(), Ok(RedemptionMethod::None) | Err(_))).collect();
+    if redeemable.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<DeliveryId> = redeemable.iter().map(|row| row.id()).collect();
+    let lines = delivery_lines::list_live(tx, &ids).await?;
+    let mut delivered = Vec::with_capacity(redeemable.len());
+    for row in redeemable {
+        delivered.push(Delivered {
+            shop: shop.access.shop,
+            delivery: row.id(),
+            order_day: row.order_day,
+            order_id: row.order().id,
+            order_sn: row.number()?,
+            method: row.redemption()?,
+            lines: lines
+                .iter()
+                .filter(|line| line.delivery_id == row.id)
+                .map(|line| LineId::from_uuid(line.id))
+                .collect(),
+        });
+    }
+    let keys: Vec<OrderKey> =
+        delivered.iter().map(|delivered| OrderKey { day: delivered.order_day, id: delivered.order_id }).collect();
+    let wakes = redeem::plan(tx, &delivered, now).await?;
+    orders::transition(tx, &keys, OrderState::Delivered, OrderState::AwaitingRedemption, "redemption_planned").await?;
+    Ok(wakes)
+}
+
+/// What a failed hand-over means: certain, so that it may be tried again; certain and final; or not known.
+async fn store_failure(
+    turn: Turn<'_>,
+    tx: &mut TenantTx,
+    sent: &Sent,
+    row: &DeliveryRow,
+    error: &MarketError,
+) -> Result<(), StoreError> {
+    let Turn { engine, shop, now } = turn;
+    let unknown = error.class == ErrorClass::OutcomeUnknown;
+    let end = AttemptEnd {
+        id: sent.started.attempt,
+        fence: sent.started.fence,
+        state: if unknown { AttemptState::Unknown } else { AttemptState::Failed },
+        outcome: outcome(error),
+    };
+    attempts::end(tx, &[end], now).await?;
+    order_events::append(tx, now, &[NewEvent { order: row.order(), kind: "attempt_failed", detail: outcome(error) }])
+        .await?;
+    if unknown {
+        // The delivery stays as it is: due when its deadline and the time to resolve have passed.
+        return Ok(());
+    }
+    // Beside an earlier attempt of unknown outcome a certain failure of this one proves nothing about that one.
+    let doubtful = sent.started.n > 1 && attempts::has_unknown(tx, row.id()).await?;
+    let verdict = Verdict::of(engine, error, row, doubtful, now);
+    let change = DeliveryChange {
+        id: row.id(),
+        fence: row.fence,
+        next_fence: row.fence,
+        state: if doubtful { DeliveryState::HandingOver } else { DeliveryState::Reserved },
+        due_at: verdict.due_at,
+        failures: verdict.failures,
+        payload_hash: None,
+        delivered_at: None,
+    };
+    deliveries::update_fenced(tx, &[change]).await?;
+    if !doubtful {
+        orders::transition(tx, &[row.order()], OrderState::HandingOver, OrderState::Reserved, "certain_failure")
+            .await?;
+    }
+    if let Some(code) = verdict.review {
+        let exception = NewException {
+            shop: shop.access.shop,
+            order: Some((row.order(), row.order_sn.clone())),
+            code,
+            needs_review: true,
+            detail: outcome(error),
+        };
+        exceptions::open(tx, &[exception]).await?;
+        rollups::add(tx, shop.access.shop, now, &[("exceptions", 1)]).await?;
+    }
+    Ok(())
+}
+
+struct Verdict {
+    due_at: Option<DateTime<Utc>>,
+    failures: i32,
+    review: Option<ReasonCode>,
+}
+
+impl Verdict {
+    fn of(engine: &Engine, error: &MarketError, row: &DeliveryRow, doubtful: bool, now: DateTime<Utc>) -> Self {
+        // What never left this machine says nothing about the order.
+        let failures = row.failures + i32::from(error.class != ErrorClass::NotSent);
+        let review = match error.class {
+            ErrorClass::Rejected | ErrorClass::NotFound | ErrorClass::StopApi if doubtful => {
+                Some(ReasonCode::UnknownOutcome)
+            }
+            ErrorClass::Rejected | ErrorClass::NotFound | ErrorClass::StopApi => Some(ReasonCode::HandOverRefused),
+            _ if failures >= engine.config.poison_after => Some(ReasonCode::Poisoned),
+            _ => None,
+        };
+        let delay = market_trouble::delay(error, u32::try_from(failures).unwrap_or(1));
+        Self { due_at: review.is_none().then(|| now + delay), failures, review }
+    }
+}
+
+fn outcome(error: &MarketError) -> Value {
+    json!({
+        "class": format!("{:?}", error.class),
+        "code": error.code,
+        "sub_code": error.sub_code,
+        "message": error.message,
+    })
+}

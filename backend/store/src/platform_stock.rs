@@ -1,0 +1,105 @@
+//! Cards that lie in the platform's own stock, and the lines of orders that the platform served from it.
+
+use diesel::QueryableByName;
+use diesel::sql_types::{Array, BigInt, Bytea, Integer, Nullable, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use kamiflow_kernel::{CardId, CardUseId, DataKeyId, DeliveryId, LineId, PoolId};
+use uuid::Uuid;
+
+use crate::error::StoreError;
+use crate::sql::sql;
+use crate::tx::TenantTx;
+
+/// Place of a sealed code that the platform made; the row is the line.
+pub const PLATFORM_CODE: &str = "delivery_lines.platform_code_sealed";
+
+/// A card in the platform's stock, sealed.
+#[derive(Debug, Clone, QueryableByName)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema, described there")]
+pub struct StockedCard {
+    #[diesel(sql_type = SqlUuid)]
+    use_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    card_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    data_key_id: Uuid,
+    #[diesel(sql_type = Bytea)]
+    pub number_sealed: Vec<u8>,
+    #[diesel(sql_type = Bytea)]
+    pub number_hash: Vec<u8>,
+}
+
+impl StockedCard {
+    /// Returns the use.
+    #[must_use]
+    pub const fn card_use(&self) -> CardUseId {
+        CardUseId::from_uuid(self.use_id)
+    }
+
+    /// Returns the card.
+    #[must_use]
+    pub const fn card(&self) -> CardId {
+        CardId::from_uuid(self.card_id)
+    }
+
+    /// Returns the key that seals it.
+    #[must_use]
+    pub const fn data_key(&self) -> DataKeyId {
+        DataKeyId::from_uuid(self.data_key_id)
+    }
+}
+
+/// Lists uses of a pool that lie in the platform's stock and that no live line holds.
+///
+/// # Errors
+/// When the connection is lost.
+pub async fn list(tx: &mut TenantTx, pool: PoolId, limit: i64) -> Result<Vec<StockedCard>, StoreError> {
+    Ok(sql("SELECT u.id AS use_id, c.id AS card_id, c.data_key_id, c.number_sealed, c.number_hash
+              FROM card_uses u JOIN cards c ON c.id = u.card_id AND c.merchant_id = u.merchant_id
+             WHERE u.merchant_id = $1 AND u.pool_id = $2 AND u.state = 'at_platform'
+               AND NOT EXISTS (SELECT FROM delivery_lines l WHERE l.card_use_id = u.id AND l.merchant_id = $1 AND l.live)
+             ORDER BY u.id LIMIT $3")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(pool.as_uuid())
+    .bind::<BigInt, _>(limit)
+    .load(tx.conn()?)
+    .await?)
+}
+
+/// A line of an order that the platform served.
+#[derive(Debug, Clone)]
+pub struct LinkedLine {
+    /// Its id.
+    pub id: LineId,
+    /// From 1.
+    pub line_no: i32,
+    /// Our card, if it could be told.
+    pub card_use: Option<CardUseId>,
+    /// The platform's own code, sealed with the key, if it could be read.
+    pub code: Option<(DataKeyId, Vec<u8>)>,
+}
+
+/// Inserts the lines of a delivery that the platform served.
+///
+/// # Errors
+/// When a card is held by another live line.
+pub async fn insert_lines(tx: &mut TenantTx, delivery: DeliveryId, lines: &[LinkedLine]) -> Result<(), StoreError> {
+    sql("INSERT INTO delivery_lines (merchant_id, delivery_id, item_no, id, line_no, card_use_id, data_key_id, platform_code_sealed)
+         SELECT $1, $2, 1, i.* FROM unnest($3::uuid[], $4::integer[], $5::uuid[], $6::uuid[], $7::bytea[]) AS i")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(delivery.as_uuid())
+    .bind::<Array<SqlUuid>, _>(lines.iter().map(|line| line.id.as_uuid()).collect::<Vec<_>>())
+    .bind::<Array<Integer>, _>(lines.iter().map(|line| line.line_no).collect::<Vec<_>>())
+    .bind::<Array<Nullable<SqlUuid>>, _>(
+        lines.iter().map(|line| line.card_use.map(CardUseId::as_uuid)).collect::<Vec<_>>(),
+    )
+    .bind::<Array<Nullable<SqlUuid>>, _>(
+        lines.iter().map(|line| line.code.as_ref().map(|(key, _)| key.as_uuid())).collect::<Vec<_>>(),
+    )
+    .bind::<Array<Nullable<Bytea>>, _>(
+        lines.iter().map(|line| line.code.as_ref().map(|(_, sealed)| sealed.as_slice())).collect::<Vec<_>>(),
+    )
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
