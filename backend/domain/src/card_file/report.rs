@@ -22,6 +22,11 @@ impl ImportReport {
         }
     }
 
+    /// Counts a line as accepted.
+    pub const fn accept(&mut self) {
+        self.accepted += 1;
+    }
+
     /// Counts a line as refused.
     pub fn reject(&mut self, line: RejectedLine) {
         self.rejected_count += 1;
