@@ -34,5 +34,7 @@ pub mod register_application;
 pub mod report_use;
 pub mod save_rules;
 pub mod shop_access;
+pub mod sync;
 pub mod sync_products;
 pub mod tokens;
+pub mod upload_cards;

@@ -48,6 +48,7 @@ pub mod orders;
 pub mod outbox;
 pub mod pauses;
 pub mod platform_stock;
+pub mod platform_uploads;
 pub mod products;
 pub mod redemptions;
 pub mod refunds;
