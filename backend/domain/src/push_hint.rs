@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
-use kamiflow_kernel::{GatewayKind, MallId, OrderSn};
+use kamiflow_kernel::{DeliveryState, GatewayKind, MallId, OrderSn, ShopId};
 use kamiflow_store::order_hints::{HintSource, NewHints};
-use kamiflow_store::{StoreError, order_hints};
+use kamiflow_store::{StoreError, TenantTx, deliveries, order_hints};
 
 use crate::engine::{Engine, Wake};
 
@@ -19,6 +19,17 @@ pub struct PushNotice {
     pub mall: MallId,
     /// The order it is about.
     pub order_sn: OrderSn,
+    /// What it says happened.
+    pub kind: NoticeKind,
+}
+
+/// What a push message says happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoticeKind {
+    /// The order was shipped.
+    Shipped,
+    /// Anything else.
+    Other,
 }
 
 /// Writes the hint of a push message down; the message may be acknowledged once this returned `Ok`.
@@ -39,10 +50,23 @@ pub async fn push_hint(engine: &Engine, gateway: GatewayKind, notice: &PushNotic
     let now = engine.now();
     let hints = NewHints { dirty_since: now, due_at: now, source: HintSource::Push };
     let mut tx = engine.store.tenant_tx(merchant).await?;
+    if notice.kind == NoticeKind::Shipped && is_our_own_doing(&mut tx, shop, notice).await? {
+        metrics::counter!("kamiflow_push_messages_total", "outcome" => "own_shipping").increment(1);
+        return Ok(None);
+    }
     order_hints::upsert(&mut tx, shop, std::slice::from_ref(&notice.order_sn), hints).await?;
     tx.commit().await?;
     metrics::counter!("kamiflow_push_messages_total", "outcome" => "hinted").increment(1);
     Ok(Some(Wake::Deliver(shop)))
+}
+
+/// Whether a shipping is the echo of our own hand-over: reading the order again would double the calls per order, and
+/// the windows read it anyway.
+async fn is_our_own_doing(tx: &mut TenantTx, shop: ShopId, notice: &PushNotice) -> Result<bool, StoreError> {
+    let delivery = deliveries::find_by_sn(tx, shop, notice.order_sn.as_str()).await?;
+    Ok(delivery.is_some_and(|row| {
+        row.payload_hash.is_some() && matches!(row.state(), Ok(DeliveryState::HandingOver | DeliveryState::Delivered))
+    }))
 }
 
 /// Returns how long to wait before a hinted order is read again after `tries` reads that found it unknown or
