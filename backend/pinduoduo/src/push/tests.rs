@@ -87,8 +87,12 @@ impl Bench {
         Self { server, listener, store, seen, stop }
     }
 
+    async fn accept_socket(&self) -> TcpStream {
+        tokio::time::timeout(PATIENCE, self.server.accept()).await.expect("nobody connects").unwrap().0
+    }
+
     async fn accept(&self) -> (Peer, String) {
-        let (socket, _peer) = self.server.accept().await.unwrap();
+        let socket = self.accept_socket().await;
         let mut path = String::new();
         #[expect(clippy::result_large_err, reason = "the signature is the library's")]
         let check = |request: &Request, response: Response| {
@@ -215,8 +219,7 @@ async fn a_lost_a_refused_and_a_broken_connection_are_each_followed_by_the_next(
     let (peer, _path) = bench.accept().await;
     drop(peer);
     // Refused: not a WebSocket at all.
-    let (socket, _peer) = bench.server.accept().await.unwrap();
-    drop(socket);
+    drop(bench.accept_socket().await);
     let (mut peer, _path) = bench.accept().await;
     bench.until(|status| status.phase == PushPhase::Connected && status.failures == 3).await;
     peer.send(message(1, 5)).await.unwrap();
@@ -227,7 +230,7 @@ async fn a_lost_a_refused_and_a_broken_connection_are_each_followed_by_the_next(
 #[tokio::test]
 async fn a_refused_digest_shows_in_the_status() {
     let bench = Bench::start(1, false, |_config| {}).await;
-    let (mut socket, _peer) = bench.server.accept().await.unwrap();
+    let mut socket = bench.accept_socket().await;
     let mut request = [0; 1024];
     assert!(socket.read(&mut request).await.unwrap() > 0);
     socket.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await.unwrap();
