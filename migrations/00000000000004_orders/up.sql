@@ -48,6 +48,7 @@ INSERT INTO order_transitions (from_state, to_state, cause) VALUES
     ('awaiting_redemption', 'redeemed', 'redeemed'),
     ('awaiting_redemption', 'done', 'redemption_stopped'),
     ('awaiting_redemption', 'closed_refunded', 'refunded'),
+    ('done', 'awaiting_redemption', 'redemption_reopened'),
     ('redeemed', 'closed_refunded', 'refunded'),
     ('done', 'closed_refunded', 'refunded'),
     ('shipped_elsewhere', 'closed_refunded', 'refunded'),

@@ -116,23 +116,44 @@ pub struct Decision<'a> {
     pub now: DateTime<Utc>,
 }
 
-/// Approves every redemption of an order that is neither done nor being called: the rules are not asked again.
-/// Returns how many were approved.
+/// Approves every redemption of an order that is neither done nor being called: the rules are not asked again. A call
+/// that was left to a person is looked up again. Returns how many rows this concerned.
 ///
 /// # Errors
 /// When the connection is lost.
-pub async fn approve(tx: &mut TenantTx, decision: Decision<'_>, actor: &str) -> Result<usize, StoreError> {
-    Ok(sql("UPDATE redemptions r SET state = 'waiting', approved_by = $5, due_at = $4, failures = 0, fence = r.fence + 1
+pub async fn approve(
+    tx: &mut TenantTx,
+    decision: Decision<'_>,
+    actor: &str,
+    explanation: &serde_json::Value,
+) -> Result<usize, StoreError> {
+    let merchant = tx.merchant().as_uuid();
+    let approved = sql("UPDATE redemptions r
+               SET state = 'waiting', approved_by = $5, explanation = $6, due_at = $4, failures = 0, fence = r.fence + 1
               FROM deliveries d
              WHERE d.merchant_id = $1 AND d.shop_id = $2 AND d.order_sn = $3
                AND r.merchant_id = $1 AND r.delivery_id = d.id AND r.state IN ('waiting', 'awaiting_approval', 'stopped')")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(merchant)
+    .bind::<SqlUuid, _>(decision.shop.as_uuid())
+    .bind::<Text, _>(decision.order_sn.as_str())
+    .bind::<Timestamptz, _>(decision.now)
+    .bind::<Text, _>(actor)
+    .bind::<Jsonb, _>(explanation)
+    .execute(tx.conn()?)
+    .await?;
+    // Not made to wait: what such a call did is unknown, and only its resolution may lead to another call.
+    let looked_up = sql("UPDATE redemptions r SET due_at = $4, failures = 0, approved_by = $5
+              FROM deliveries d
+             WHERE d.merchant_id = $1 AND d.shop_id = $2 AND d.order_sn = $3
+               AND r.merchant_id = $1 AND r.delivery_id = d.id AND r.state = 'calling' AND r.due_at IS NULL")
+    .bind::<SqlUuid, _>(merchant)
     .bind::<SqlUuid, _>(decision.shop.as_uuid())
     .bind::<Text, _>(decision.order_sn.as_str())
     .bind::<Timestamptz, _>(decision.now)
     .bind::<Text, _>(actor)
     .execute(tx.conn()?)
-    .await?)
+    .await?;
+    Ok(approved + looked_up)
 }
 
 /// Stops every redemption of orders that is neither done nor being called. Returns the deliveries that had one.

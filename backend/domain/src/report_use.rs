@@ -1,0 +1,121 @@
+//! Somebody says that an order's codes were used: the merchant's own system, the pick-up page, or a person.
+
+use chrono::{DateTime, Utc};
+use kamiflow_kernel::{OrderSn, SecretText, ShopId};
+use kamiflow_store::order_events::{self, NewEvent};
+use kamiflow_store::orders::{self, OrderKey};
+use kamiflow_store::redemptions::{self, acts};
+use kamiflow_store::{StoreError, TenantTx, deliveries, delivery_lines};
+use serde_json::json;
+
+use crate::ctx::Ctx;
+use crate::engine::{Engine, Wake};
+
+/// A report of use.
+#[derive(Debug, Clone)]
+pub struct ReportUse {
+    /// In which shop.
+    pub shop: ShopId,
+    /// Of which order.
+    pub order_sn: OrderSn,
+    /// When the code was used; never later than now.
+    pub used_at: DateTime<Utc>,
+    /// Codes the platform made and the buyer showed; they are what OTA redemption needs.
+    pub codes: Vec<SecretText>,
+}
+
+/// Why a report is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportUseError {
+    /// No such order in this shop.
+    #[error("the order was not found")]
+    NotFound,
+    /// Nothing was delivered yet.
+    #[error("the order is not delivered yet")]
+    NotDelivered,
+    /// A use in the future.
+    #[error("the time of use is in the future")]
+    InFuture,
+    /// More codes than the order has lines without one.
+    #[error("the order takes {room} codes at most")]
+    TooManyCodes {
+        /// Lines without a code.
+        room: usize,
+    },
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+/// Records a use and lets the rules look at the order again. A second report changes nothing.
+///
+/// # Errors
+/// When the order is unknown or not delivered, or the report contradicts it.
+pub async fn report(engine: &Engine, ctx: &Ctx, report: &ReportUse) -> Result<Vec<Wake>, ReportUseError> {
+    if report.used_at > ctx.now {
+        return Err(ReportUseError::InFuture);
+    }
+    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    let order = lock(&mut tx, report.shop, &report.order_sn).await?;
+    let delivery = deliveries::find_by_sn(&mut tx, report.shop, report.order_sn.as_str()).await?;
+    let delivery = delivery.filter(|row| row.delivered_at.is_some()).ok_or(ReportUseError::NotDelivered)?;
+
+    let lines = delivery_lines::list_live(&mut tx, &[delivery.id()]).await?;
+    let told = keep_codes(&mut tx, &lines, &report.codes).await?;
+    let first = acts::record_use(&mut tx, order, report.used_at).await?;
+    if !first && told == 0 {
+        return Ok(Vec::new());
+    }
+    let detail = json!({ "by": ctx.actor.name(), "used_at": report.used_at, "codes": told });
+    order_events::append(&mut tx, ctx.now, &[NewEvent { order, kind: "use_reported", detail }]).await?;
+    wake(tx, ctx, report.shop, &report.order_sn).await
+}
+
+/// Records that the buyer saw the codes, and lets the rules look at the order again. Only the first time counts.
+///
+/// # Errors
+/// When the order is unknown.
+pub async fn seen_by_buyer(
+    engine: &Engine,
+    ctx: &Ctx,
+    shop: ShopId,
+    order_sn: &OrderSn,
+) -> Result<Vec<Wake>, ReportUseError> {
+    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    let order = lock(&mut tx, shop, order_sn).await?;
+    if !acts::record_seen(&mut tx, order, ctx.now).await? {
+        return Ok(Vec::new());
+    }
+    let detail = json!({ "by": ctx.actor.name() });
+    order_events::append(&mut tx, ctx.now, &[NewEvent { order, kind: "seen_by_buyer", detail }]).await?;
+    wake(tx, ctx, shop, order_sn).await
+}
+
+async fn lock(tx: &mut TenantTx, shop: ShopId, order_sn: &OrderSn) -> Result<OrderKey, ReportUseError> {
+    let rows = orders::lock_by_sn(tx, shop, std::slice::from_ref(order_sn)).await?;
+    rows.first().map(orders::OrderRow::key).ok_or(ReportUseError::NotFound)
+}
+
+/// Puts codes on the lines that have none; a code that is there already is the same report again.
+async fn keep_codes(
+    tx: &mut TenantTx,
+    lines: &[delivery_lines::LiveLine],
+    codes: &[SecretText],
+) -> Result<usize, ReportUseError> {
+    let free: Vec<_> = lines.iter().filter(|line| line.card_use_id.is_none()).collect();
+    if codes.len() > free.len() {
+        return Err(ReportUseError::TooManyCodes { room: free.len() });
+    }
+    let mut told = 0;
+    for (line, code) in free.into_iter().zip(codes) {
+        let line = kamiflow_kernel::LineId::from_uuid(line.id);
+        told += usize::from(acts::set_platform_code(tx, line, code.expose().as_bytes()).await?);
+    }
+    Ok(told)
+}
+
+async fn wake(mut tx: TenantTx, ctx: &Ctx, shop: ShopId, order_sn: &OrderSn) -> Result<Vec<Wake>, ReportUseError> {
+    let woken = redemptions::wake_orders(&mut tx, shop, std::slice::from_ref(order_sn), ctx.now).await?;
+    tx.commit().await?;
+    Ok(if woken > 0 { vec![Wake::Redeem(shop)] } else { Vec::new() })
+}
