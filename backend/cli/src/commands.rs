@@ -1,0 +1,25 @@
+//! One module per subcommand.
+
+pub(crate) mod completions;
+pub(crate) mod migrate;
+pub(crate) mod serve;
+pub(crate) mod status;
+
+use anyhow::Result;
+
+use crate::arguments::Command;
+use crate::console::Console;
+use crate::exit::Exit;
+
+/// Runs a subcommand.
+///
+/// # Errors
+/// Whatever ended it; [`Exit::of`] knows the code.
+pub(crate) async fn run(command: Command, console: &Console) -> Result<Exit> {
+    match command {
+        Command::Serve(options) => serve::run(options, *console).await,
+        Command::Migrate(options) => migrate::run(options, *console).await,
+        Command::Status(options) => status::run(options, *console).await,
+        Command::Completions(options) => completions::run(options),
+    }
+}

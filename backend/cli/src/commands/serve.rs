@@ -1,0 +1,54 @@
+//! `kamiflow serve`: HTTP.
+
+use std::net::SocketAddr;
+
+use anyhow::Result;
+use clap::Args;
+use kamiflow_runtime::config::{self, Database, Keyring, ProcessEnv, Redis, Server, Telemetry};
+use kamiflow_runtime::health::Health;
+use kamiflow_runtime::shutdown;
+use kamiflow_runtime::telemetry::{self, Metrics};
+use kamiflow_server::{Application, Dependencies};
+use tracing::info;
+
+use crate::connect;
+use crate::console::Console;
+use crate::exit::Exit;
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  kamiflow serve
+  kamiflow serve --listen 0.0.0.0:8080
+  curl http://127.0.0.1:8080/readyz";
+
+/// Options of `kamiflow serve`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Listens here instead of at KAMIFLOW_SERVER_LISTEN; port 0 picks a free one.
+    #[arg(long, value_name = "IP:PORT")]
+    listen: Option<SocketAddr>,
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
+    let (database, redis, keyring, mut server, logs): (Database, Redis, Keyring, Server, Telemetry) =
+        config::load(&ProcessEnv)?;
+    telemetry::init(&logs)?;
+    connect::warn_of_unknown_variables();
+    let shutdown = shutdown::on_signals()?;
+    if let Some(listen) = options.listen {
+        server.listen = listen;
+    }
+    let dependencies = Dependencies {
+        store: connect::store(&database, &keyring)?,
+        queue: connect::queue(&redis, None).await?,
+        health: Health::new(),
+        metrics: Metrics::install()?,
+    };
+    let application = Application::bind(&server, dependencies)?;
+    info!(http.listen = %application.addr(), "Serving on http://{}", application.addr());
+    connect::announce(console, application.addr())?;
+    application.run(shutdown).await?;
+    info!("Stopped");
+    Ok(Exit::Done)
+}

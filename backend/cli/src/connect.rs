@@ -1,0 +1,76 @@
+//! From configuration to connections: the parts that several commands put together the same way.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use kamiflow_kernel::SecretBytes;
+use kamiflow_queue::{Queue, QueueConfig};
+use kamiflow_runtime::config::{self, Database, EnvSource as _, Keyring, ProcessEnv, Redis, Telemetry, Worker};
+use kamiflow_runtime::telemetry;
+use kamiflow_store::{KeyRing, Store, StoreConfig};
+use serde_json::json;
+use tracing::warn;
+
+use crate::console::Console;
+
+/// How long a caller waits for a connection of the pool.
+const CONNECTION_WAIT: Duration = Duration::from_secs(10);
+/// The name of the ring that opens nothing; no stored key is wrapped by it.
+const NO_KEY: &str = "none";
+
+/// Sends logs to stderr, warnings only unless the environment says otherwise: for commands whose result is what
+/// somebody asked for.
+pub(crate) fn log_quietly() -> Result<()> {
+    let mut settings: Telemetry = config::load(&ProcessEnv)?;
+    if ProcessEnv.get("KAMIFLOW_TELEMETRY_LOG").is_none() {
+        "warn".clone_into(&mut settings.log);
+    }
+    Ok(telemetry::init(&settings)?)
+}
+
+/// Logs variables that start with `KAMIFLOW_` and mean nothing.
+pub(crate) fn warn_of_unknown_variables() {
+    for name in config::unknown_names(&ProcessEnv) {
+        warn!(variable = name, "{name} is set and means nothing; see docs/reference/env.md");
+    }
+}
+
+/// Returns the store with the keys of the ring.
+pub(crate) fn store(database: &Database, keyring: &Keyring) -> Result<Store> {
+    let keys = keyring.keys.iter().map(|key| (key.id.clone(), key.bytes.clone()));
+    open(database, KeyRing::new(keys, &keyring.active)?)
+}
+
+/// Returns a store that reads and opens nothing sealed, for commands that need no master key.
+pub(crate) fn store_without_keys(database: &Database) -> Result<Store> {
+    open(database, KeyRing::new([(NO_KEY.to_owned(), SecretBytes::new(vec![0; 32]))], NO_KEY)?)
+}
+
+fn open(database: &Database, ring: KeyRing) -> Result<Store> {
+    let config = StoreConfig {
+        url: database.url.expose().to_owned(),
+        pool_size: usize::try_from(database.pool_size)?,
+        wait: CONNECTION_WAIT,
+    };
+    Ok(Store::new(&config, ring)?)
+}
+
+/// Connects to Redis. Every process that shares a prefix takes the merchants' limit from the same configuration.
+pub(crate) async fn queue(redis: &Redis, worker: Option<&Worker>) -> Result<Queue> {
+    let mut config = QueueConfig::new(redis.url.expose(), &redis.prefix);
+    if let Some(worker) = worker {
+        config.group_limit = worker.merchant_concurrency;
+        config.pool_group_limits = BTreeMap::new();
+    }
+    Queue::connect(config).await.context("cannot reach Redis (KAMIFLOW_REDIS_URL)")
+}
+
+/// Tells programs where a process listens, as the first line of its stdout.
+pub(crate) fn announce(console: Console, addr: SocketAddr) -> Result<()> {
+    if console.is_json() {
+        console.print_json(&json!({ "listen": addr }))?;
+    }
+    Ok(())
+}
