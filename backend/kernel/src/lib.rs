@@ -4,6 +4,7 @@ mod clock;
 mod ids;
 mod money;
 mod order_sn;
+mod order_transitions;
 mod platform_time;
 mod reason;
 mod secret;
@@ -18,6 +19,7 @@ pub use ids::{
 };
 pub use money::{Fen, MoneyError};
 pub use order_sn::{OrderSn, OrderSnError};
+pub use order_transitions::ORDER_TRANSITIONS;
 pub use platform_time::{PlatformTimeError, format_platform_time, parse_platform_time};
 pub use reason::{Action, ReasonCode, Recovery};
 pub use secret::{SecretBytes, SecretText};

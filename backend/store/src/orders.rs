@@ -262,6 +262,9 @@ pub async fn transition(
     if keys.is_empty() {
         return Ok(0);
     }
+    if !from.may_become(to, cause) {
+        return Err(StoreError::Corrupt(format!("an order may not go from {from} to {to} by {cause}")));
+    }
     let days: Vec<NaiveDate> = keys.iter().map(|key| key.day).collect();
     let ids: Vec<Uuid> = keys.iter().map(|key| key.id.as_uuid()).collect();
     Ok(sql("UPDATE orders o SET state = $5, state_cause = $6,
