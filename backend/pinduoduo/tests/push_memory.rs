@@ -1,6 +1,7 @@
 //! What an idle push connection costs. Alone in its binary, because it measures the process.
 
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "the allowance for tests does not reach helper functions of a test binary")]
 
 use std::sync::Arc;
 use std::time::Duration;
