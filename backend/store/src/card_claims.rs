@@ -126,7 +126,7 @@ async fn run_claim(tx: &mut TenantTx, claim: &Claim, statement: &'static str) ->
 /// # Errors
 /// When the connection is lost or the wait is too long.
 pub async fn lock_pools(tx: &mut TenantTx, pools: &[PoolId]) -> Result<(), StoreError> {
-    sql("SELECT id FROM card_pools WHERE merchant_id = $1 AND id = ANY ($2) ORDER BY id FOR UPDATE")
+    sql("SELECT id FROM card_pools WHERE merchant_id = $1 AND id = ANY ($2) ORDER BY id FOR NO KEY UPDATE")
         .bind::<SqlUuid, _>(tx.merchant().as_uuid())
         .bind::<Array<SqlUuid>, _>(pools.iter().map(|pool| pool.as_uuid()).collect::<Vec<_>>())
         .execute(tx.conn()?)

@@ -11,7 +11,7 @@
 //! meet them, and so that a mistake elsewhere does.
 //!
 //! # Locks
-//! Always in the order delivery → pool → cards, each ordered by id.
+//! Always in the order order → delivery → pool → cards, each ordered by id.
 //!
 //! # A lost connection
 //! An error of the connection drops it from the pool. If it happens during COMMIT nobody knows whether the

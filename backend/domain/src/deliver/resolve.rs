@@ -279,7 +279,10 @@ async fn ask(
 ) -> Result<(), StoreError> {
     let now = engine.now();
     let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
-    deliveries::update_fenced(&mut tx, &[unchanged(row, DeliveryState::HandingOver)]).await?;
+    if deliveries::update_fenced(&mut tx, &[unchanged(row, DeliveryState::HandingOver)]).await?.is_empty() {
+        // Somebody took over; what they find counts.
+        return Ok(());
+    }
     let exception = NewException {
         shop: shop.access.shop,
         order: Some((row.order(), row.order_sn.clone())),
