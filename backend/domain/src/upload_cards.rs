@@ -8,7 +8,7 @@ use kamiflow_kernel::{CardUseId, CardUseState, DataKeyId, PoolId, ReasonCode, Se
 use kamiflow_store::card_uses::{self, LineChange, Transition};
 use kamiflow_store::exceptions::{self, NewException};
 use kamiflow_store::platform_uploads::{self, NewUpload, UploadEnd, UploadTarget};
-use kamiflow_store::{SealError, StoreError, TenantTx, card_claims, card_pools, cards, stock_waits};
+use kamiflow_store::{SealError, StoreError, TenantTx, card_pools, cards, stock_waits};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -100,7 +100,7 @@ pub async fn upload_cards(engine: &Engine, ctx: &Ctx, request: UploadCards) -> R
             Err(UploadError::Unknown(error))
         }
         Err(error) => {
-            card_claims::lock_pools(&mut tx, &[begun.pool]).await?;
+            card_pools::lock(&mut tx, &[begun.pool]).await?;
             finish(&mut tx, engine, &begun.upload, UploadEnd::Failed, None).await?;
             stock_waits::wake(&mut tx, begun.pool, engine.now()).await?;
             tx.commit().await?;

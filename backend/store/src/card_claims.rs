@@ -121,19 +121,6 @@ async fn run_claim(tx: &mut TenantTx, claim: &Claim, statement: &'static str) ->
         .await?)
 }
 
-/// Locks pools, in the order of their ids.
-///
-/// # Errors
-/// When the connection is lost or the wait is too long.
-pub async fn lock_pools(tx: &mut TenantTx, pools: &[PoolId]) -> Result<(), StoreError> {
-    sql("SELECT id FROM card_pools WHERE merchant_id = $1 AND id = ANY ($2) ORDER BY id FOR NO KEY UPDATE")
-        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-        .bind::<Array<SqlUuid>, _>(pools.iter().map(|pool| pool.as_uuid()).collect::<Vec<_>>())
-        .execute(tx.conn()?)
-        .await?;
-    Ok(())
-}
-
 /// A way that the card uses held by deliveries go together.
 #[derive(Debug, Clone, Copy)]
 pub struct HeldMove {

@@ -118,7 +118,7 @@ async fn fast(tx: &mut TenantTx, wanted: &[Wanted], ctx: &Claiming<'_>) -> Resul
 
 async fn fair(tx: &mut TenantTx, wanted: &[Wanted], ctx: &Claiming<'_>) -> Result<Holding, StoreError> {
     let pools: Vec<PoolId> = ctx.pools.keys().copied().collect();
-    card_claims::lock_pools(tx, &pools).await?;
+    card_pools::lock(tx, &pools).await?;
     let mut holding = Holding::default();
     for want in wanted {
         let mut claimed = Vec::new();

@@ -11,7 +11,7 @@ use kamiflow_store::deliveries::{self, DeliveryChange, DeliveryRow, NewDelivery}
 use kamiflow_store::exceptions::{self, NewException};
 use kamiflow_store::orders::OrderRow;
 use kamiflow_store::sku_lookup::SkuFacts;
-use kamiflow_store::{StoreError, TenantTx, attempts, delivery_lines, redemptions, rollups, stock_waits};
+use kamiflow_store::{StoreError, TenantTx, attempts, card_pools, delivery_lines, redemptions, rollups, stock_waits};
 use serde_json::json;
 
 use super::{Decision, Item, Read, Source};
@@ -196,7 +196,7 @@ async fn release(
     let mut pools: Vec<PoolId> = pools.into_iter().collect();
     pools.sort_unstable();
     if !pools.is_empty() {
-        card_claims::lock_pools(tx, &pools).await?;
+        card_pools::lock(tx, &pools).await?;
         card_claims::move_held(tx, &ids, HeldMove::RELEASED, now).await?;
         delivery_lines::end(tx, &ids).await?;
     }
