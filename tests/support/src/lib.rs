@@ -1,1 +1,33 @@
-//! Test application and actors.
+//! What tests of the whole system are arranged with: servers, a database per test, a clock, a platform, and actors.
+//!
+//! ```text
+//! Servers            one Postgres and one Redis for a test run (KAMIFLOW_TEST_*), or private ones for this process
+//!   └ TestDatabase   CREATE DATABASE … TEMPLATE of a migrated one; dropped at the end of the test
+//!       └ TestApp    an Engine over it, as kamiflow_app, with a clock that stands still and a scripted platform
+//!           └ actors a Merchant, her Shop, Pool, Sku …: each test says only what it is about
+//! ```
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "an arrangement that fails is a test that fails, at the line that says why"
+)]
+
+mod actors;
+mod app;
+mod clock;
+mod database;
+mod market;
+mod raw;
+mod servers;
+mod world;
+
+pub use actors::{Merchant, Pool, Shop};
+pub use app::TestApp;
+pub use clock::ManualClock;
+pub use database::TestDatabase;
+pub use market::{ScriptedMarket, market_error};
+pub use raw::{RawSql, refused_by};
+pub use servers::Servers;
+pub use world::{ShiftedClock, World, WorldOptions, numbered};

@@ -1,0 +1,3 @@
+//! Tests of the whole system, one module per subject, in one binary.
+
+mod cards;

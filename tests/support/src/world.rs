@@ -1,0 +1,369 @@
+//! The engine against the sandbox over real sockets: a live shop with every kind of goods mapped.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use kamiflow_domain::connect_shop::{ConnectShop, Grant, Purpose, connect_shop};
+use kamiflow_domain::ctx::{Actor, Ctx};
+use kamiflow_domain::deliver;
+use kamiflow_domain::engine::{Engine, EngineConfig, Wake};
+use kamiflow_domain::go_live::{GoLive, go_live};
+use kamiflow_domain::import_cards::{FileChoices, ImportCards, ImportMode, import_cards};
+use kamiflow_domain::map_sku::{MapSku, map_sku};
+use kamiflow_domain::marketplace::Tokens;
+use kamiflow_domain::push_hint::{NoticeKind, PushNotice, push_hint};
+use kamiflow_domain::register_application::{ApplicationOwner, RegisterApplication, register_application};
+use kamiflow_domain::sync_products::sync_products;
+use kamiflow_kernel::{
+    Clock, DeliveryMethod, GatewayKind, MallId, MerchantId, OrderSn, PoolId, RedemptionMethod, ShopId, SkuId,
+};
+use kamiflow_pinduoduo::limits::{CallBudget, NoBudget};
+use kamiflow_pinduoduo::marketplace::{GatewayConfig, PinduoduoMarket};
+use kamiflow_pinduoduo::{CardKey, ClientConfig};
+use kamiflow_sandbox::{Sandbox, SandboxConfig, SandboxHandle, Scenario};
+use kamiflow_store::card_pools::{self, NewPool, StockCount};
+use kamiflow_store::merchants::NewMerchant;
+use kamiflow_store::products::Handling;
+use kamiflow_store::{Store, StoreConfig, TenantTx, merchants};
+use serde_json::{Value, json};
+
+use crate::app::TestApp;
+use crate::database::{self, TestDatabase};
+use crate::raw::RawSql;
+
+/// The machine's time plus what a test has let pass.
+#[derive(Debug, Default)]
+pub struct ShiftedClock(AtomicI64);
+
+impl ShiftedClock {
+    /// Lets time pass.
+    pub fn advance(&self, by: TimeDelta) {
+        self.0.fetch_add(by.num_milliseconds(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> DateTime<Utc> {
+        #[expect(clippy::disallowed_methods, reason = "this is a clock")]
+        let now = Utc::now();
+        now + TimeDelta::milliseconds(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// How a world differs from the usual one.
+pub struct WorldOptions {
+    /// The platform.
+    pub scenario: Scenario,
+    /// The engine.
+    pub engine: EngineConfig,
+    /// Cards in the voucher pool.
+    pub cards: usize,
+    /// Whether the shop is live.
+    pub live: bool,
+}
+
+impl Default for WorldOptions {
+    fn default() -> Self {
+        let mut scenario = Scenario::demo(1);
+        // Buyers order when a test says so.
+        scenario.buyers.orders_per_minute = 0.0;
+        scenario.buyers.refund_before_probability = 0.0;
+        scenario.buyers.refund_after_probability = 0.0;
+        scenario.buyers.receives_after_s = None;
+        scenario.limits.enabled = false;
+        let engine = EngineConfig { window_lag: Duration::from_secs(2), ..EngineConfig::default() };
+        Self { scenario, engine, cards: 20, live: true }
+    }
+}
+
+/// A merchant with one shop on a sandbox of its own.
+pub struct World {
+    /// What use cases take.
+    pub engine: Engine,
+    /// The engine's clock, and the client's.
+    pub clock: Arc<ShiftedClock>,
+    /// The merchant.
+    pub merchant: MerchantId,
+    /// Her shop.
+    pub shop: ShopId,
+    /// The shop's mall.
+    pub mall: i64,
+    /// SKUs by the first word of their code: VOUCHER, POOL, OTA, CHARGE, PICKUP, PHYSICAL.
+    pub skus: BTreeMap<String, (SkuId, i64)>,
+    /// Pool of the vouchers.
+    pub vouchers: PoolId,
+    /// The platform.
+    pub sandbox: SandboxHandle,
+    http: reqwest::Client,
+    /// The database; last, so that connections end before it is dropped.
+    pub database: TestDatabase,
+}
+
+impl World {
+    /// Starts the usual one.
+    pub async fn start() -> Self {
+        Self::with(WorldOptions::default()).await
+    }
+
+    /// Starts one.
+    pub async fn with(options: WorldOptions) -> Self {
+        kamiflow_pinduoduo::install_crypto_provider();
+        let database = TestDatabase::migrated().await;
+        let config = SandboxConfig {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            scenario: options.scenario,
+            seed: 7,
+            control_token: Some("control".to_owned()),
+        };
+        let sandbox = tokio::task::spawn_blocking(move || Sandbox::start(config).unwrap()).await.unwrap();
+        let clock = Arc::new(ShiftedClock::default());
+        let http = reqwest::Client::new();
+        let card_key = card_key(&http, &sandbox).await;
+        let mut client = ClientConfig::new(GatewayKind::Sandbox, sandbox.gateway_url().parse().unwrap());
+        client.total_timeout = Duration::from_millis(700);
+        let budget: Arc<dyn CallBudget> = Arc::new(NoBudget);
+        let as_clock: Arc<dyn Clock> = clock.clone();
+        let gateway = GatewayConfig { client, card_key: Some(card_key) };
+        let market = PinduoduoMarket::new([gateway], &as_clock, &budget).unwrap();
+        let store_config =
+            StoreConfig { url: database.url("kamiflow_app"), pool_size: 8, wait: Duration::from_secs(10) };
+        let engine = Engine {
+            store: Store::new(&store_config, TestApp::key_ring(&["m1"], "m1")).unwrap(),
+            market: Arc::new(market),
+            clock: as_clock,
+            config: Arc::new(options.engine),
+        };
+        let mut world = Self {
+            merchant: MerchantId::generate(),
+            shop: ShopId::generate(),
+            mall: 100_000_001,
+            skus: BTreeMap::new(),
+            vouchers: PoolId::generate(),
+            engine,
+            clock,
+            sandbox,
+            http,
+            database,
+        };
+        world.arrange(options.cards, options.live).await;
+        world
+    }
+
+    async fn arrange(&mut self, cards: usize, live: bool) {
+        let mut tx = self.tx().await;
+        merchants::insert(&mut tx, &NewMerchant { name: "测试商家", poll_floor_s: 15 }).await.unwrap();
+        tx.commit().await.unwrap();
+        self.connect().await;
+        sync_products(&self.engine, &self.ctx(), self.shop).await.unwrap();
+        let rows = self.sql().await.query("SELECT id, outer_id, platform_sku_id FROM skus", &[]).await.unwrap();
+        for row in rows {
+            let code: String = row.get("outer_id");
+            let id = SkuId::from_uuid(row.get("id"));
+            self.skus.insert(code.split('-').next().unwrap().to_owned(), (id, row.get("platform_sku_id")));
+        }
+        self.vouchers = self.pool("vouchers").await;
+        if cards > 0 {
+            self.import(self.vouchers, &numbered("V", cards)).await;
+        }
+        self.map("VOUCHER", DeliveryMethod::VoucherSend, Some(self.vouchers), RedemptionMethod::None).await;
+        if live {
+            let from = self.engine.now() - TimeDelta::minutes(1);
+            let request = GoLive { shop: self.shop, deliver_from: from, release: Vec::new() };
+            go_live(&self.engine, &self.ctx(), &request).await.unwrap();
+        }
+    }
+
+    async fn connect(&mut self) {
+        let register = RegisterApplication {
+            owner: ApplicationOwner::Own,
+            gateway: GatewayKind::Sandbox,
+            client_id: "sandbox-client".to_owned(),
+            client_secret: "sandbox-secret-0001".into(),
+            app_type: String::new(),
+            packages: Vec::new(),
+        };
+        let application = register_application(&self.engine, &self.ctx(), &register).await.unwrap();
+        let expires_at = self.engine.now() + TimeDelta::days(300);
+        let tokens = Tokens {
+            access_token: "sandbox-token-0001".into(),
+            refresh_token: "sandbox-refresh-0001".into(),
+            expires_at,
+            refresh_expires_at: expires_at,
+            mall: MallId(self.mall),
+            owner_name: "demo".to_owned(),
+            scopes: Vec::new(),
+        };
+        let request = ConnectShop {
+            application,
+            grant: Grant::Tokens(Box::new(tokens)),
+            purpose: Purpose::Connect,
+            look_back: Duration::from_secs(60),
+        };
+        self.shop = connect_shop(&self.engine, &self.ctx(), &request).await.unwrap().shop;
+    }
+
+    /// Returns the circumstances of an act of the merchant, now.
+    #[must_use]
+    pub fn ctx(&self) -> Ctx {
+        let now = self.engine.now();
+        Ctx { actor: Actor::Operator, merchant: self.merchant, request_id: "test".to_owned(), now }
+    }
+
+    /// Begins a transaction of the merchant.
+    pub async fn tx(&self) -> TenantTx {
+        self.engine.store.tenant_tx(self.merchant).await.unwrap()
+    }
+
+    /// Connects as the application role, bound to the merchant.
+    pub async fn sql(&self) -> RawSql {
+        RawSql::bound(database::connect(&self.database.url("kamiflow_app")).await, Some(self.merchant)).await
+    }
+
+    /// Makes an empty card pool.
+    pub async fn pool(&self, name: &str) -> PoolId {
+        let id = PoolId::generate();
+        let mut tx = self.tx().await;
+        card_pools::insert(&mut tx, &NewPool { id, name, min_validity_s: 0, low_stock_at: 0 }).await.unwrap();
+        tx.commit().await.unwrap();
+        id
+    }
+
+    /// Imports cards from the text of a file; returns whom that wakes.
+    pub async fn import(&self, pool: PoolId, file: &str) -> Vec<Wake> {
+        let request = ImportCards {
+            pool,
+            caller_id: format!("test-{}", uuid::Uuid::now_v7().simple()),
+            file_name: "cards.txt".to_owned(),
+            choices: FileChoices::default(),
+            mode: ImportMode::AllOrNothing,
+            uses_permitted: 1,
+            file: std::io::Cursor::new(file.as_bytes().to_vec()),
+        };
+        import_cards(&self.engine, &self.ctx(), request).await.unwrap().wakes
+    }
+
+    /// Counts a pool's uses.
+    pub async fn stock(&self, pool: PoolId) -> StockCount {
+        let mut tx = self.tx().await;
+        card_pools::count_stock(&mut tx, pool, self.engine.now()).await.unwrap()
+    }
+
+    /// Maps the SKU whose code begins so.
+    pub async fn map(
+        &self,
+        code: &str,
+        method: DeliveryMethod,
+        pool: Option<PoolId>,
+        redemption: RedemptionMethod,
+    ) -> Vec<Wake> {
+        let handling = Handling::Deliver { method, pool, redemption, cards_per_unit: 1 };
+        let settings = match redemption {
+            RedemptionMethod::Ota => json!({ "store_id": 9001, "store_name": "总店" }),
+            RedemptionMethod::Realtime => json!({ "out_voucher_id": "card_use" }),
+            _ => json!({}),
+        };
+        map_sku(&self.engine, &self.ctx(), &MapSku { sku: self.skus[code].0, handling, settings }).await.unwrap()
+    }
+
+    /// Lets buyers order a SKU; `more` are further fields of control's `POST /orders`.
+    pub async fn order(&self, code: &str, more: Value) -> Vec<OrderSn> {
+        let mut body = json!({ "mall_id": self.mall, "sku_id": self.skus[code].1 });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let made = self.control("POST", "/orders", &body).await;
+        made["order_sns"].as_array().unwrap().iter().map(|sn| sn.as_str().unwrap().parse().unwrap()).collect()
+    }
+
+    /// Lets one buyer order one piece.
+    pub async fn one_order(&self, code: &str) -> OrderSn {
+        self.order(code, json!({})).await.remove(0)
+    }
+
+    /// Adds a fault.
+    pub async fn fault(&self, rule: Value) {
+        self.control("POST", "/faults", &rule).await;
+    }
+
+    /// Calls control.
+    pub async fn control(&self, method: &str, path: &str, body: &Value) -> Value {
+        let request = self
+            .http
+            .request(method.parse().unwrap(), format!("{}{path}", self.sandbox.control_url()))
+            .bearer_auth("control")
+            .body(body.to_string());
+        let answer = request.send().await.unwrap();
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        assert!(status.is_success(), "{method} {path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// Reads what really happened on the platform.
+    pub async fn ledger(&self) -> Value {
+        self.control("GET", "/ledger", &json!({})).await
+    }
+
+    /// Returns the voucher numbers that took effect, by order.
+    pub async fn vouchers_sent(&self) -> BTreeMap<String, Vec<String>> {
+        let mut sent: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for voucher in self.ledger().await["vouchers"].as_array().unwrap() {
+            let text = |key: &str| voucher[key].as_str().unwrap().to_owned();
+            sent.entry(text("order_sn")).or_default().push(text("voucher_no"));
+        }
+        sent
+    }
+
+    /// Takes a push notice about an order, as the listener does.
+    pub async fn push(&self, order_sn: &OrderSn) {
+        let notice = PushNotice { mall: MallId(self.mall), order_sn: order_sn.clone(), kind: NoticeKind::Other };
+        push_hint(&self.engine, GatewayKind::Sandbox, &notice).await.unwrap();
+    }
+
+    /// Runs one deliver tick.
+    pub async fn deliver(&self) {
+        deliver::tick(&self.engine, self.merchant, self.shop).await.unwrap();
+    }
+
+    /// Hints orders and runs deliver ticks, as often as it takes to look at all of them.
+    pub async fn deliver_all(&self, orders: &[OrderSn]) {
+        for order_sn in orders {
+            self.push(order_sn).await;
+        }
+        for _ in 0..=orders.len() / self.engine.config.batch {
+            self.deliver().await;
+        }
+    }
+
+    /// Returns where the engine is with an order.
+    pub async fn state(&self, order_sn: &OrderSn) -> String {
+        self.text("SELECT state FROM orders WHERE order_sn = $1", order_sn).await
+    }
+
+    /// Returns the open exceptions of an order, by code.
+    pub async fn exceptions(&self, order_sn: &OrderSn) -> Vec<String> {
+        let sql = "SELECT code FROM exceptions WHERE order_sn = $1 AND resolved_at IS NULL ORDER BY code";
+        self.sql().await.query(sql, &[&order_sn.as_str()]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    }
+
+    /// Returns the one text that a query about an order finds.
+    pub async fn text(&self, sql: &str, order_sn: &OrderSn) -> String {
+        let rows = self.sql().await.query(sql, &[&order_sn.as_str()]).await.unwrap();
+        assert_eq!(rows.len(), 1, "{sql} about {order_sn}");
+        rows[0].get(0)
+    }
+}
+
+/// Returns the text of a file with numbered cards.
+#[must_use]
+pub fn numbered(prefix: &str, count: usize) -> String {
+    (1..=count).map(|n| format!("{prefix}{n:06}\n")).collect()
+}
+
+async fn card_key(http: &reqwest::Client, sandbox: &SandboxHandle) -> CardKey {
+    let url = format!("{}/import-key", sandbox.control_url());
+    let answer = http.get(url).bearer_auth("control").send().await.unwrap().text().await.unwrap();
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    CardKey::parse(answer["public_key_pem"].as_str().unwrap()).unwrap()
+}
