@@ -103,11 +103,11 @@ pub(crate) async fn choose(request: Form<Request>, world: Data<World>) -> HttpRe
         return refused("请选择要授权的店铺");
     };
     let client_id = &checked.application.config.client_id;
-    let malls = world.tokens.malls_of(client_id);
+    let now_ms = world.clock.now_ms();
+    let malls = world.tokens.malls_of(client_id, now_ms);
     if !malls.contains(&mall.id) && malls.len() >= checked.application.max_malls() {
         return refused("应用的授权店铺数已达上限");
     }
-    let now_ms = world.clock.now_ms();
     let code = world.tokens.authorize(client_id, mall.id, &world.dice, now_ms);
     checked.redirect_uri.query_pairs_mut().append_pair("code", &code).append_pair("state", &checked.state);
     HttpResponse::Found().insert_header((LOCATION, checked.redirect_uri.as_str())).finish()

@@ -203,7 +203,9 @@ impl World {
             }
         }
         for order in &config.orders {
-            self.change(&mall, |state, effects| flow::place(state, effects, order));
+            for _ in 0..order.count {
+                self.change(&mall, |state, effects| flow::place(state, effects, order));
+            }
         }
     }
 

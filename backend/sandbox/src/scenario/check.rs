@@ -204,6 +204,12 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_example_is_usable() {
+        let example = Scenario::from_toml(include_str!("../../../../docs/sandbox.example.toml"));
+        assert_eq!(example.unwrap().malls.len(), 2);
+    }
+
+    #[test]
     fn the_built_in_scenarios_pass_their_own_check() {
         Scenario::default().check().unwrap();
         Scenario::demo(3).check().unwrap();

@@ -89,13 +89,19 @@ impl TokenBook {
         clients
     }
 
-    /// Returns how many malls hold a token of an application.
-    pub(crate) fn malls_of(&self, client_id: &str) -> Vec<u64> {
+    /// Returns the malls that authorized an application, also those whose code is not traded yet.
+    pub(crate) fn malls_of(&self, client_id: &str, now_ms: i64) -> Vec<u64> {
         let mut malls: Vec<u64> = read(&self.by_access)
             .values()
             .filter(|token| token.client_id == client_id)
             .map(|token| token.mall_id)
             .collect();
+        malls.extend(
+            lock(&self.codes)
+                .values()
+                .filter(|code| code.client_id == client_id && code.expires_ms > now_ms)
+                .map(|code| code.mall_id),
+        );
         malls.sort_unstable();
         malls.dedup();
         malls

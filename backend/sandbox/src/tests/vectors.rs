@@ -44,7 +44,6 @@ async fn replay(name: &str, tamper: bool) -> Value {
     let mut body = request["body_utf8"].as_str().unwrap().to_owned();
     if tamper {
         body = body
-            .replace("sim-client-0001", "sim-client-0001")
             .replace("JSON", "json")
             .replace("parent_cat_id=0", "parent_cat_id=1")
             .replace("\"parent_cat_id\":0", "\"parent_cat_id\":1");
