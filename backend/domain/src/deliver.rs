@@ -109,12 +109,16 @@ async fn look(engine: &Engine, merchant: MerchantId, shop: ShopId) -> Result<Wor
 
 async fn read_all(engine: &Engine, work: &Work) -> Result<Vec<Fresh>, EngineError> {
     let access = &work.shop.access;
-    let mut reads = stream::iter(&work.to_read)
+    // Collected first: a stream over a closure that borrows cannot be shown to be `Send`.
+    let reads: Vec<_> = work
+        .to_read
+        .iter()
         .map(|order_sn| async move {
             let read_at = engine.now();
             (order_sn, read_at, engine.market.order(access, order_sn).await)
         })
-        .buffer_unordered(engine.config.batch.max(1));
+        .collect();
+    let mut reads = stream::iter(reads).buffer_unordered(engine.config.batch.max(1));
     let mut fresh = Vec::with_capacity(work.to_read.len());
     let mut failed: Vec<(&OrderSn, DateTime<Utc>, MarketError)> = Vec::new();
     while let Some((order_sn, read_at, result)) = reads.next().await {

@@ -263,7 +263,8 @@ async fn write_patiently(writer: Writer<'_>, from: RedemptionState, ends: &[End]
         match write_once(writer, from, ends).await {
             Err(error) if tries < STORE_TRIES && (error.is_connection_lost() || error.is_transient()) => {
                 tries += 1;
-                tokio::time::sleep(next_delay(RetryClass::Storage, tries, &mut rand::rng())).await;
+                let pause = next_delay(RetryClass::Storage, tries, &mut rand::rng());
+                tokio::time::sleep(pause).await;
             }
             outcome => return outcome,
         }
