@@ -1,0 +1,173 @@
+//! Jobs: rows of the jobs table, each a versioned name and ids.
+//!
+//! A job is read again when its turn comes: a row that is gone is done, one that is parked waits for a person. What
+//! fails is put off with growing delays and parked after too many failures in a row. Only failures that say
+//! something about the job count; a database that is away, a restart or a panic does not.
+//!
+//! # How to add a job
+//! Write the use case in the domain with a versioned name and a payload of ids, and name it in [`dispatch`]. Never
+//! change what a name means: rows of the old version may be years old.
+
+use chrono::TimeDelta;
+use kamiflow_domain::backoff::{RetryClass, next_delay};
+use kamiflow_domain::ctx::Ctx;
+use kamiflow_domain::engine::{Engine, EngineError, TickOutcome, Wake};
+use kamiflow_domain::market_trouble;
+use kamiflow_domain::redeem::destroyed;
+use kamiflow_domain::refresh_token;
+use kamiflow_domain::sync_products::{SyncProductsError, sync_products};
+use kamiflow_kernel::{JobId, MerchantId, ShopId};
+use kamiflow_store::jobs::{self, JobRow};
+use kamiflow_store::{StoreError, TenantTx};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tracing::{error, warn};
+
+/// Name of the job that reads a shop's products, again every hour; its payload is `{"shop": id}`.
+pub const SYNC_PRODUCTS: &str = "sync_products.v1";
+/// How often products are read.
+const PRODUCTS_EVERY: TimeDelta = TimeDelta::hours(1);
+
+#[derive(Deserialize)]
+struct OfShop {
+    shop: ShopId,
+}
+
+/// How a job ended well.
+enum JobEnd {
+    /// It is not needed any more.
+    Done,
+    /// It has another turn.
+    Again(chrono::DateTime<chrono::Utc>),
+}
+
+/// Why a job failed.
+#[derive(Debug, thiserror::Error)]
+enum JobError {
+    #[error("this program knows no job `{0}`")]
+    UnknownName(String),
+    #[error("the payload is not what the job needs")]
+    Payload(#[source] serde_json::Error),
+    #[error("the shop must be authorized anew")]
+    ShopStopped,
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl From<StoreError> for JobError {
+    fn from(error: StoreError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+impl From<SyncProductsError> for JobError {
+    fn from(error: SyncProductsError) -> Self {
+        match error {
+            SyncProductsError::Stopped => Self::ShopStopped,
+            SyncProductsError::Market(error) => Self::Engine((*error).into()),
+            SyncProductsError::Store(error) => Self::Engine(error.into()),
+        }
+    }
+}
+
+/// Runs a job if it is due, and writes down how it ended.
+pub(crate) async fn run(engine: &Engine, merchant: MerchantId, id: JobId) -> Result<TickOutcome, EngineError> {
+    let ctx = engine.ctx("jobs", merchant);
+    let mut tx = engine.store.tenant_tx(merchant).await?;
+    let job = jobs::find(&mut tx, id).await?;
+    tx.commit().await?;
+    let Some(job) = job.filter(|job| !job.parked) else { return Ok(TickOutcome::default()) };
+    if job.due_at > ctx.now {
+        return Ok(TickOutcome { next: Some(job.due_at), ..TickOutcome::default() });
+    }
+    let end = match dispatch(engine, &ctx, &job).await {
+        // Says nothing about the job: its turn is put off and not counted.
+        Err(JobError::Engine(EngineError::Store(error))) if error.is_transient() || error.is_connection_lost() => {
+            return Err(error.into());
+        }
+        end => end,
+    };
+    let mut tx = engine.store.tenant_tx(merchant).await?;
+    let next = write_end(&mut tx, engine, &job, end).await?;
+    tx.commit().await?;
+    Ok(TickOutcome { next, wakes: Vec::new(), done: 1 })
+}
+
+async fn dispatch(engine: &Engine, ctx: &Ctx, job: &JobRow) -> Result<JobEnd, JobError> {
+    match job.name.as_str() {
+        refresh_token::JOB => {
+            let OfShop { shop } = payload(job)?;
+            let next = refresh_token::step(engine, ctx, shop).await?;
+            Ok(next.map_or(JobEnd::Done, JobEnd::Again))
+        }
+        SYNC_PRODUCTS => {
+            let OfShop { shop } = payload(job)?;
+            let found = sync_products(engine, ctx, shop).await?;
+            let after = if found.more_details { TimeDelta::zero() } else { PRODUCTS_EVERY };
+            Ok(JobEnd::Again(engine.now() + after))
+        }
+        destroyed::NAME => {
+            destroyed::run(engine, ctx, payload(job)?).await?;
+            Ok(JobEnd::Done)
+        }
+        unknown => Err(JobError::UnknownName(unknown.to_owned())),
+    }
+}
+
+fn payload<T: DeserializeOwned>(job: &JobRow) -> Result<T, JobError> {
+    T::deserialize(&job.payload).map_err(JobError::Payload)
+}
+
+async fn write_end(
+    tx: &mut TenantTx,
+    engine: &Engine,
+    job: &JobRow,
+    end: Result<JobEnd, JobError>,
+) -> Result<Option<chrono::DateTime<chrono::Utc>>, StoreError> {
+    let error = match end {
+        Ok(JobEnd::Again(at)) => {
+            jobs::update_due(tx, job.id, at).await?;
+            return Ok(Some(at));
+        }
+        // What the job was about is gone.
+        Ok(JobEnd::Done) | Err(JobError::Engine(EngineError::Store(StoreError::NotFound(_)))) => {
+            jobs::delete(tx, job.id).await?;
+            return Ok(None);
+        }
+        Err(error) => error,
+    };
+    let failures = u32::try_from(job.failures).unwrap_or(0).saturating_add(1);
+    let delay = match &error {
+        JobError::Engine(EngineError::Market(error)) => market_trouble::delay(error, failures),
+        JobError::Engine(EngineError::Store(_)) | JobError::UnknownName(_) | JobError::Payload(_) => {
+            next_delay(RetryClass::PlatformFault, failures, &mut rand::rng())
+        }
+        JobError::ShopStopped => next_delay(RetryClass::Unavailable, failures, &mut rand::rng()),
+    };
+    let retry_at = engine.now() + TimeDelta::from_std(delay).unwrap_or(PRODUCTS_EVERY);
+    let park_after = engine.config.poison_after;
+    let counted = jobs::update_failed(tx, job.id, &error.to_string(), retry_at, park_after).await?;
+    let cause: &dyn std::error::Error = &error;
+    let (id, name) = (job.id, &job.name);
+    if counted >= park_after {
+        error!(job.id = %id, error = cause, "Job `{name}` failed {counted} times and waits for a person");
+        return Ok(None);
+    }
+    warn!(job.id = %id, error = cause, "Job `{name}` failed {counted} times and is tried again");
+    Ok(Some(retry_at))
+}
+
+/// Plans the job that reads a shop's products; returns whom to wake after the commit.
+///
+/// # Errors
+/// When the store fails.
+pub async fn plan_sync_products(
+    tx: &mut TenantTx,
+    shop: ShopId,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<Wake, StoreError> {
+    let key = shop.to_string();
+    let payload = serde_json::json!({ "shop": shop });
+    let job = jobs::NewJob { name: SYNC_PRODUCTS, key: &key, payload, due_at: now };
+    Ok(Wake::Job(jobs::insert(tx, &job).await?))
+}
