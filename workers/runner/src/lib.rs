@@ -52,6 +52,9 @@ mod turns;
 mod waker;
 mod work;
 
+#[cfg(test)]
+mod tests;
+
 pub use budget::SharedBudget;
 pub use housekeeping::{BacklogGauge, PartitionCheck, RollupFolder, StockSweep, TokenWatch};
 pub use jobs::{SYNC_PRODUCTS, plan_sync_products};

@@ -336,3 +336,6 @@ impl PushSink for HintSink {
         .boxed()
     }
 }
+
+#[cfg(test)]
+mod tests;
