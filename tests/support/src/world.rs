@@ -341,6 +341,12 @@ impl World {
         self.text("SELECT state FROM orders WHERE order_sn = $1", order_sn).await
     }
 
+    /// Returns where the engine is with an order, if it has seen it.
+    pub async fn state_or_none(&self, order_sn: &OrderSn) -> Option<String> {
+        let sql = "SELECT state FROM orders WHERE order_sn = $1";
+        self.sql().await.query(sql, &[&order_sn.as_str()]).await.unwrap().first().map(|row| row.get(0))
+    }
+
     /// Returns the open exceptions of an order, by code.
     pub async fn exceptions(&self, order_sn: &OrderSn) -> Vec<String> {
         let sql = "SELECT code FROM exceptions WHERE order_sn = $1 AND resolved_at IS NULL ORDER BY code";
