@@ -1,3 +1,4 @@
 //! Tests of the whole system, one module per subject, in one binary.
 
 mod cards;
+mod redemption;

@@ -240,7 +240,7 @@ impl Scene {
         let new = NewPool { id, name: &name, min_validity_s: 0, low_stock_at: 0 };
         card_pools::insert(&mut tx, &new).await.unwrap();
         tx.commit().await.unwrap();
-        let file: String = (1..=lines).map(|n| format!("{},secret\n", code_of(number, n))).collect();
+        let file: String = (1..=lines).map(|n| format!("{},secret-{n}\n", code_of(number, n))).collect();
         let request = ImportCards {
             pool: id,
             caller_id: name,
