@@ -34,9 +34,18 @@ pub(crate) enum Command {
     /// Serves health, readiness and metrics.
     #[command(after_help = commands::serve::EXAMPLES)]
     Serve(commands::serve::Options),
+    /// Sees, delivers and redeems: the background half.
+    #[command(after_help = commands::work::EXAMPLES)]
+    Work(commands::work::Options),
     /// Brings the database to this version's schema.
     #[command(after_help = commands::migrate::EXAMPLES)]
     Migrate(commands::migrate::Options),
+    /// Runs a Pinduoduo on this machine, with faults, clock control and a ledger.
+    #[command(after_help = commands::sandbox::EXAMPLES)]
+    Sandbox(commands::sandbox::Options),
+    /// Runs everything on this machine, live: servers, sandbox, workers, two shops and their buyers.
+    #[command(after_help = commands::demo::EXAMPLES)]
+    Demo(commands::demo::Options),
     /// Shows how servers, queues, shops and tokens do; exits with 1 when something is wrong.
     #[command(after_help = commands::status::EXAMPLES)]
     Status(commands::status::Options),

@@ -1,9 +1,12 @@
 //! One module per subcommand.
 
 pub(crate) mod completions;
+pub(crate) mod demo;
 pub(crate) mod migrate;
+pub(crate) mod sandbox;
 pub(crate) mod serve;
 pub(crate) mod status;
+pub(crate) mod work;
 
 use anyhow::Result;
 
@@ -18,7 +21,10 @@ use crate::exit::Exit;
 pub(crate) async fn run(command: Command, console: &Console) -> Result<Exit> {
     match command {
         Command::Serve(options) => serve::run(options, *console).await,
+        Command::Work(options) => work::run(options, *console).await,
         Command::Migrate(options) => migrate::run(options, *console).await,
+        Command::Sandbox(options) => sandbox::run(options, *console).await,
+        Command::Demo(options) => demo::run(options, *console).await,
         Command::Status(options) => status::run(options, *console).await,
         Command::Completions(options) => completions::run(options),
     }

@@ -1,12 +1,12 @@
 //! From configuration to connections: the parts that several commands put together the same way.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use kamiflow_kernel::SecretBytes;
-use kamiflow_queue::{Queue, QueueConfig};
+use kamiflow_queue::Queue;
+use kamiflow_runner::queue_config;
 use kamiflow_runtime::config::{self, Database, EnvSource as _, Keyring, ProcessEnv, Redis, Telemetry, Worker};
 use kamiflow_runtime::telemetry;
 use kamiflow_store::{KeyRing, Store, StoreConfig};
@@ -57,14 +57,11 @@ fn open(database: &Database, ring: KeyRing) -> Result<Store> {
     Ok(Store::new(&config, ring)?)
 }
 
-/// Connects to Redis. Every process that shares a prefix takes the merchants' limit from the same configuration.
-pub(crate) async fn queue(redis: &Redis, worker: Option<&Worker>) -> Result<Queue> {
-    let mut config = QueueConfig::new(redis.url.expose(), &redis.prefix);
-    if let Some(worker) = worker {
-        config.group_limit = worker.merchant_concurrency;
-        config.pool_group_limits = BTreeMap::new();
-    }
-    Queue::connect(config).await.context("cannot reach Redis (KAMIFLOW_REDIS_URL)")
+/// Connects to Redis. Whoever schedules must know the merchants' limit, so every process reads the same section.
+pub(crate) async fn queue(redis: &Redis, worker: &Worker) -> Result<Queue> {
+    Queue::connect(queue_config(redis.url.expose(), &redis.prefix, worker.merchant_concurrency))
+        .await
+        .context("cannot reach Redis (KAMIFLOW_REDIS_URL)")
 }
 
 /// Tells programs where a process listens, as the first line of its stdout.

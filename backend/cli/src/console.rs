@@ -5,7 +5,7 @@
 mod table;
 
 use std::fmt::{Arguments, Display};
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use owo_colors::{OwoColorize as _, Stream};
 use serde::Serialize;
@@ -46,6 +46,11 @@ impl Console {
         self.json
     }
 
+    /// Returns whether somebody watches stderr, where progress is shown.
+    pub(crate) fn is_watched(self) -> bool {
+        io::stderr().is_terminal()
+    }
+
     /// Prints a result for programs, on one line.
     pub(crate) fn print_json(self, value: &impl Serialize) -> anyhow::Result<()> {
         let text = serde_json::to_string(value)?;
@@ -62,6 +67,12 @@ impl Console {
     /// Says what is going on, beside the result.
     pub(crate) fn note(self, line: impl Display) {
         let _ = writeln!(io::stderr().lock(), "{line}");
+    }
+
+    /// Announces a step that takes a while.
+    pub(crate) fn step(self, line: impl Display) {
+        let arrow = "==>".if_supports_color(Stream::Stderr, |text| text.bold()).to_string();
+        self.note(format_args!("{arrow} {line}"));
     }
 
     /// Tells an error with all its causes.

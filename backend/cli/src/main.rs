@@ -8,6 +8,8 @@ mod commands;
 mod connect;
 mod console;
 mod exit;
+mod platform;
+mod sandbox_control;
 
 use std::process::ExitCode;
 

@@ -44,6 +44,7 @@ pub mod merchants;
 pub mod migrate;
 pub mod order_events;
 pub mod order_hints;
+pub mod order_progress;
 pub mod orders;
 pub mod outbox;
 pub mod pauses;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::Result;
 use clap::Args;
-use kamiflow_runtime::config::{self, Database, Keyring, ProcessEnv, Redis, Server, Telemetry};
+use kamiflow_runtime::config::{self, Database, Keyring, ProcessEnv, Redis, Server, Telemetry, Worker};
 use kamiflow_runtime::health::Health;
 use kamiflow_runtime::shutdown;
 use kamiflow_runtime::telemetry::{self, Metrics};
@@ -31,7 +31,7 @@ pub(crate) struct Options {
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
-    let (database, redis, keyring, mut server, logs): (Database, Redis, Keyring, Server, Telemetry) =
+    let (database, redis, keyring, mut server, worker, logs): (Database, Redis, Keyring, Server, Worker, Telemetry) =
         config::load(&ProcessEnv)?;
     telemetry::init(&logs)?;
     connect::warn_of_unknown_variables();
@@ -41,7 +41,7 @@ pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
     }
     let dependencies = Dependencies {
         store: connect::store(&database, &keyring)?,
-        queue: connect::queue(&redis, None).await?,
+        queue: connect::queue(&redis, &worker).await?,
         health: Health::new(),
         metrics: Metrics::install()?,
     };

@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::Args;
 use kamiflow_kernel::Clock as _;
 use kamiflow_runtime::clock::SystemClock;
-use kamiflow_runtime::config::{self, Database, ProcessEnv, Redis};
+use kamiflow_runtime::config::{self, Database, ProcessEnv, Redis, Worker};
 
 use self::report::Report;
 use crate::connect;
@@ -37,10 +37,10 @@ pub(crate) struct Options {
 /// Asks everything and shows it.
 pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
     connect::log_quietly()?;
-    let (database, redis): (Database, Redis) = config::load(&ProcessEnv)?;
+    let (database, redis, worker): (Database, Redis, Worker) = config::load(&ProcessEnv)?;
     let store = connect::store_without_keys(&database)?;
     // Redis may be the very thing that is wrong; the report then says so.
-    let queue = connect::queue(&redis, None).await;
+    let queue = connect::queue(&redis, &worker).await;
     let shops = usize::try_from(options.shops)?;
     let report = Report::gather(&store, queue, shops, SystemClock.now()).await;
     if console.is_json() {

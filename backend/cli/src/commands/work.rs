@@ -1,0 +1,99 @@
+//! `kamiflow work`: the background half.
+
+use std::net::SocketAddr;
+
+use anyhow::{Result, anyhow};
+use clap::Args;
+use kamiflow_runner::{PoolKind, Runner, RunnerConfig};
+use kamiflow_runtime::config::{self, Config, Pool, ProcessEnv, Worker};
+use kamiflow_runtime::health::Health;
+use kamiflow_runtime::shutdown;
+use kamiflow_runtime::telemetry::{self, Metrics};
+use kamiflow_server::{Application, Dependencies};
+use tracing::{info, warn};
+
+use crate::connect;
+use crate::console::Console;
+use crate::exit::{Exit, WrongUsage};
+use crate::platform::{self, Platform};
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  kamiflow work
+  kamiflow work --pools sync,deliver
+  kamiflow work --pools redeem --listen 127.0.0.1:8081
+
+SIGTERM ends the taking of work; what is in flight is finished or handed back within
+KAMIFLOW_WORKER_SHUTDOWN_SECONDS (25). A second signal ends the process at once.";
+
+/// Options of `kamiflow work`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Runs these pools only: sync, deliver, redeem, jobs.
+    #[arg(long, value_name = "LIST")]
+    pools: Option<String>,
+
+    /// Serves health and metrics here instead of at KAMIFLOW_SERVER_LISTEN; port 0 picks a free one.
+    #[arg(long, value_name = "IP:PORT")]
+    listen: Option<SocketAddr>,
+}
+
+/// Works until SIGTERM or SIGINT.
+pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
+    let mut config: Config = config::load(&ProcessEnv)?;
+    if let Some(pools) = &options.pools {
+        let wrong = || WrongUsage(format!("--pools `{pools}`: list some of sync, deliver, redeem, jobs, none twice"));
+        config.worker.pools = Pool::parse_list(pools).ok_or_else(wrong)?;
+    }
+    if let Some(listen) = options.listen {
+        config.server.listen = listen;
+    }
+    telemetry::init(&config.telemetry)?;
+    connect::warn_of_unknown_variables();
+    let shutdown = shutdown::on_signals()?;
+    let health = Health::new();
+    let metrics = Metrics::install()?;
+    let store = connect::store(&config.database, &config.keyring)?;
+    let queue = connect::queue(&config.redis, &config.worker).await?;
+    let platform = Platform {
+        gateway: &config.gateway,
+        poll_ceiling: config.worker.poll_ceiling,
+        card_key: None,
+        inside_platform_cloud: false,
+    };
+    let engine = platform.engine(store.clone(), &queue)?;
+    let application = Application::bind(
+        &config.server,
+        Dependencies { store, queue: queue.clone(), health: health.clone(), metrics },
+    )?;
+    connect::announce(console, application.addr())?;
+    info!(http.listen = %application.addr(), "Serving health and metrics on http://{}", application.addr());
+
+    let runner_config = RunnerConfig { pools: pools(&config.worker)?, push: platform::push(&config.gateway)? };
+    let handle = Runner::start(&runner_config, &engine, &queue, &platform::liveness(&health), &shutdown)?;
+    let served = tokio::spawn(application.run(shutdown.clone()));
+    shutdown.cancelled().await;
+    let stopped = handle.stop(config.worker.shutdown).await;
+    if stopped.finished {
+        info!("Stopped; everything in flight was finished");
+    } else {
+        warn!("Stopped; what was in flight too long was handed back");
+    }
+    served.await??;
+    Ok(Exit::Done)
+}
+
+/// Returns the pools to run with their concurrency.
+pub(crate) fn pools(worker: &Worker) -> Result<Vec<(PoolKind, usize)>> {
+    let concurrency = |pool: Pool| match pool {
+        Pool::Sync => worker.sync_concurrency,
+        Pool::Deliver => worker.deliver_concurrency,
+        Pool::Redeem => worker.redeem_concurrency,
+        Pool::Jobs => worker.jobs_concurrency,
+    };
+    let named = |pool: &Pool| {
+        let kind: PoolKind = pool.as_str().parse().map_err(|error| anyhow!("{error}"))?;
+        Ok((kind, usize::try_from(concurrency(*pool))?))
+    };
+    worker.pools.iter().map(named).collect()
+}

@@ -1,0 +1,156 @@
+//! The platform as this process reaches it: the engine over the gateway that the configuration names.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use futures_util::future::BoxFuture;
+use kamiflow_domain::engine::{Engine, EngineConfig};
+use kamiflow_kernel::Clock;
+use kamiflow_pinduoduo::limits::{Bucket, CallBudget, Denied};
+use kamiflow_pinduoduo::marketplace::{GatewayConfig, PinduoduoMarket};
+use kamiflow_pinduoduo::{CardKey, ClientConfig};
+use kamiflow_queue::Queue;
+use kamiflow_runner::{Liveness, PushSettings, SharedBudget};
+use kamiflow_runtime::clock::SystemClock;
+use kamiflow_runtime::config::{Gateway, GatewayEndpoint};
+use kamiflow_runtime::health::Health;
+use kamiflow_store::Store;
+use tracing::warn;
+use url::Url;
+
+/// Pinduoduo's router (protocol 1.1).
+const PRODUCTION_ROUTER: &str = "https://gw-api.pinduoduo.com/api/router";
+/// Pinduoduo's message push (protocol 8).
+const PRODUCTION_PUSH: &str = "wss://message-api.pinduoduo.com";
+/// Where a sandbox serves its router, below its base address.
+const SANDBOX_ROUTER: &str = "/api/router";
+
+/// What an engine needs beyond the store.
+pub(crate) struct Platform<'a> {
+    /// Which gateway, and how carefully.
+    pub(crate) gateway: &'a Gateway,
+    /// Slowest polling of an idle shop.
+    pub(crate) poll_ceiling: Duration,
+    /// The key that encrypts card passwords for imports; without it imports are refused.
+    pub(crate) card_key: Option<CardKey>,
+    /// Whether decryption is free of the limit for calls from outside the platform's cloud.
+    pub(crate) inside_platform_cloud: bool,
+}
+
+impl Platform<'_> {
+    /// Returns the engine.
+    ///
+    /// # Errors
+    /// When an address does not parse or the HTTP library refuses the configuration.
+    pub(crate) fn engine(&self, store: Store, queue: &Queue) -> Result<Engine> {
+        let gateway = self.gateway;
+        let mut client = ClientConfig::new(gateway.endpoint.kind(), router(&gateway.endpoint)?);
+        client.limits.percent = gateway.limit_percent;
+        client.limits.inside_platform_cloud = self.inside_platform_cloud;
+        let shared = SharedBudget::new(queue);
+        let budget: Arc<dyn CallBudget> = match gateway.limit_scale {
+            1 => Arc::new(shared),
+            scale => Arc::new(ScaledBudget { shared, scale }),
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let reached = GatewayConfig { client, card_key: self.card_key.clone() };
+        let market = PinduoduoMarket::new([reached], &clock, &budget)?;
+        let presets = EngineConfig::default();
+        let config = EngineConfig {
+            window_lag: gateway.lag,
+            window_max_orders: gateway.window_max_orders,
+            poll_ceiling: self.poll_ceiling,
+            resend_safe: gateway.resend_safe,
+            pickup_logistics_id: gateway
+                .pickup_logistics_id
+                .and_then(|id| i64::try_from(id).ok())
+                .unwrap_or(presets.pickup_logistics_id),
+            ..presets
+        };
+        Ok(Engine { store, market: Arc::new(market), clock, config: Arc::new(config) })
+    }
+}
+
+/// Returns where message push is listened to; none where the sandbox is only polled.
+///
+/// # Errors
+/// When the address does not parse.
+pub(crate) fn push(gateway: &Gateway) -> Result<Option<PushSettings>> {
+    let url = match &gateway.endpoint {
+        GatewayEndpoint::Production => PRODUCTION_PUSH,
+        GatewayEndpoint::Sandbox { push_url: Some(url), .. } => url,
+        GatewayEndpoint::Sandbox { push_url: None, .. } => return Ok(None),
+    };
+    let url = Url::parse(url).with_context(|| format!("`{url}` is no address of a push server"))?;
+    Ok(Some(PushSettings::new(gateway.endpoint.kind(), url)))
+}
+
+/// Returns the registry of loops as the runner wants it.
+pub(crate) fn liveness(health: &Health) -> Liveness {
+    let health = health.clone();
+    Liveness::new(move |name, allowed_silence| {
+        let beat = health.register(name, allowed_silence);
+        Box::new(move || beat.turn())
+    })
+}
+
+/// Returns the key that the sandbox takes card passwords with, or `None` where it cannot be asked: then only imports
+/// into its stock are refused.
+pub(crate) async fn sandbox_card_key(control: &crate::sandbox_control::Control) -> Option<CardKey> {
+    match control.import_key().await {
+        Ok(pem) => CardKey::parse(&pem).ok(),
+        Err(error) => {
+            let cause: &dyn Error = &*error;
+            warn!(error = cause, "The sandbox's import key could not be read");
+            None
+        }
+    }
+}
+
+fn router(endpoint: &GatewayEndpoint) -> Result<Url> {
+    let text = match endpoint {
+        GatewayEndpoint::Production => PRODUCTION_ROUTER.to_owned(),
+        // What `kamiflow sandbox` prints may be given with or without the path.
+        GatewayEndpoint::Sandbox { url, .. } => {
+            let base = url.trim_end_matches('/');
+            format!("{}{SANDBOX_ROUTER}", base.strip_suffix(SANDBOX_ROUTER).unwrap_or(base))
+        }
+    };
+    Url::parse(&text).with_context(|| format!("`{text}` is no address of a gateway"))
+}
+
+/// A budget against a sandbox whose limits are a multiple of the platform's.
+struct ScaledBudget {
+    shared: SharedBudget,
+    scale: u32,
+}
+
+impl CallBudget for ScaledBudget {
+    fn acquire<'a>(&'a self, buckets: &'a [Bucket], max_wait: Duration) -> BoxFuture<'a, Result<(), Denied>> {
+        let scaled: Vec<Bucket> = buckets
+            .iter()
+            .map(|bucket| Bucket {
+                permits: bucket.permits.saturating_mul(self.scale),
+                burst: bucket.burst.saturating_mul(self.scale),
+                ..bucket.clone()
+            })
+            .collect();
+        Box::pin(async move { self.shared.acquire(&scaled, max_wait).await })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sandboxs_router_is_found_with_and_without_its_path() {
+        for url in ["http://127.0.0.1:9000", "http://127.0.0.1:9000/", "http://127.0.0.1:9000/api/router"] {
+            let endpoint = GatewayEndpoint::Sandbox { url: url.to_owned(), push_url: None };
+            assert_eq!(router(&endpoint).unwrap().as_str(), "http://127.0.0.1:9000/api/router");
+        }
+        assert_eq!(router(&GatewayEndpoint::Production).unwrap().as_str(), PRODUCTION_ROUTER);
+    }
+}
