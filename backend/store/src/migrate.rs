@@ -37,6 +37,25 @@ pub async fn run(owner_url: &str, now: chrono::DateTime<chrono::Utc>) -> Result<
     Ok(applied)
 }
 
+/// Takes every migration back, with all data, as the owner; returns the names reverted.
+///
+/// # Errors
+/// When the database cannot be reached or a migration cannot be taken back.
+pub async fn revert_all(owner_url: &str) -> Result<Vec<String>, StoreError> {
+    let unavailable = |error: String| StoreError::Unavailable(error);
+    let connection = AsyncPgConnection::establish(owner_url).await.map_err(|error| unavailable(error.to_string()))?;
+    let mut harness = diesel_async::AsyncMigrationHarness::new(connection);
+    tokio::task::spawn_blocking(move || {
+        harness
+            .revert_all_migrations(MIGRATIONS)
+            .map(|versions| versions.iter().map(ToString::to_string).collect())
+            .map_err(|error| error.to_string())
+    })
+    .await
+    .map_err(|error| unavailable(error.to_string()))?
+    .map_err(unavailable)
+}
+
 async fn ensure_partitions(conn: &mut AsyncPgConnection, today: chrono::NaiveDate) -> Result<(), StoreError> {
     for parent in ["orders", "order_events", "outbox", "audit_log"] {
         sql("CALL ensure_month_partitions($1, ($2::date - make_interval(months => 4))::date, 8)")

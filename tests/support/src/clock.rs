@@ -23,6 +23,12 @@ impl ManualClock {
         let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *now += by;
     }
+
+    /// Returns the moment that much later than the clock's.
+    #[must_use]
+    pub fn now_plus(&self, by: TimeDelta) -> DateTime<Utc> {
+        self.now() + by
+    }
 }
 
 impl Clock for ManualClock {

@@ -3,4 +3,7 @@
 mod cards;
 mod chaos;
 mod delivery;
+mod isolation;
 mod redemption;
+mod schema_rules;
+mod stock_rules;
