@@ -77,10 +77,16 @@ async fn killed_workers_an_emptied_redis_and_a_failing_gateway_lose_and_repeat_n
         ("*", "duplicate_push", 0.1),
     ] {
         let after_effect = kind == "drop_connection";
-        world.fault(json!({ "api": api, "kind": kind, "probability": probability, "after_effect": after_effect })).await;
+        world
+            .fault(json!({ "api": api, "kind": kind, "probability": probability, "after_effect": after_effect }))
+            .await;
     }
-    world.fault(json!({ "api": "pdd.voucher.voucher.info.send", "kind": "timeout_after_effect", "remaining": 3 })).await;
-    world.fault(json!({ "api": "pdd.voucher.voucher.info.send", "kind": "code", "code": 70031, "remaining": 10 })).await;
+    world
+        .fault(json!({ "api": "pdd.voucher.voucher.info.send", "kind": "timeout_after_effect", "remaining": 3 }))
+        .await;
+    world
+        .fault(json!({ "api": "pdd.voucher.voucher.info.send", "kind": "code", "code": 70031, "remaining": 10 }))
+        .await;
 
     let mut workers = vec![Worker::start(&world, &redis), Worker::start(&world, &redis)];
     let mut orders: Vec<OrderSn> = Vec::new();
@@ -165,9 +171,17 @@ async fn agree(world: &World, orders: &[OrderSn]) {
     };
     let total = i64::try_from(total).unwrap();
     assert_eq!(count("SELECT count(*) FROM card_uses WHERE state = 'sent'").await, total);
-    assert_eq!(count("SELECT count(*) FROM card_uses WHERE state NOT IN ('sent', 'available')").await, 0, "stuck cards");
+    assert_eq!(
+        count("SELECT count(*) FROM card_uses WHERE state NOT IN ('sent', 'available')").await,
+        0,
+        "stuck cards"
+    );
     assert_eq!(count("SELECT count(*) FROM card_ledger WHERE event = 'sent'").await, total);
-    assert_eq!(count("SELECT count(*) FROM exceptions WHERE resolved_at IS NULL AND needs_review").await, 0, "in review");
+    assert_eq!(
+        count("SELECT count(*) FROM exceptions WHERE resolved_at IS NULL AND needs_review").await,
+        0,
+        "in review"
+    );
     let again = count("SELECT count(*) FROM delivery_attempts WHERE n > 1").await;
     assert!(again > 0, "no blow fell: the test has tested nothing");
     let broken = "SELECT count(*) FROM card_ledger l WHERE l.hash <> card_ledger_hash(l.prev_hash, l.card_use_id, l.seq, l.event, l.pool_id, l.delivery_id, l.at)";

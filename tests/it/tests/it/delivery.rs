@@ -102,12 +102,18 @@ async fn two_orders_of_three_with_four_cards_do_not_both_starve() {
 async fn a_time_out_after_the_effect_is_settled_by_reading_the_order_back() {
     let world = World::start().await;
     let order = world.one_order("VOUCHER").await;
-    world.fault(json!({ "api": "pdd.voucher.voucher.info.send", "kind": "timeout_after_effect", "remaining": 1 })).await;
+    world
+        .fault(json!({ "api": "pdd.voucher.voucher.info.send", "kind": "timeout_after_effect", "remaining": 1 }))
+        .await;
     world.deliver_all(std::slice::from_ref(&order)).await;
     assert_eq!(world.state(&order).await, "handing_over");
     assert_eq!(uses(&world, "available").await, 19);
     world.deliver().await;
-    assert_eq!(world.state(&order).await, "handing_over", "nobody resolves before the deadline and the time to resolve");
+    assert_eq!(
+        world.state(&order).await,
+        "handing_over",
+        "nobody resolves before the deadline and the time to resolve"
+    );
     world.clock.advance(LONG_AFTER);
     world.deliver().await;
     assert_eq!(world.state(&order).await, "delivered");
@@ -123,7 +129,8 @@ async fn a_time_out_after_the_effect_is_settled_by_reading_the_order_back() {
 
 #[tokio::test]
 async fn every_unclear_answer_ends_with_one_card_at_the_buyer() {
-    for kind in ["timeout_before_effect", "timeout_after_effect", "truncated_body", "http_502_html", "drop_connection"] {
+    for kind in ["timeout_before_effect", "timeout_after_effect", "truncated_body", "http_502_html", "drop_connection"]
+    {
         let world = World::with(gateway(VoucherRepeat::Idempotent, VoucherStatus::Stays, true)).await;
         let order = world.one_order("VOUCHER").await;
         world.fault(json!({ "api": "pdd.voucher.voucher.info.send", "kind": kind, "remaining": 1 })).await;
@@ -140,7 +147,9 @@ async fn every_unclear_answer_ends_with_one_card_at_the_buyer() {
 async fn a_resend_is_identical_to_the_byte() {
     let world = World::with(gateway(VoucherRepeat::Idempotent, VoucherStatus::Stays, true)).await;
     let order = world.order("VOUCHER", json!({ "quantity": 2 })).await.remove(0);
-    world.fault(json!({ "api": "pdd.voucher.voucher.info.send", "kind": "timeout_after_effect", "remaining": 2 })).await;
+    world
+        .fault(json!({ "api": "pdd.voucher.voucher.info.send", "kind": "timeout_after_effect", "remaining": 2 }))
+        .await;
     world.deliver_all(std::slice::from_ref(&order)).await;
     for _ in 0..2 {
         world.clock.advance(LONG_AFTER);
@@ -185,7 +194,8 @@ async fn a_worker_that_dies_between_taking_and_sending_loses_no_card() {
     world.fault(json!({ "api": "pdd.voucher.voucher.info.send", "kind": "slow", "ms": 400, "remaining": 1 })).await;
     world.push(&order).await;
     // The tick dies while its send is under way: nothing of it is settled.
-    let dying = tokio::time::timeout(Duration::from_millis(250), deliver::tick(&world.engine, world.merchant, world.shop));
+    let dying =
+        tokio::time::timeout(Duration::from_millis(250), deliver::tick(&world.engine, world.merchant, world.shop));
     assert!(dying.await.is_err());
     assert_eq!(world.state(&order).await, "handing_over");
     world.clock.advance(LONG_AFTER);
@@ -276,7 +286,10 @@ async fn a_trial_run_hands_over_nothing() {
     let order = world.one_order("VOUCHER").await;
     world.deliver_all(std::slice::from_ref(&order)).await;
     assert_eq!(world.state(&order).await, "seen");
-    assert_eq!(world.text("SELECT verdict FROM orders WHERE order_sn = $1", &order).await, "trial run: would be delivered");
+    assert_eq!(
+        world.text("SELECT verdict FROM orders WHERE order_sn = $1", &order).await,
+        "trial run: would be delivered"
+    );
     assert!(world.vouchers_sent().await.is_empty());
 }
 
@@ -329,9 +342,7 @@ async fn a_refusal_asks_a_person_and_keeps_the_card_for_this_order() {
 async fn a_limited_call_is_tried_again_with_the_same_card() {
     let world = World::start().await;
     let order = world.one_order("VOUCHER").await;
-    world
-        .fault(json!({ "api": "pdd.voucher.voucher.info.send", "kind": "code", "code": 70031, "remaining": 1 }))
-        .await;
+    world.fault(json!({ "api": "pdd.voucher.voucher.info.send", "kind": "code", "code": 70031, "remaining": 1 })).await;
     world.deliver_all(std::slice::from_ref(&order)).await;
     assert_eq!(world.state(&order).await, "reserved");
     world.clock.advance(TimeDelta::minutes(2));
@@ -392,7 +403,9 @@ async fn an_upload_of_unknown_outcome_is_quarantined_and_never_sent_again() {
     let pool = world.pool("platform").await;
     world.import(pool, "Q000001----pw1\nQ000002----pw2\n").await;
     world.map("POOL", DeliveryMethod::PlatformPool, Some(pool), RedemptionMethod::None).await;
-    world.fault(json!({ "api": "pdd.voucher.virtual.card.batch.add", "kind": "timeout_after_effect", "remaining": 1 })).await;
+    world
+        .fault(json!({ "api": "pdd.voucher.virtual.card.batch.add", "kind": "timeout_after_effect", "remaining": 1 }))
+        .await;
     let request = upload_cards::UploadCards { sku: world.skus["POOL"].0, count: 2 };
     let unknown = upload_cards::upload_cards(&world.engine, &world.ctx(), request).await.unwrap_err();
     assert!(matches!(unknown, upload_cards::UploadError::Unknown(_)), "{unknown}");
@@ -420,5 +433,8 @@ async fn every_step_of_an_order_is_explained() {
         .collect();
     assert_eq!(kinds, ["seen", "handing_over", "delivered"]);
     let calls = world.control("GET", "/calls/count", &json!({})).await;
-    assert_eq!(calls["by_api"]["pdd.order.information.get"]["calls"], 1, "one read serves as the push read and the gate");
+    assert_eq!(
+        calls["by_api"]["pdd.order.information.get"]["calls"], 1,
+        "one read serves as the push read and the gate"
+    );
 }
