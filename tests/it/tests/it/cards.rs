@@ -370,7 +370,7 @@ async fn restored_and_moved_cards_wake_waiters_and_expired_ones_do_not() {
     // The card in stock has expired by now.
     assert_eq!(manage(&app, &merchant, &pool.cards().await, CardAction::Void).await.0, 1);
     assert_eq!(manage(&app, &merchant, &pool.cards().await, CardAction::Restore).await.0, 1);
-    assert_eq!(due(&merchant).await, [Uuid::nil(); 0]);
+    assert_eq!(due(&merchant).await, Vec::<Uuid>::new());
     assert_eq!(manage(&app, &merchant, &other.cards().await, CardAction::Move(pool.id)).await.0, 1);
     assert_eq!(due(&merchant).await, ids);
 }

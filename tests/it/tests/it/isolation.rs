@@ -51,7 +51,7 @@ async fn a_foreign_merchant_reads_changes_and_deletes_nothing() {
             format!("UPDATE {table} SET merchant_id = merchant_id WHERE merchant_id = $1"),
             format!("DELETE FROM {table} WHERE merchant_id = $1"),
         ] {
-            // 42501: no such right at all; 428C9: merchants' column is generated; 0A000: no row movement.
+            // 42501: no such right at all. 428C9: the column is generated.
             match theirs.execute(&statement, &[&id]).await {
                 Ok(touched) => assert_eq!(touched, 0, "{statement}"),
                 Err(error) => {

@@ -6,4 +6,6 @@ mod delivery;
 mod isolation;
 mod redemption;
 mod schema_rules;
+mod shops;
 mod stock_rules;
+mod tokens;
