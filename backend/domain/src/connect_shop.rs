@@ -16,6 +16,7 @@ use crate::ctx::Ctx;
 use crate::engine::{Engine, Wake};
 use crate::marketplace::{ApplicationAccess, MarketError, ShopAccess, Tokens};
 use crate::refresh_token;
+use crate::sync_products;
 
 /// What the owner of the mall gave.
 #[derive(Debug, Clone)]
@@ -122,13 +123,14 @@ pub async fn connect_shop(
         None => (authorized.insert(&mut tx, ctx, request.look_back).await?, false),
     };
     let job = refresh_token::plan(&mut tx, shop, tokens.expires_at).await?;
+    let products = sync_products::plan(&mut tx, shop, ctx.now).await?;
     let action = if reauthorized { "shop.reauthorize" } else { "shop.connect" };
     acts::record(&mut tx, ctx, action, shop, json!({ "mall": tokens.mall, "application": request.application }))
         .await?;
     tx.commit().await?;
 
     ask_for_push(engine, ctx.merchant, shop, &access, &tokens).await;
-    let wakes = vec![Wake::Sync(shop), Wake::Deliver(shop), Wake::Redeem(shop), Wake::Job(job)];
+    let wakes = vec![Wake::Sync(shop), Wake::Deliver(shop), Wake::Redeem(shop), Wake::Job(job), products];
     Ok(ConnectedShop { shop, mall: tokens.mall, reauthorized, wakes })
 }
 

@@ -2,17 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use kamiflow_kernel::ShopId;
+use kamiflow_store::jobs::{self, NewJob};
 use kamiflow_store::products::{DetailChange, ProductChange, SkuChange};
-use kamiflow_store::{StoreError, products};
+use kamiflow_store::{StoreError, TenantTx, backlog, products};
+use serde_json::json;
 use tracing::warn;
 
 use crate::ctx::Ctx;
-use crate::engine::Engine;
+use crate::engine::{Engine, Wake};
 use crate::marketplace::{ErrorClass, MarketError, PageRequest, PlatformProduct};
 use crate::shop_access::{self, Shop};
 use crate::tokens::{self, Recovery};
 
+/// Name of the job that reads a shop's products, and again every hour; its payload is `{"shop": id}`.
+pub const NAME: &str = "sync_products.v1";
 /// Products per page; the platform's most.
 const PAGE_SIZE: u32 = 100;
 /// Pages of one run: the platform's lists end there.
@@ -73,7 +78,23 @@ pub async fn sync_products(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<S
         listed => listed?,
     };
     let (details, more_details) = read_details(engine, ctx, &opened).await?;
+    if details > 0 {
+        // Orders that came before their product was known can be decided about now.
+        let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+        backlog::hint_unmapped(&mut tx, shop, ctx.now).await?;
+        tx.commit().await?;
+    }
     Ok(SyncedProducts { details, more_details, ..listed })
+}
+
+/// Plans a run, at once if one is planned for later already.
+///
+/// # Errors
+/// When the store fails.
+pub async fn plan(tx: &mut TenantTx, shop: ShopId, now: DateTime<Utc>) -> Result<Wake, StoreError> {
+    let key = shop.to_string();
+    let job = NewJob { name: NAME, key: &key, payload: json!({ "shop": shop }), due_at: now };
+    Ok(Wake::Job(jobs::insert(tx, &job).await?))
 }
 
 async fn read_list(engine: &Engine, ctx: &Ctx, shop: &Shop) -> Result<SyncedProducts, SyncProductsError> {

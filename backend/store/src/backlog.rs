@@ -107,3 +107,25 @@ pub async fn hint_seen(tx: &mut TenantTx, shop: ShopId, at: DateTime<Utc>) -> Re
     .execute(tx.conn()?)
     .await?)
 }
+
+/// Hints the orders of a shop whose SKU asks for a mapping, because more is known about its products now; returns how
+/// many. Index exceptions_one_open.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn hint_unmapped(tx: &mut TenantTx, shop: ShopId, at: DateTime<Utc>) -> Result<usize, StoreError> {
+    let merchant = tx.merchant();
+    Ok(sql("INSERT INTO order_hints AS h (shop_id, order_sn, merchant_id, dirty_since, due_at, source)
+            SELECT DISTINCT e.shop_id, e.order_sn, e.merchant_id, $3::timestamptz, $3::timestamptz, 'person'
+              FROM exceptions e
+             WHERE e.merchant_id = $1 AND e.shop_id = $2 AND e.code = 'unmapped_sku' AND e.resolved_at IS NULL
+             ORDER BY e.order_sn
+            ON CONFLICT (shop_id, order_sn) DO UPDATE
+               SET dirty_since = greatest(h.dirty_since, excluded.dirty_since), due_at = least(h.due_at, excluded.due_at),
+                   tries = 0, source = excluded.source")
+    .bind::<SqlUuid, _>(merchant.as_uuid())
+    .bind::<SqlUuid, _>(shop.as_uuid())
+    .bind::<Timestamptz, _>(at)
+    .execute(tx.conn()?)
+    .await?)
+}

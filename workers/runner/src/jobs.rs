@@ -11,11 +11,11 @@
 use chrono::TimeDelta;
 use kamiflow_domain::backoff::{RetryClass, next_delay};
 use kamiflow_domain::ctx::Ctx;
-use kamiflow_domain::engine::{Engine, EngineError, TickOutcome, Wake};
+use kamiflow_domain::engine::{Engine, EngineError, TickOutcome};
 use kamiflow_domain::market_trouble;
 use kamiflow_domain::redeem::destroyed;
 use kamiflow_domain::refresh_token;
-use kamiflow_domain::sync_products::{SyncProductsError, sync_products};
+use kamiflow_domain::sync_products::{self, SyncProductsError};
 use kamiflow_kernel::{JobId, MerchantId, ShopId};
 use kamiflow_store::jobs::{self, JobRow};
 use kamiflow_store::{StoreError, TenantTx};
@@ -23,8 +23,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tracing::{error, warn};
 
-/// Name of the job that reads a shop's products, again every hour; its payload is `{"shop": id}`.
-pub const SYNC_PRODUCTS: &str = "sync_products.v1";
 /// How often products are read.
 const PRODUCTS_EVERY: TimeDelta = TimeDelta::hours(1);
 
@@ -100,9 +98,9 @@ async fn dispatch(engine: &Engine, ctx: &Ctx, job: &JobRow) -> Result<JobEnd, Jo
             let next = refresh_token::step(engine, ctx, shop).await?;
             Ok(next.map_or(JobEnd::Done, JobEnd::Again))
         }
-        SYNC_PRODUCTS => {
+        sync_products::NAME => {
             let OfShop { shop } = payload(job)?;
-            let found = sync_products(engine, ctx, shop).await?;
+            let found = sync_products::sync_products(engine, ctx, shop).await?;
             let after = if found.more_details { TimeDelta::zero() } else { PRODUCTS_EVERY };
             Ok(JobEnd::Again(engine.now() + after))
         }
@@ -155,19 +153,4 @@ async fn write_end(
     }
     warn!(job.id = %id, error = cause, "Job `{name}` failed {counted} times and is tried again");
     Ok(Some(retry_at))
-}
-
-/// Plans the job that reads a shop's products; returns whom to wake after the commit.
-///
-/// # Errors
-/// When the store fails.
-pub async fn plan_sync_products(
-    tx: &mut TenantTx,
-    shop: ShopId,
-    now: chrono::DateTime<chrono::Utc>,
-) -> Result<Wake, StoreError> {
-    let key = shop.to_string();
-    let payload = serde_json::json!({ "shop": shop });
-    let job = jobs::NewJob { name: SYNC_PRODUCTS, key: &key, payload, due_at: now };
-    Ok(Wake::Job(jobs::insert(tx, &job).await?))
 }

@@ -57,7 +57,6 @@ mod tests;
 
 pub use budget::SharedBudget;
 pub use housekeeping::{BacklogGauge, PartitionCheck, RollupFolder, StockSweep, TokenWatch};
-pub use jobs::{SYNC_PRODUCTS, plan_sync_products};
 pub use liveness::{Beat, Liveness};
 pub use pools::{PoolKind, UnknownPool, queue_config};
 pub use push::{PushListeners, PushSettings};

@@ -170,6 +170,7 @@ pub(super) async fn mark_delivered(
         .collect();
     order_events::append(tx, now, &events).await?;
     let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    metrics::counter!("kamiflow_deliveries_total", "by" => cause).increment(u64::try_from(rows.len()).unwrap_or(0));
     let waited: i64 = rows.iter().map(|row| (now - row.created_at).num_milliseconds()).sum();
     rollups::add(
         tx,

@@ -17,6 +17,7 @@ use serde_json::json;
 use super::{Decision, Item, Read, Source};
 use crate::engine::Wake;
 use crate::shop_access::Shop;
+use crate::sync_products;
 
 /// Exceptions that an order's end resolves.
 const ENDED_BY_CLOSING: [ReasonCode; 7] = [
@@ -74,6 +75,10 @@ pub(super) async fn apply(tx: &mut TenantTx, shop: &Shop, batch: &Batch<'_>) -> 
         })
         .collect();
     let opened = exceptions::open(tx, &asked).await?;
+    let unknown = |row: &OrderRow| !facts.contains_key(&row.platform_sku_id);
+    if chosen(|item, decision| matches!(decision, Decision::Ask(_)) && item.is_news()).into_iter().any(unknown) {
+        wakes.push(sync_products::plan(tx, id, read.started).await?);
+    }
     rollups::add(tx, id, read.started, &[("exceptions", i64::try_from(opened).unwrap_or(i64::MAX))]).await?;
 
     let waiting =
