@@ -36,6 +36,7 @@ INSERT INTO order_transitions (from_state, to_state, cause) VALUES
     ('reserved', 'shipped_elsewhere', 'shipped_elsewhere'),
     ('reserved', 'closed_refunded', 'refunded'),
     ('reserved', 'closed_cancelled', 'cancelled'),
+    ('reserved', 'done', 'given_up_by_person'),
     ('handing_over', 'reserved', 'certain_failure'),
     ('handing_over', 'delivered', 'acknowledged'),
     ('handing_over', 'delivered', 'evidence'),

@@ -49,6 +49,8 @@ pub(crate) enum Command {
     /// Shows how servers, queues, shops and tokens do; exits with 1 when something is wrong.
     #[command(after_help = commands::status::EXAMPLES)]
     Status(commands::status::Options),
+    /// Looks at one order and does what is safe about it.
+    Order(commands::order::Options),
     /// Prints a completion script for a shell.
     #[command(after_help = commands::completions::EXAMPLES)]
     Completions(commands::completions::Options),

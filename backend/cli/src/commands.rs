@@ -3,6 +3,7 @@
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod migrate;
+pub(crate) mod order;
 pub(crate) mod sandbox;
 pub(crate) mod serve;
 pub(crate) mod status;
@@ -26,6 +27,7 @@ pub(crate) async fn run(command: Command, console: &Console) -> Result<Exit> {
         Command::Sandbox(options) => sandbox::run(options, *console).await,
         Command::Demo(options) => demo::run(options, *console).await,
         Command::Status(options) => status::run(options, *console).await,
+        Command::Order(options) => order::run(options, *console).await,
         Command::Completions(options) => completions::run(options),
     }
 }

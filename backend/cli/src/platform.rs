@@ -27,6 +27,9 @@ const PRODUCTION_PUSH: &str = "wss://message-api.pinduoduo.com";
 /// Where a sandbox serves its router, below its base address.
 const SANDBOX_ROUTER: &str = "/api/router";
 
+/// When a call is worth another try that could not be counted.
+const WITHOUT_REDIS: Duration = Duration::from_secs(5);
+
 /// What an engine needs beyond the store.
 pub(crate) struct Platform<'a> {
     /// Which gateway, and how carefully.
@@ -40,19 +43,19 @@ pub(crate) struct Platform<'a> {
 }
 
 impl Platform<'_> {
-    /// Returns the engine.
+    /// Returns the engine. Without a queue there are no limits that all processes share, and so no calls.
     ///
     /// # Errors
     /// When an address does not parse or the HTTP library refuses the configuration.
-    pub(crate) fn engine(&self, store: Store, queue: &Queue) -> Result<Engine> {
+    pub(crate) fn engine(&self, store: Store, queue: Option<&Queue>) -> Result<Engine> {
         let gateway = self.gateway;
         let mut client = ClientConfig::new(gateway.endpoint.kind(), router(&gateway.endpoint)?);
         client.limits.percent = gateway.limit_percent;
         client.limits.inside_platform_cloud = self.inside_platform_cloud;
-        let shared = SharedBudget::new(queue);
-        let budget: Arc<dyn CallBudget> = match gateway.limit_scale {
-            1 => Arc::new(shared),
-            scale => Arc::new(ScaledBudget { shared, scale }),
+        let budget: Arc<dyn CallBudget> = match (queue, gateway.limit_scale) {
+            (None, _) => Arc::new(ClosedBudget),
+            (Some(queue), 1) => Arc::new(SharedBudget::new(queue)),
+            (Some(queue), scale) => Arc::new(ScaledBudget { shared: SharedBudget::new(queue), scale }),
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let reached = GatewayConfig { client, card_key: self.card_key.clone() };
@@ -138,6 +141,15 @@ impl CallBudget for ScaledBudget {
             })
             .collect();
         Box::pin(async move { self.shared.acquire(&scaled, max_wait).await })
+    }
+}
+
+/// Grants nothing.
+struct ClosedBudget;
+
+impl CallBudget for ClosedBudget {
+    fn acquire<'a>(&'a self, _buckets: &'a [Bucket], _max_wait: Duration) -> BoxFuture<'a, Result<(), Denied>> {
+        Box::pin(std::future::ready(Err(Denied { retry_after: WITHOUT_REDIS })))
     }
 }
 

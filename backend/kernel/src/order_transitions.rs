@@ -32,6 +32,7 @@ pub const ORDER_TRANSITIONS: &[(OrderState, OrderState, &str)] = &[
     (S::Reserved, S::ShippedElsewhere, "shipped_elsewhere"),
     (S::Reserved, S::ClosedRefunded, "refunded"),
     (S::Reserved, S::ClosedCancelled, "cancelled"),
+    (S::Reserved, S::Done, "given_up_by_person"),
     (S::HandingOver, S::Reserved, "certain_failure"),
     (S::HandingOver, S::Delivered, "acknowledged"),
     (S::HandingOver, S::Delivered, "evidence"),

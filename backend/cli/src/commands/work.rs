@@ -61,7 +61,7 @@ pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
         card_key: None,
         inside_platform_cloud: false,
     };
-    let engine = platform.engine(store.clone(), &queue)?;
+    let engine = platform.engine(store.clone(), Some(&queue))?;
     let application = Application::bind(
         &config.server,
         Dependencies { store, queue: queue.clone(), health: health.clone(), metrics },

@@ -76,7 +76,7 @@ impl Installation {
             // The sandbox knows no inside and outside of the platform's cloud.
             inside_platform_cloud: true,
         };
-        let engine = platform.engine(store, &queue)?;
+        let engine = platform.engine(store, Some(&queue))?;
         let push = platform::push(&gateway)?;
         Ok(Self { engine, queue, control, push, sandbox, servers })
     }
