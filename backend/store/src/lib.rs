@@ -40,6 +40,7 @@ pub mod deliveries;
 pub mod delivery_lines;
 pub mod exceptions;
 pub mod jobs;
+pub mod ledger_roots;
 pub mod merchants;
 pub mod migrate;
 pub mod order_events;

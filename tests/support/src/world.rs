@@ -16,6 +16,7 @@ use kamiflow_domain::map_sku::{MapSku, map_sku};
 use kamiflow_domain::marketplace::Tokens;
 use kamiflow_domain::push_hint::{NoticeKind, PushNotice, push_hint};
 use kamiflow_domain::register_application::{ApplicationOwner, RegisterApplication, register_application};
+use kamiflow_domain::sync;
 use kamiflow_domain::sync_products::sync_products;
 use kamiflow_kernel::{
     Clock, DeliveryMethod, GatewayKind, MallId, MerchantId, OrderSn, PoolId, RedemptionMethod, ShopId, SkuId,
@@ -222,6 +223,11 @@ impl World {
         RawSql::bound(database::connect(&self.database.url("kamiflow_app")).await, Some(self.merchant)).await
     }
 
+    /// Connects as the superuser, for what no role of ours may do.
+    pub async fn sql_as_superuser(&self) -> RawSql {
+        RawSql::bound(database::connect(&self.database.url_as_superuser()).await, None).await
+    }
+
     /// Makes an empty card pool.
     pub async fn pool(&self, name: &str) -> PoolId {
         let id = PoolId::generate();
@@ -358,6 +364,51 @@ impl World {
         let rows = self.sql().await.query(sql, &[&order_sn.as_str()]).await.unwrap();
         assert_eq!(rows.len(), 1, "{sql} about {order_sn}");
         rows[0].get(0)
+    }
+}
+
+/// What tests of syncing, push, tokens and pauses ask of a world.
+impl World {
+    /// Runs one sync tick.
+    pub async fn sync(&self) {
+        sync::tick(&self.engine, self.merchant, self.shop).await.unwrap();
+    }
+
+    /// Lets time pass on the platform only.
+    pub async fn platform_waits(&self, seconds: i64) {
+        self.control("POST", "/clock/advance", &json!({ "seconds": seconds })).await;
+    }
+
+    /// Counts the calls of an API that the platform has answered.
+    pub async fn calls(&self, api: &str) -> i64 {
+        let counts = self.control("GET", "/calls/count", &Value::Null).await;
+        counts["by_api"][api]["calls"].as_i64().unwrap_or_default()
+    }
+
+    /// Returns the open exceptions of the shop itself, by code.
+    pub async fn shop_exceptions(&self) -> Vec<String> {
+        let sql = "SELECT code FROM exceptions WHERE order_sn = '' AND resolved_at IS NULL ORDER BY code";
+        self.sql().await.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    }
+
+    /// Returns the shop's state and why it is stopped.
+    pub async fn shop_state(&self) -> (String, Option<String>) {
+        let sql = "SELECT state, stop_reason FROM shops WHERE id = $1";
+        let rows = self.sql().await.query(sql, &[&self.shop.as_uuid()]).await.unwrap();
+        (rows[0].get(0), rows[0].get(1))
+    }
+
+    /// Waits until a count that others change is so large; fails after half a minute.
+    pub async fn until(&self, count: &str, at_least: i64) {
+        let sql = self.sql().await;
+        let reached = async {
+            let mut looks = tokio::time::interval(Duration::from_millis(20));
+            while sql.count(count, &[]).await.unwrap() < at_least {
+                looks.tick().await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(30), reached).await;
+        assert!(in_time.is_ok(), "never reached {at_least}: {count}");
     }
 }
 

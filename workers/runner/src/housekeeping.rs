@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use kamiflow_domain::engine::{Engine, Wake};
-use kamiflow_domain::refresh_token;
+use kamiflow_domain::{ledger_root, refresh_token};
 use kamiflow_kernel::{MerchantId, PoolId};
 use kamiflow_queue::Queue;
 use kamiflow_store::jobs::{self, NewJob};
@@ -261,5 +261,52 @@ impl Step for BacklogGauge {
             self.queue.stats(pool.as_str()).await?.record();
         }
         Ok(Turn::Rest)
+    }
+}
+
+/// Seals each merchant's settled days of the card ledger with a root.
+pub struct LedgerRoots {
+    engine: Engine,
+    leader: Leader,
+}
+
+impl LedgerRoots {
+    const EVERY: Duration = Duration::from_secs(600);
+
+    /// Returns a sealer.
+    #[must_use]
+    pub fn new(engine: Engine, queue: &Queue) -> Self {
+        Self { engine, leader: Leader::new(queue, "ledger-roots", LEADERSHIP) }
+    }
+}
+
+impl Step for LedgerRoots {
+    fn name(&self) -> String {
+        "ledger-roots".to_owned()
+    }
+
+    fn pause(&self) -> Duration {
+        Self::EVERY
+    }
+
+    async fn step(&mut self) -> Result<Turn, StepError> {
+        if !self.leader.is_ours().await? {
+            return Ok(Turn::Rest);
+        }
+        // Ids of all merchants; each is then looked at in a transaction of its own.
+        let mut tx = self.engine.store.system_tx().await?;
+        let merchants = system::list_merchants(&mut tx).await?;
+        tx.commit().await?;
+        for merchant in merchants {
+            let ctx = self.engine.ctx("ledger-roots", merchant);
+            if let Some(day) = ledger_root::take(&self.engine, &ctx).await? {
+                info!(merchant.id = %merchant, "Sealed the card ledger of {day}");
+            }
+        }
+        Ok(Turn::Rest)
+    }
+
+    async fn end(self) {
+        self.leader.resign().await;
     }
 }

@@ -56,7 +56,7 @@ mod work;
 mod tests;
 
 pub use budget::SharedBudget;
-pub use housekeeping::{BacklogGauge, PartitionCheck, RollupFolder, StockSweep, TokenWatch};
+pub use housekeeping::{BacklogGauge, LedgerRoots, PartitionCheck, RollupFolder, StockSweep, TokenWatch};
 pub use liveness::{Beat, Liveness};
 pub use pools::{PoolKind, UnknownPool, queue_config};
 pub use push::{PushListeners, PushSettings};

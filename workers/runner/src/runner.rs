@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use crate::housekeeping::{BacklogGauge, PartitionCheck, RollupFolder, StockSweep, TokenWatch};
+use crate::housekeeping::{BacklogGauge, LedgerRoots, PartitionCheck, RollupFolder, StockSweep, TokenWatch};
 use crate::liveness::Liveness;
 use crate::pool::PoolLoop;
 use crate::pools::PoolKind;
@@ -140,6 +140,7 @@ impl RunnerHandle {
         self.run(RollupFolder::new(engine.store.clone(), queue), liveness);
         self.run(StockSweep::new(engine.clone(), queue), liveness);
         self.run(TokenWatch::new(engine.clone(), queue), liveness);
+        self.run(LedgerRoots::new(engine.clone(), queue), liveness);
         self.run(PartitionCheck::new(engine.store.clone(), queue), liveness);
         self.run(BacklogGauge::new(queue), liveness);
         if let Some(push) = &config.push {
