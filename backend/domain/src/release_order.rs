@@ -52,11 +52,10 @@ pub async fn release(engine: &Engine, ctx: &Ctx, shop: ShopId, order_sn: &OrderS
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let numbers = std::slice::from_ref(order_sn);
     let order = orders::lock_by_sn(&mut tx, shop, numbers).await?.pop().ok_or(ReleaseOrderError::NotFound)?;
-    let Some(row) = deliveries::lock_waiting(&mut tx, shop, &[sn]).await?.pop() else {
-        return Err(ReleaseOrderError::NotOpen { open: Vec::new() });
-    };
+    let row = deliveries::lock_waiting(&mut tx, shop, &[sn]).await?.pop();
     let answered = answered(&mut tx, shop, sn).await?;
     let from = order.state()?;
+    let Some(row) = row else { return Err(ReleaseOrderError::State(from)) };
     if !matches!(row.state()?, DeliveryState::HandingOver | DeliveryState::Reserved) {
         return Err(ReleaseOrderError::State(from));
     }

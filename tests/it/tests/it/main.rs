@@ -11,6 +11,7 @@ mod cards;
 mod chaos;
 mod delivery;
 mod isolation;
+mod order_acts;
 mod redemption;
 mod schema_rules;
 mod shops;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use kamiflow_domain::engine::Engine;
@@ -10,6 +11,9 @@ use kamiflow_store::order_progress::{self, ProgressRow};
 
 /// Orders one statement asks for.
 const CHUNK: usize = 500;
+/// How long after the delivery a buyer wants the money back. The platform dates refunds in whole seconds; one that
+/// comes at once could not be told from a refund that raced the hand-over.
+const SECOND_THOUGHTS: Duration = Duration::from_secs(2);
 
 /// What a buyer wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +34,8 @@ pub(super) struct Followed {
     pub(super) wish: Wish,
     /// What Postgres said last; none until the order was seen.
     pub(super) row: Option<ProgressRow>,
+    /// When the delivery was noticed, and whether the money was asked back since.
+    delivered: Option<Instant>,
     refund_asked: bool,
 }
 
@@ -99,7 +105,8 @@ impl Tracker {
     /// Begins to follow an order.
     pub(super) fn placed(&self, shop: i64, order_sn: &str, wish: Wish) -> Result<()> {
         let shop = *self.shops.get(&shop).context("the sandbox sells in a shop that is not connected")?;
-        let followed = Followed { shop, order_sn: order_sn.parse()?, wish, row: None, refund_asked: false };
+        let followed =
+            Followed { shop, order_sn: order_sn.parse()?, wish, row: None, delivered: None, refund_asked: false };
         self.lock().push(followed);
         Ok(())
     }
@@ -126,8 +133,8 @@ impl Tracker {
     pub(super) fn take_refunds(&self) -> Vec<OrderSn> {
         let mut orders = self.lock();
         let wanting = orders.iter_mut().filter(|order| {
-            let delivered = order.row.as_ref().is_some_and(|row| row.delivered);
-            order.wish == Wish::MoneyAfterDelivery && delivered && !order.refund_asked
+            let thought = order.delivered.is_some_and(|since| since.elapsed() >= SECOND_THOUGHTS);
+            order.wish == Wish::MoneyAfterDelivery && thought && !order.refund_asked
         });
         wanting
             .map(|order| {
@@ -163,6 +170,9 @@ impl Tracker {
             rows.into_iter().map(|row| (row.order_sn.clone(), row)).collect();
         for order in self.lock().iter_mut() {
             if let Some(row) = by_sn.remove(order.order_sn.as_str()) {
+                if row.delivered && order.delivered.is_none() {
+                    order.delivered = Some(Instant::now());
+                }
                 order.row = Some(row);
             }
         }
