@@ -37,14 +37,16 @@ impl Claimed {
     }
 }
 
+/// The head before the claim is taken from the locked row: a second read would show the statement's snapshot, which may
+/// be older than the lock.
 macro_rules! claim_statement {
     ($locking:literal) => {
         concat!(
             "WITH wanted AS (
                 SELECT line_id, delivery_id, ord FROM unnest($3::uuid[], $4::uuid[]) WITH ORDINALITY AS w (line_id, delivery_id, ord)
             ), picked AS (
-                SELECT u.id, row_number() OVER (ORDER BY u.expires_at NULLS LAST, u.id) AS ord FROM (
-                    SELECT id, expires_at FROM card_uses
+                SELECT u.id, u.ledger_head AS before, row_number() OVER (ORDER BY u.expires_at NULLS LAST, u.id) AS ord FROM (
+                    SELECT id, expires_at, ledger_head FROM card_uses
                      WHERE merchant_id = $1 AND pool_id = $2 AND state = 'available'
                        AND (expires_at IS NULL OR expires_at > $5)
                        AND NOT EXISTS (SELECT FROM cards c WHERE c.id = card_uses.card_id AND c.merchant_id = $1 AND c.batch_id = ANY ($6))
@@ -57,11 +59,10 @@ macro_rules! claim_statement {
                        ledger_head = card_ledger_hash(u.ledger_head, u.id, u.ledger_seq + 1, 'claimed', u.pool_id, w.delivery_id, $8)
                   FROM picked p JOIN wanted w USING (ord)
                  WHERE u.id = p.id AND u.merchant_id = $1
-             RETURNING u.id, u.card_id, u.line_id, u.pool_id, u.ledger_seq, u.ledger_head, w.delivery_id, w.ord
+             RETURNING u.id, u.card_id, u.line_id, u.pool_id, u.ledger_seq, u.ledger_head, p.before, w.delivery_id, w.ord
             ), written AS (
                 INSERT INTO card_ledger (card_use_id, seq, merchant_id, event, pool_id, delivery_id, at, prev_hash, hash)
-                SELECT m.id, m.ledger_seq, $1, 'claimed', m.pool_id, m.delivery_id, $8, b.ledger_head, m.ledger_head
-                  FROM moved m JOIN card_uses b ON b.id = m.id AND b.merchant_id = $1
+                SELECT m.id, m.ledger_seq, $1, 'claimed', m.pool_id, m.delivery_id, $8, m.before, m.ledger_head FROM moved m
             )
             SELECT m.line_id, m.id AS card_use_id, c.id AS card_id, c.data_key_id, c.number_sealed, c.secret_sealed
               FROM moved m JOIN cards c ON c.id = m.card_id AND c.merchant_id = $1 ORDER BY m.ord"

@@ -34,7 +34,7 @@ const KNOWN_TO: &[(&str, &[&str])] = &[
     ("diesel_migrations", &["store"]),
     ("redis", &["queue"]),
     ("tokio-postgres", &["store", "runtime"]),
-    ("tokio-tungstenite", &["pinduoduo"]),
+    ("tokio-tungstenite", &["pinduoduo", "sandbox"]),
 ];
 
 /// Reports edges that are not in the tables, and manifests that step out of the workspace.
