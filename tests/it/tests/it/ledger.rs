@@ -29,7 +29,8 @@ async fn a_day_is_sealed_once_and_proves_that_nothing_was_changed_since() {
 async fn the_application_cannot_rewrite_the_ledger() {
     let world = World::start().await;
     let sql = world.sql().await;
-    for statement in ["UPDATE card_ledger SET event = 'x'", "DELETE FROM card_ledger", "DELETE FROM card_ledger_roots"] {
+    for statement in ["UPDATE card_ledger SET event = 'x'", "DELETE FROM card_ledger", "DELETE FROM card_ledger_roots"]
+    {
         let refused = refused_by(sql.execute(statement, &[]).await);
         assert_eq!(refused, "42501", "{statement}");
     }
