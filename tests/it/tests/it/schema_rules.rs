@@ -1,6 +1,6 @@
 //! Constraints on orders, shops, redemptions and exceptions, and migrations there and back.
 
-use kamiflow_kernel::{CardUseState, OrderState};
+use kamiflow_kernel::{CardUseState, ORDER_TRANSITIONS, OrderState};
 use kamiflow_store::migrate;
 use kamiflow_test_support::{RawSql, TestApp, TestDatabase, refused_by};
 use uuid::Uuid;
@@ -49,6 +49,14 @@ async fn every_pair_of_order_states_is_judged_by_the_one_table() {
         .unwrap();
     let rows = sql.query("SELECT from_state, to_state, cause FROM order_transitions", &[]).await.unwrap();
     let known: Vec<(String, String, String)> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    let mut ours: Vec<(String, String, String)> = ORDER_TRANSITIONS
+        .iter()
+        .map(|(from, to, cause)| (from.to_string(), to.to_string(), (*cause).to_owned()))
+        .collect();
+    let mut theirs = known.clone();
+    ours.sort();
+    theirs.sort();
+    assert_eq!(ours, theirs, "the program and the database hold the same table");
     // Without triggers, which no role of ours can do, the order is put into each state.
     let admin = app.sql_as_superuser().await;
     for from in OrderState::ALL {
