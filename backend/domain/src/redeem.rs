@@ -50,6 +50,7 @@ use uuid::Uuid;
 pub use call::OtaStore;
 pub(crate) use decide::refund_state;
 pub(crate) use reasons::{Reason, explain};
+pub(crate) use work::open_code;
 
 use crate::ctx::Ctx;
 use crate::engine::{Engine, EngineError, TickOutcome, Wake};

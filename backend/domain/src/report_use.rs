@@ -1,15 +1,16 @@
 //! Somebody says that an order's codes were used: the merchant's own system, the pick-up page, or a person.
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{OrderSn, SecretText, ShopId};
+use kamiflow_kernel::{DeliveryId, LineId, OrderSn, OrderState, RedemptionMethod, SecretText, ShopId};
 use kamiflow_store::order_events::{self, NewEvent};
 use kamiflow_store::orders::{self, OrderKey};
 use kamiflow_store::redemptions::{self, acts};
-use kamiflow_store::{StoreError, TenantTx, deliveries, delivery_lines};
+use kamiflow_store::{StoreError, TenantTx, deliveries};
 use serde_json::json;
 
 use crate::ctx::Ctx;
 use crate::engine::{Engine, Wake};
+use crate::redeem::{self, Delivered};
 
 /// A report of use.
 #[derive(Debug, Clone)]
@@ -60,8 +61,9 @@ pub async fn report(engine: &Engine, ctx: &Ctx, report: &ReportUse) -> Result<Ve
     let delivery = deliveries::find_by_sn(&mut tx, report.shop, report.order_sn.as_str()).await?;
     let delivery = delivery.filter(|row| row.delivered_at.is_some()).ok_or(ReportUseError::NotDelivered)?;
 
-    let lines = delivery_lines::list_live(&mut tx, &[delivery.id()]).await?;
-    let told = keep_codes(&mut tx, &lines, &report.codes).await?;
+    let told = keep_codes(&mut tx, delivery.id(), &report.codes).await?;
+    plan_told(&mut tx, report, &delivery, &told, ctx.now).await?;
+    let told = told.len();
     let first = acts::record_use(&mut tx, order, report.used_at).await?;
     if !first && told == 0 {
         return Ok(Vec::new());
@@ -96,22 +98,68 @@ async fn lock(tx: &mut TenantTx, shop: ShopId, order_sn: &OrderSn) -> Result<Ord
     rows.first().map(orders::OrderRow::key).ok_or(ReportUseError::NotFound)
 }
 
-/// Puts codes on the lines that have none; a code that is there already is the same report again.
+/// Puts codes on the lines that have none; a code that is known already is the same report again. Returns the lines
+/// whose codes are new.
 async fn keep_codes(
     tx: &mut TenantTx,
-    lines: &[delivery_lines::LiveLine],
+    delivery: DeliveryId,
     codes: &[SecretText],
-) -> Result<usize, ReportUseError> {
-    let free: Vec<_> = lines.iter().filter(|line| line.card_use_id.is_none()).collect();
-    if codes.len() > free.len() {
+) -> Result<Vec<LineId>, ReportUseError> {
+    if codes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut free = Vec::new();
+    let mut known = Vec::new();
+    for line in acts::list_platform_lines(tx, delivery).await? {
+        match line.code() {
+            Some(sealed) => known.push(redeem::open_code(tx, sealed).await?),
+            None => free.push(line.line()),
+        }
+    }
+    let mut new: Vec<&SecretText> = Vec::new();
+    for code in codes {
+        if !known.contains(code) && !new.contains(&code) {
+            new.push(code);
+        }
+    }
+    if new.len() > free.len() {
         return Err(ReportUseError::TooManyCodes { room: free.len() });
     }
-    let mut told = 0;
-    for (line, code) in free.into_iter().zip(codes) {
-        let line = kamiflow_kernel::LineId::from_uuid(line.id);
-        told += usize::from(acts::set_platform_code(tx, line, code.expose().as_bytes()).await?);
+    let mut told = Vec::new();
+    for (line, code) in free.into_iter().zip(new) {
+        if acts::set_platform_code(tx, line, code.expose().as_bytes()).await? {
+            told.push(line);
+        }
     }
     Ok(told)
+}
+
+/// Lines whose code was not known had nothing to redeem until now.
+async fn plan_told(
+    tx: &mut TenantTx,
+    report: &ReportUse,
+    delivery: &deliveries::DeliveryRow,
+    told: &[LineId],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let method = delivery.redemption()?;
+    if told.is_empty() || method == RedemptionMethod::None {
+        return Ok(());
+    }
+    let order = delivery.order();
+    let delivered = Delivered {
+        shop: report.shop,
+        delivery: delivery.id(),
+        order_day: order.day,
+        order_id: order.id,
+        order_sn: report.order_sn.clone(),
+        method,
+        lines: told.to_vec(),
+    };
+    redeem::plan(tx, &[delivered], now).await?;
+    let (from, to) = (OrderState::Delivered, OrderState::AwaitingRedemption);
+    orders::transition(tx, &[order], from, to, "redemption_planned").await?;
+    Ok(())
 }
 
 async fn wake(mut tx: TenantTx, ctx: &Ctx, shop: ShopId, order_sn: &OrderSn) -> Result<Vec<Wake>, ReportUseError> {

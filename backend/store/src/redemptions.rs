@@ -171,6 +171,9 @@ pub struct Progress {
     pub stopped: i64,
     #[diesel(sql_type = diesel::sql_types::BigInt)]
     pub open: i64,
+    /// Lines that have no redemption, because their code is not known.
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    pub unplanned: i64,
 }
 
 impl Progress {
@@ -209,9 +212,11 @@ pub async fn lock_progress(tx: &mut TenantTx, deliveries: &[DeliveryId]) -> Resu
     Ok(sql("SELECT r.delivery_id, r.order_day, r.order_id, r.order_sn,
                    count(*) FILTER (WHERE r.state = 'done') AS done,
                    count(*) FILTER (WHERE r.state = 'stopped') AS stopped,
-                   count(*) FILTER (WHERE r.state NOT IN ('done', 'stopped')) AS open
-              FROM redemptions r WHERE r.merchant_id = $1 AND r.delivery_id = ANY ($2)
-             GROUP BY r.delivery_id, r.order_day, r.order_id, r.order_sn")
+                   count(*) FILTER (WHERE r.state NOT IN ('done', 'stopped')) AS open,
+                   greatest(d.lines_expected - count(DISTINCT r.line_id), 0) AS unplanned
+              FROM redemptions r JOIN deliveries d ON d.merchant_id = $1 AND d.id = r.delivery_id
+             WHERE r.merchant_id = $1 AND r.delivery_id = ANY ($2)
+             GROUP BY r.delivery_id, r.order_day, r.order_id, r.order_sn, d.lines_expected")
     .bind::<SqlUuid, _>(merchant)
     .bind::<Array<SqlUuid>, _>(ids)
     .load(tx.conn()?)

@@ -25,6 +25,7 @@ use crate::backoff::RetryClass;
 use crate::engine::{EngineError, Wake};
 use crate::gate::{Closed, Evidence};
 use crate::ingest::{Read, Source, ingest};
+use crate::map_sku::{STORE_ID_SETTING, STORE_NAME_SETTING};
 use crate::marketplace::{ErrorClass, MarketError, PlatformOrder, Redeem, Redeemed};
 use crate::redemption_rules::RefundState;
 
@@ -62,21 +63,21 @@ enum Request {
 }
 
 /// The store that redeems platform codes, from the SKU's mapping.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtaStore {
     /// The platform's number of the store.
-    #[serde(rename = "ota_store_id")]
     pub id: i64,
     /// Its name.
-    #[serde(rename = "ota_store_name")]
     pub name: String,
 }
 
 impl OtaStore {
-    /// Reads `ota_store_id` and `ota_store_name` out of a mapping's settings.
+    /// Reads the store out of a mapping's settings.
     #[must_use]
     pub fn of(settings: &Value) -> Option<Self> {
-        serde_json::from_value(settings.clone()).ok().filter(|store: &Self| store.id > 0 && !store.name.is_empty())
+        let id = settings.get(STORE_ID_SETTING)?.as_i64().filter(|id| *id > 0)?;
+        let name = settings.get(STORE_NAME_SETTING)?.as_str().filter(|name| !name.is_empty())?;
+        Some(Self { id, name: name.to_owned() })
     }
 }
 

@@ -354,7 +354,8 @@ fn exception(shop: ShopId, end: &End) -> Option<NewException> {
 
 /// Moves the order of a delivery whose redemptions have all ended.
 pub(crate) async fn move_order(tx: &mut TenantTx, writer: Writer<'_>, progress: &Progress) -> Result<(), StoreError> {
-    if progress.open > 0 {
+    // A line whose code is not known keeps the order from being redeemed; its exception says so.
+    if progress.open > 0 || (progress.stopped == 0 && progress.unplanned > 0) {
         return Ok(());
     }
     let (to, cause) = if progress.stopped == 0 {

@@ -8,9 +8,11 @@ use kamiflow_kernel::{DeliveryId, LineId, OrderId, OrderSn, RedemptionId, Redemp
 use uuid::Uuid;
 
 use super::ChangedRow;
-use super::due::{CARD_NUMBER, PLATFORM_CODE, SealedCode};
+use super::due::SealedCode;
+use crate::cards::NUMBER;
 use crate::error::StoreError;
 use crate::orders::OrderKey;
+use crate::platform_stock::PLATFORM_CODE;
 use crate::sql::{parsed, sql};
 use crate::tx::TenantTx;
 
@@ -322,7 +324,7 @@ impl BurnedLine {
     pub fn code(&self) -> SealedCode<'_> {
         SealedCode {
             key: kamiflow_kernel::DataKeyId::from_uuid(self.card_key_id),
-            place: CARD_NUMBER,
+            place: NUMBER,
             row: self.card_id,
             sealed: &self.number_sealed,
         }
@@ -343,6 +345,47 @@ pub async fn list_lines_with_cards(tx: &mut TenantTx, delivery: DeliveryId) -> R
               JOIN card_uses u ON u.merchant_id = $1 AND u.id = l.card_use_id
               JOIN cards c ON c.merchant_id = $1 AND c.id = u.card_id
              WHERE d.merchant_id = $1 AND d.id = $2 ORDER BY l.line_no, l.id")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(delivery.as_uuid())
+    .load(tx.conn()?)
+    .await?)
+}
+
+/// A line whose code the platform makes.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct PlatformLine {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    data_key_id: Option<Uuid>,
+    #[diesel(sql_type = Nullable<Bytea>)]
+    platform_code_sealed: Option<Vec<u8>>,
+}
+
+impl PlatformLine {
+    /// Returns the line.
+    #[must_use]
+    pub const fn line(&self) -> LineId {
+        LineId::from_uuid(self.id)
+    }
+
+    /// Returns the code, sealed, where it is known.
+    #[must_use]
+    pub fn code(&self) -> Option<SealedCode<'_>> {
+        let (key, sealed) = self.data_key_id.zip(self.platform_code_sealed.as_deref())?;
+        let key = kamiflow_kernel::DataKeyId::from_uuid(key);
+        Some(SealedCode { key, place: PLATFORM_CODE, row: self.id, sealed })
+    }
+}
+
+/// Lists the live lines of a delivery that hold no card of ours, by number.
+///
+/// # Errors
+/// When the connection is lost.
+pub async fn list_platform_lines(tx: &mut TenantTx, delivery: DeliveryId) -> Result<Vec<PlatformLine>, StoreError> {
+    Ok(sql("SELECT l.id, l.data_key_id, l.platform_code_sealed FROM delivery_lines l
+             WHERE l.merchant_id = $1 AND l.delivery_id = $2 AND l.live AND l.card_use_id IS NULL
+             ORDER BY l.line_no")
     .bind::<SqlUuid, _>(tx.merchant().as_uuid())
     .bind::<SqlUuid, _>(delivery.as_uuid())
     .load(tx.conn()?)

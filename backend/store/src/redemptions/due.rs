@@ -9,15 +9,12 @@ use kamiflow_kernel::{
 };
 use uuid::Uuid;
 
+use crate::cards::NUMBER;
 use crate::error::StoreError;
 use crate::orders::OrderKey;
+use crate::platform_stock::PLATFORM_CODE;
 use crate::sql::{parsed, sql};
 use crate::tx::TenantTx;
-
-/// Place of a card's sealed number; the row is the card.
-pub const CARD_NUMBER: &str = "cards.number_sealed";
-/// Place of a code the platform made; the row is the delivery line.
-pub const PLATFORM_CODE: &str = "delivery_lines.platform_code_sealed";
 
 /// A redemption that is due, with its order, its delivery and its code, still sealed.
 #[derive(Debug, Clone, QueryableByName)]
@@ -161,7 +158,7 @@ impl DueRow {
     pub fn code(&self) -> Option<SealedCode<'_>> {
         let ours = self.card_id.zip(self.card_key_id).zip(self.number_sealed.as_deref());
         if let Some(((row, key), sealed)) = ours {
-            return Some(SealedCode { key: DataKeyId::from_uuid(key), place: CARD_NUMBER, row, sealed });
+            return Some(SealedCode { key: DataKeyId::from_uuid(key), place: NUMBER, row, sealed });
         }
         let (key, sealed) = self.line_key_id.zip(self.platform_code_sealed.as_deref())?;
         Some(SealedCode { key: DataKeyId::from_uuid(key), place: PLATFORM_CODE, row: self.line_id, sealed })

@@ -1,6 +1,7 @@
 //! Redemption over a real Postgres: what the rules, the gate, lost answers and people make of delivered orders.
 
 mod platform;
+mod sandbox;
 mod scene;
 
 use std::collections::HashSet;
@@ -334,6 +335,30 @@ async fn unused_codes_are_never_declared_used() {
     assert_eq!(scene.order_state(&used).await, "redeemed");
     assert_eq!(scene.states(&unused).await, ["waiting"]);
     assert_eq!(scene.platform.ledger().len(), 1);
+}
+
+#[tokio::test]
+async fn an_order_with_an_unknown_code_is_redeemed_when_the_code_is_told() {
+    let scene = Scene::new().await;
+    let (sn, codes) = scene.delivered_knowing(OTA, 2, 1).await;
+    scene.run_for(minutes(10)).await;
+    assert_eq!(scene.states(&sn).await, ["done"]);
+    assert_eq!(scene.order_state(&sn).await, "awaiting_redemption", "one line is still open");
+    let tell = |codes: &[String]| ReportUse {
+        shop: scene.shop,
+        order_sn: sn.clone(),
+        used_at: scene.engine.now(),
+        codes: codes.iter().map(|code| code.as_str().into()).collect(),
+    };
+    let refused = report_use::report(&scene.engine, &scene.ctx(), &tell(&["X1".to_owned(), "X2".to_owned()])).await;
+    assert!(matches!(refused, Err(report_use::ReportUseError::TooManyCodes { room: 1 })), "{refused:?}");
+    // The whole order's codes, and twice: what is known already is no news.
+    for _ in 0..2 {
+        report_use::report(&scene.engine, &scene.ctx(), &tell(&codes)).await.unwrap();
+    }
+    scene.run_for(minutes(10)).await;
+    assert_eq!(scene.order_state(&sn).await, "redeemed");
+    assert_eq!(scene.platform.ledger().len(), 2);
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ impl Scene {
         let sku = shop.sku(GOODS, Some(1), Some(0)).await;
         let (merchant, shop) = (merchant.id, shop.id);
         let platform = Arc::new(Platform::default());
-        let engine = Engine { market: Arc::clone(&platform) as _, ..app.engine.clone() };
+        let engine = Engine { market: platform.clone(), ..app.engine.clone() };
         let sql = app.sql_as(Some(merchant)).await;
         let scene = Self { engine, platform, merchant, shop, sku, sql, orders: AtomicU32::new(0), app };
         // Straight into the table: the rows of other methods below refer to this one mapping's store as well.
@@ -64,7 +64,7 @@ impl Scene {
             .execute(
                 "INSERT INTO sku_mappings (id, merchant_id, sku_id, delivery_method, redemption_method, settings)
                  VALUES ($1, $2, $3, 'platform_codes', 'ota',
-                         '{\"ota_store_id\": 9001, \"ota_store_name\": \"main\"}')",
+                         '{\"store_id\": 9001, \"store_name\": \"main\"}')",
                 &[&Uuid::now_v7(), &merchant.as_uuid(), &sku.as_uuid()],
             )
             .await;
@@ -103,6 +103,16 @@ impl Scene {
 
     /// Puts a delivered order with so many lines there, planned for redemption, its codes in order.
     pub(crate) async fn delivered(&self, method: RedemptionMethod, lines: usize) -> (OrderSn, Vec<String>) {
+        self.delivered_knowing(method, lines, lines).await
+    }
+
+    /// The same, but only the first codes are known to us and planned; the others are the platform's secret.
+    pub(crate) async fn delivered_knowing(
+        &self,
+        method: RedemptionMethod,
+        lines: usize,
+        known: usize,
+    ) -> (OrderSn, Vec<String>) {
         let number = self.orders.fetch_add(1, Ordering::Relaxed) + 1;
         let sn: OrderSn = format!("{}-{number:015}", self.engine.now().format("%y%m%d")).parse().unwrap();
         let now = self.engine.now();
@@ -132,6 +142,8 @@ impl Scene {
             .await;
             if pool.is_none() {
                 self.platform.put_code(&code, &sn, 1);
+            }
+            if pool.is_none() && n <= known {
                 let mut tx = self.engine.store.tenant_tx(self.merchant).await.unwrap();
                 assert!(acts::set_platform_code(&mut tx, line, code.as_bytes()).await.unwrap());
                 tx.commit().await.unwrap();
@@ -144,7 +156,7 @@ impl Scene {
             &[&delivery.as_uuid(), &now],
         )
         .await;
-        self.plan(&sn, order, delivery, (method, &ids)).await;
+        self.plan(&sn, order, delivery, (method, &ids[..known])).await;
         (sn, codes)
     }
 
