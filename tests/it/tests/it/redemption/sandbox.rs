@@ -1,9 +1,10 @@
 //! Redemption over the wire: the engine and the client against the sandbox, whose ledger says what really happened.
 
 use chrono::TimeDelta;
+use kamiflow_domain::redeem::destroyed::{self, Payload};
 use kamiflow_domain::redemption_rules::{Conditions, Rule, RuleAction, RuleSet};
 use kamiflow_domain::{redeem, save_rules, upload_cards};
-use kamiflow_kernel::{DeliveryMethod, OrderSn, RedemptionMethod, RuleId};
+use kamiflow_kernel::{DeliveryId, DeliveryMethod, OrderSn, RedemptionMethod, RuleId};
 use kamiflow_test_support::{World, WorldOptions};
 use serde_json::{Value, json};
 
@@ -84,8 +85,8 @@ async fn every_code_of_a_larger_quantity_is_redeemed() {
     assert_eq!(verified(&world, &order).await.len(), 3);
 }
 
-#[tokio::test]
-async fn a_card_of_ours_that_the_platform_handed_out_is_reported_used() {
+/// A world with an order that the platform served with a card of ours.
+async fn pool_order() -> (World, OrderSn) {
     let world = world(WorldOptions::default()).await;
     let pool = world.pool("platform").await;
     world.import(pool, "Q000001----pw1\nQ000002----pw2\n").await;
@@ -93,10 +94,39 @@ async fn a_card_of_ours_that_the_platform_handed_out_is_reported_used() {
     let request = upload_cards::UploadCards { sku: world.skus["POOL"].0, count: 2 };
     upload_cards::upload_cards(&world.engine, &world.ctx(), request).await.unwrap();
     let order = delivered(&world, "POOL").await;
+    (world, order)
+}
+
+#[tokio::test]
+async fn a_card_of_ours_that_the_platform_handed_out_is_reported_used() {
+    let (world, order) = pool_order().await;
     tick(&world).await;
     assert_eq!(world.state(&order).await, "redeemed");
     let uses = verified(&world, &order).await;
     assert_eq!((uses.len(), &uses[0]["status"]), (1, &json!(1)));
+}
+
+#[tokio::test]
+async fn only_the_burned_card_of_a_refunded_order_is_reported_destroyed() {
+    let (world, order) = pool_order().await;
+    let delivery = world.text("SELECT id::text FROM deliveries WHERE order_sn = $1", &order).await;
+    let payload = Payload { delivery: DeliveryId::from_uuid(delivery.parse().unwrap()) };
+    let reported = "SELECT count(*)::text FROM order_events e JOIN orders o ON o.id = e.order_id
+                     WHERE o.order_sn = $1 AND e.kind = 'destroyed_reported'";
+    destroyed::run(&world.engine, &world.ctx(), payload).await.unwrap();
+    assert_eq!(world.text(reported, &order).await, "0", "a card that is with its buyer is not destroyed");
+
+    let asked = world.control("POST", &format!("/orders/{order}/refund"), &json!({ "reason": "不想要了" })).await;
+    world.control("POST", &format!("/refunds/{}/agree", asked["refund_id"]), &json!({})).await;
+    world.control("POST", "/clock/advance", &json!({ "seconds": 60 })).await;
+    world.deliver_all(std::slice::from_ref(&order)).await;
+    let burned = "SELECT count(*)::text FROM card_uses u JOIN delivery_lines l ON l.card_use_id = u.id
+                    JOIN deliveries d ON d.id = l.delivery_id WHERE d.order_sn = $1 AND u.state = 'burned'";
+    assert_eq!(world.text(burned, &order).await, "1");
+    destroyed::run(&world.engine, &world.ctx(), payload).await.unwrap();
+    assert_eq!(world.text(reported, &order).await, "1");
+    let used = verified(&world, &order).await.iter().filter(|entry| entry["status"] == 1).count();
+    assert_eq!(used, 0);
 }
 
 #[tokio::test]
