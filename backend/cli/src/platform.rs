@@ -20,6 +20,8 @@ use kamiflow_store::Store;
 use tracing::warn;
 use url::Url;
 
+use crate::exit::WrongUsage;
+
 /// Pinduoduo's router (protocol 1.1).
 const PRODUCTION_ROUTER: &str = "https://gw-api.pinduoduo.com/api/router";
 /// Pinduoduo's message push (protocol 8).
@@ -88,6 +90,15 @@ pub(crate) fn push(gateway: &Gateway) -> Result<Option<PushSettings>> {
     };
     let url = Url::parse(url).with_context(|| format!("`{url}` is no address of a push server"))?;
     Ok(Some(PushSettings::new(gateway.endpoint.kind(), url)))
+}
+
+/// Returns the configured key for imports into the platform's stock.
+///
+/// # Errors
+/// When the text is no key.
+pub(crate) fn card_key(gateway: &Gateway) -> Result<Option<CardKey>> {
+    let parsed = gateway.card_key.as_deref().map(CardKey::parse).transpose();
+    Ok(parsed.map_err(|error| WrongUsage(format!("KAMIFLOW_GATEWAY_CARD_KEY_FILE holds no key: {error}")))?)
 }
 
 /// Returns the registry of loops as the runner wants it.

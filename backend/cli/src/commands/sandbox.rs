@@ -16,7 +16,7 @@ use crate::exit::{Exit, WrongUsage};
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   kamiflow sandbox --listen 127.0.0.1:9000
-  kamiflow sandbox --listen 127.0.0.1:9000 --scenario docs/sandbox-scenario.toml --seed 7
+  kamiflow sandbox --listen 127.0.0.1:9000 --scenario docs/sandbox.example.toml --seed 7
   KAMIFLOW_GATEWAY_KIND=sandbox KAMIFLOW_GATEWAY_URL=http://127.0.0.1:9000 \\
     KAMIFLOW_GATEWAY_PUSH_URL=ws://127.0.0.1:9000 kamiflow work
   curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:9000/control/ledger

@@ -58,7 +58,7 @@ pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
     let platform = Platform {
         gateway: &config.gateway,
         poll_ceiling: config.worker.poll_ceiling,
-        card_key: None,
+        card_key: platform::card_key(&config.gateway)?,
         inside_platform_cloud: false,
     };
     let engine = platform.engine(store.clone(), Some(&queue))?;

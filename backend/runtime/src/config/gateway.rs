@@ -102,6 +102,17 @@ static PICKUP_LOGISTICS_ID: Variable = Variable {
     used_by: &["work"],
 };
 
+static CARD_KEY_FILE: Variable = Variable {
+    name: "KAMIFLOW_GATEWAY_CARD_KEY_FILE",
+    kind: Kind::Path,
+    preset: Preset::Optional,
+    doc: "A file with the public key that card passwords are encrypted with for the platform's own \
+          stock, PEM or Base64, as the platform's contact hands it over. Without it cards cannot be \
+          imported there (`platform_pool`).",
+    secret: false,
+    used_by: &["work"],
+};
+
 pub(super) const REFERENCE: SectionReference = SectionReference {
     title: "Gateway",
     about: "The Pinduoduo Open Platform.",
@@ -115,6 +126,7 @@ pub(super) const REFERENCE: SectionReference = SectionReference {
         &LIMIT_SCALE,
         &WINDOW_MAX_ORDERS,
         &PICKUP_LOGISTICS_ID,
+        &CARD_KEY_FILE,
     ],
 };
 
@@ -135,6 +147,8 @@ pub struct Gateway {
     pub window_max_orders: u32,
     /// The logistics company of pick-up page shipments.
     pub pickup_logistics_id: Option<u64>,
+    /// The text of the key for imports into the platform's stock.
+    pub card_key: Option<String>,
 }
 
 /// Which platform is called, and where.
@@ -171,6 +185,7 @@ impl Section for Gateway {
         let limit_scale = reader.count(&LIMIT_SCALE);
         let window_max_orders = reader.count(&WINDOW_MAX_ORDERS);
         let pickup_logistics_id = reader.optional_number(&PICKUP_LOGISTICS_ID);
+        let card_key = read_card_key(reader);
         let endpoint = endpoint?;
         if endpoint == GatewayEndpoint::Production && limit_scale? != 1 {
             let cure = "leave it out, or set KAMIFLOW_GATEWAY_KIND to sandbox";
@@ -184,6 +199,7 @@ impl Section for Gateway {
             limit_scale: limit_scale?,
             window_max_orders: window_max_orders?,
             pickup_logistics_id: pickup_logistics_id?,
+            card_key: card_key?,
         })
     }
 }
@@ -214,6 +230,18 @@ fn read_endpoint(reader: &mut Reader<'_>) -> Option<GatewayEndpoint> {
         }
     }
     Some(GatewayEndpoint::Production)
+}
+
+fn read_card_key(reader: &mut Reader<'_>) -> Option<Option<String>> {
+    let Some(path) = reader.raw(&CARD_KEY_FILE) else { return Some(None) };
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Some(Some(text)),
+        Err(error) => {
+            let what = format!("names `{path}`, which cannot be read ({error})");
+            reader.problem(&CARD_KEY_FILE, &what, "mount the file or correct the path");
+            None
+        }
+    }
 }
 
 fn read_lag(reader: &mut Reader<'_>, endpoint: Option<&GatewayEndpoint>) -> Option<Duration> {

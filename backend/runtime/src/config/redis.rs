@@ -14,7 +14,7 @@ static URL: Variable = Variable {
     preset: Preset::Required,
     doc: "Redis 7 or newer, with `maxmemory-policy noeviction`.",
     secret: true,
-    used_by: &["serve", "work", "status"],
+    used_by: &["serve", "work", "status", "order"],
 };
 
 static PREFIX: Variable = Variable {
@@ -24,7 +24,7 @@ static PREFIX: Variable = Variable {
     doc: "Starts every key, so that several installations can share one Redis. Letters, digits, \
           `_` and `-`.",
     secret: false,
-    used_by: &["serve", "work", "status"],
+    used_by: &["serve", "work", "status", "order"],
 };
 
 pub(super) const REFERENCE: SectionReference = SectionReference {

@@ -46,13 +46,15 @@ static JOBS_CONCURRENCY: Variable = number(
     "Background jobs this process runs at once.",
 );
 
-static MERCHANT_CONCURRENCY: Variable = number(
-    "KAMIFLOW_WORKER_MERCHANT_CONCURRENCY",
-    Kind::Count(1..=1024),
-    "4",
-    "Ticks of one pool that one merchant may have running, over all processes, so that a burst \
-     of one does not delay the others.",
-);
+static MERCHANT_CONCURRENCY: Variable = Variable {
+    name: "KAMIFLOW_WORKER_MERCHANT_CONCURRENCY",
+    kind: Kind::Count(1..=1024),
+    preset: Preset::Value("4"),
+    doc: "Ticks of one pool that one merchant may have running, over all processes, so that a burst \
+          of one does not delay the others. Whoever wakes a pool must know it too.",
+    secret: false,
+    used_by: &["serve", "work", "status", "order"],
+};
 
 static POLL_FLOOR_SECONDS: Variable = number(
     "KAMIFLOW_WORKER_POLL_FLOOR_SECONDS",

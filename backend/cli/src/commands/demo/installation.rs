@@ -127,6 +127,7 @@ fn gateway(sandbox: &SandboxHandle) -> Gateway {
         limit_scale: 1,
         window_max_orders: 2_000,
         pickup_logistics_id: None,
+        card_key: None,
     }
 }
 
