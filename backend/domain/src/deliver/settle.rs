@@ -155,10 +155,10 @@ pub(super) async fn mark_delivered(
     ];
     exceptions::resolve(tx, id, &sns, &ended, "delivered").await?;
 
-    let wakes = plan_redemptions(tx, shop, rows, now).await?;
+    let mut wakes = plan_redemptions(tx, shop, rows, now).await?;
     let refunded: Vec<&OrderRow> =
         order_rows.iter().filter(|order| order.refund_status != 1 && sns.contains(&order.order_sn.as_str())).collect();
-    settle_refund_after_send(tx, id, &refunded, now).await?;
+    wakes.extend(settle_refund_after_send(tx, id, &refunded, now).await?);
 
     let events: Vec<NewEvent> = rows
         .iter()

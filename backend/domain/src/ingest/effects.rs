@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::{Decision, Item, Read, Source};
 use crate::engine::Wake;
+use crate::redeem::destroyed;
 use crate::shop_access::Shop;
 use crate::sync_products;
 
@@ -97,7 +98,7 @@ pub(super) async fn apply(tx: &mut TenantTx, shop: &Shop, batch: &Batch<'_>) -> 
     let refunded = chosen(|item, decision| {
         matches!(decision, Decision::Refunded | Decision::RefundOpen) && item.was_delivered() && item.content_changed
     });
-    settle_refund_after_send(tx, id, &refunded, read.started).await?;
+    wakes.extend(settle_refund_after_send(tx, id, &refunded, read.started).await?);
 
     let touched: Vec<OrderSn> = chosen(|item, decision| {
         item.content_changed
@@ -230,7 +231,8 @@ fn ended(row: &DeliveryRow) -> DeliveryChange {
 
 /// Settles refunds that came after the hand-over, or between the evidence and the settlement (`refund_raced`).
 ///
-/// A card whose order is refunded, or whose refund raced the hand-over, is burned: the buyer has seen it.
+/// A card whose order is refunded, or whose refund raced the hand-over, is burned: the buyer has seen it. The platform
+/// is told that a code it handed out itself is destroyed.
 ///
 /// # Errors
 /// When the store fails.
@@ -239,9 +241,10 @@ pub async fn settle_refund_after_send(
     shop: ShopId,
     rows: &[&OrderRow],
     now: DateTime<Utc>,
-) -> Result<(), StoreError> {
+) -> Result<Vec<Wake>, StoreError> {
+    let mut wakes = Vec::new();
     if rows.is_empty() {
-        return Ok(());
+        return Ok(wakes);
     }
     let sns: Vec<&str> = rows.iter().map(|row| row.order_sn.as_str()).collect();
     let locked = deliveries::lock_waiting(tx, shop, &sns).await?;
@@ -257,6 +260,9 @@ pub async fn settle_refund_after_send(
             evidence.get(&delivery.id).is_some_and(|at| dated_between(row.updated_at, *at, delivery.delivered_at));
         if raced || row.refund_status == 4 {
             burned.push(delivery.id());
+            if delivery.method()? == DeliveryMethod::PlatformPool {
+                wakes.push(destroyed::plan(tx, delivery.id(), now).await?);
+            }
         }
         raced_orders += i64::from(raced);
         news.push(NewException {
@@ -269,7 +275,8 @@ pub async fn settle_refund_after_send(
     }
     card_claims::move_held(tx, &burned, HeldMove::BURNED, now).await?;
     exceptions::open(tx, &news).await?;
-    rollups::add(tx, shop, now, &[("refund_raced", raced_orders)]).await
+    rollups::add(tx, shop, now, &[("refund_raced", raced_orders)]).await?;
+    Ok(wakes)
 }
 
 /// The platform's times have whole seconds: one of slack on both sides errs towards "raced".
