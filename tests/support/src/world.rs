@@ -374,9 +374,10 @@ impl World {
         sync::tick(&self.engine, self.merchant, self.shop).await.unwrap();
     }
 
-    /// Lets time pass on the platform only.
-    pub async fn platform_waits(&self, seconds: i64) {
+    /// Lets time pass for everybody: the platform and us.
+    pub async fn time_passes(&self, seconds: i64) {
         self.control("POST", "/clock/advance", &json!({ "seconds": seconds })).await;
+        self.clock.advance(TimeDelta::seconds(seconds));
     }
 
     /// Counts the calls of an API that the platform has answered.

@@ -9,11 +9,17 @@
 
 mod cards;
 mod chaos;
+mod client_contract;
+mod dead_tokens;
 mod delivery;
 mod isolation;
+mod ledger;
 mod order_acts;
+mod pauses;
+mod push;
 mod redemption;
 mod schema_rules;
 mod shops;
 mod stock_rules;
+mod sync;
 mod tokens;
