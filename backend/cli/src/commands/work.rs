@@ -10,6 +10,7 @@ use kamiflow_runtime::health::Health;
 use kamiflow_runtime::shutdown;
 use kamiflow_runtime::telemetry::{self, Metrics};
 use kamiflow_server::{Application, Dependencies};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::connect;
@@ -71,9 +72,12 @@ pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
 
     let runner_config = RunnerConfig { pools: pools(&config.worker)?, push: platform::push(&config.gateway)? };
     let handle = Runner::start(&runner_config, &engine, &queue, &platform::liveness(&health), &shutdown)?;
-    let served = tokio::spawn(application.run(shutdown.clone()));
+    // Probes and scrapes go on while what is in flight is finished.
+    let closing = CancellationToken::new();
+    let served = tokio::spawn(application.run(closing.clone()));
     shutdown.cancelled().await;
     let stopped = handle.stop(config.worker.shutdown).await;
+    closing.cancel();
     if stopped.finished {
         info!("Stopped; everything in flight was finished");
     } else {

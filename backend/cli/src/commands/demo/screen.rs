@@ -16,6 +16,8 @@ pub(super) struct Screen {
     bar: Option<ProgressBar>,
     console: Console,
     last_line: Instant,
+    /// What was shown last.
+    shown: String,
 }
 
 impl Screen {
@@ -34,12 +36,13 @@ impl Screen {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        Self { bar, console, last_line: Instant::now() }
+        Self { bar, console, last_line: Instant::now(), shown: String::new() }
     }
 
     /// Shows how far the orders are.
     pub(super) fn show(&mut self, counts: Counts, waits: Option<TimeToCard>) {
         let text = line(counts, waits);
+        self.shown = format!("{} ended  {text}", counts.ended);
         match &self.bar {
             Some(bar) => {
                 bar.set_position(counts.ended);
@@ -47,7 +50,7 @@ impl Screen {
             }
             None if self.last_line.elapsed() >= LINE_EVERY => {
                 self.last_line = Instant::now();
-                self.console.note(format_args!("{} ended  {text}", counts.ended));
+                self.console.note(&self.shown);
             }
             None => {}
         }
@@ -56,8 +59,9 @@ impl Screen {
     /// Closes the screen; what it showed last stays.
     pub(super) fn close(self) {
         if let Some(bar) = self.bar {
-            bar.abandon();
+            bar.finish_and_clear();
         }
+        self.console.note(self.shown);
     }
 }
 
