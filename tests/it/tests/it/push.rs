@@ -15,7 +15,7 @@ use kamiflow_pinduoduo::push::{
 };
 use kamiflow_queue::Queue;
 use kamiflow_runner::{Liveness, PoolKind, PushSettings, Runner, RunnerConfig, RunnerHandle, queue_config};
-use kamiflow_test_support::{Servers, World};
+use kamiflow_test_support::{Servers, World, WorldOptions};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -195,12 +195,16 @@ async fn a_message_that_was_never_sent_is_made_good_by_the_window() {
     listening.end().await;
 }
 
-/// A queue of the world's own on the shared Redis, and everything that works from it.
+/// What a process runs, on a queue that is the world's own on the shared Redis.
 async fn run(world: &World, push: Option<PushSettings>) -> RunnerHandle {
-    let prefix = format!("it-{}", uuid::Uuid::now_v7().simple());
+    let prefix = format!("it-{}", world.merchant);
     let queue = Queue::connect(queue_config(&Servers::get().await.redis_url, &prefix, 4)).await.unwrap();
     let config = RunnerConfig { pools: PoolKind::ALL.map(|kind| (kind, 2)).to_vec(), push };
     Runner::start(&config, &world.engine, &queue, &Liveness::unobserved(), &CancellationToken::new()).unwrap()
+}
+
+fn listening_to(world: &World) -> PushSettings {
+    PushSettings::new(GatewayKind::Sandbox, world.sandbox.push_url().parse().unwrap())
 }
 
 async fn until_delivered(world: &World, count: i64) {
@@ -210,8 +214,7 @@ async fn until_delivered(world: &World, count: i64) {
 #[tokio::test]
 async fn an_order_is_delivered_by_the_running_workers_without_anybodys_help() {
     let world = World::start().await;
-    let push = PushSettings::new(GatewayKind::Sandbox, world.sandbox.push_url().parse().unwrap());
-    let running = run(&world, Some(push)).await;
+    let running = run(&world, Some(listening_to(&world))).await;
     let mut orders = world.order("VOUCHER", json!({ "count": 3 })).await;
     until_delivered(&world, 3).await;
     orders.push(world.one_order("VOUCHER").await);
@@ -221,6 +224,24 @@ async fn an_order_is_delivered_by_the_running_workers_without_anybodys_help() {
         delivered_once(&world, order).await;
     }
     assert_eq!(spent(&world).await, 4);
+}
+
+#[tokio::test]
+async fn two_processes_share_a_shop_and_one_that_stops_leaves_nothing_behind() {
+    let world = World::with(WorldOptions { cards: 40, ..WorldOptions::default() }).await;
+    let leaves = run(&world, Some(listening_to(&world))).await;
+    let stays = run(&world, Some(listening_to(&world))).await;
+    let mut orders = world.order("VOUCHER", json!({ "count": 15 })).await;
+    until_delivered(&world, 1).await;
+    orders.extend(world.order("VOUCHER", json!({ "count": 15 })).await);
+    assert!(leaves.stop(Duration::from_secs(20)).await.finished);
+    orders.extend(world.order("VOUCHER", json!({ "count": 5 })).await);
+    until_delivered(&world, 35).await;
+    assert!(stays.stop(Duration::from_secs(20)).await.finished);
+    for order in &orders {
+        delivered_once(&world, order).await;
+    }
+    assert_eq!(spent(&world).await, 35);
 }
 
 #[tokio::test]
