@@ -225,6 +225,11 @@ impl Day<'_> {
             }
         };
         screen.close();
+        let ended = self.tracker.counts().ended;
+        if let Some(orders) = self.options.orders().filter(|orders| complete && ended < *orders) {
+            let seconds = self.options.deadline;
+            console.note(format_args!("The deadline of {seconds} s has passed; {ended} of {orders} orders have ended"));
+        }
         Ok(complete)
     }
 
