@@ -26,3 +26,10 @@ GRANT kamiflow_system TO kamiflow_owner;
 
 -- Through pg_database_owner the schema would be out of reach for a role that inherits nothing.
 ALTER SCHEMA public OWNER TO kamiflow_owner;
+
+-- A temporary table could stand in for a table of ours inside a function that looks it up by its bare name.
+DO $$
+BEGIN
+    EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+END
+$$;

@@ -200,7 +200,7 @@ BEGIN
             USING ERRCODE = 'check_violation', CONSTRAINT = 'card_uses_ledger_follows';
     END IF;
     IF OLD.state <> NEW.state THEN
-        IF NOT EXISTS (SELECT FROM card_use_transitions t
+        IF NOT EXISTS (SELECT FROM public.card_use_transitions t
                        WHERE t.from_state = OLD.state AND t.to_state = NEW.state AND t.cause = NEW.state_cause) THEN
             RAISE EXCEPTION 'card use % may not go from % to % by %', OLD.id, OLD.state, NEW.state, NEW.state_cause
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'card_uses_transition';

@@ -124,7 +124,7 @@ ALTER TABLE orders_default FORCE ROW LEVEL SECURITY;
 CREATE FUNCTION orders_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF OLD.state <> NEW.state AND NOT EXISTS (
-        SELECT FROM order_transitions t
+        SELECT FROM public.order_transitions t
         WHERE t.from_state = OLD.state AND t.to_state = NEW.state AND t.cause = NEW.state_cause) THEN
         RAISE EXCEPTION 'order % may not go from % to % by %', OLD.order_sn, OLD.state, NEW.state, NEW.state_cause
             USING ERRCODE = 'check_violation', CONSTRAINT = 'orders_transition';

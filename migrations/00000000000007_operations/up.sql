@@ -94,7 +94,7 @@ CALL system_sees('coverage', 'SELECT');
 -- Shops that work is due for, per pool: what seeds Redis and what the sweep compares with it.
 CREATE FUNCTION system_due_shops(before timestamptz, max_rows integer)
     RETURNS TABLE (pool text, merchant_id uuid, shop_id uuid, due_at timestamptz)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     (SELECT 'sync', y.merchant_id, y.shop_id, y.next_due_at
        FROM shop_sync y JOIN shops s ON s.id = y.shop_id
       WHERE s.state IN ('trial_run', 'live') AND y.next_due_at <= before
@@ -117,7 +117,7 @@ CALL system_function('system_due_shops(timestamptz, integer)');
 
 CREATE FUNCTION system_due_jobs(before timestamptz, max_rows integer)
     RETURNS TABLE (merchant_id uuid, job_id uuid, due_at timestamptz)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT j.merchant_id, j.id, j.due_at FROM jobs j
     WHERE NOT j.parked AND j.due_at <= before ORDER BY j.due_at LIMIT max_rows
 $$;
@@ -126,7 +126,7 @@ CALL system_function('system_due_jobs(timestamptz, integer)');
 -- Whose mall a push message is about.
 CREATE FUNCTION system_shop_of_mall(of_gateway text, of_mall bigint)
     RETURNS TABLE (merchant_id uuid, shop_id uuid)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT s.merchant_id, s.id FROM shops s
     WHERE s.gateway = of_gateway AND s.mall_id = of_mall AND s.state IN ('trial_run', 'live')
 $$;
@@ -134,7 +134,7 @@ CALL system_function('system_shop_of_mall(text, bigint)');
 
 -- Which shop an operator means by its id.
 CREATE FUNCTION system_merchant_of_shop(of_shop uuid) RETURNS uuid
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT s.merchant_id FROM shops s WHERE s.id = of_shop
 $$;
 CALL system_function('system_merchant_of_shop(uuid)');
@@ -142,7 +142,7 @@ CALL system_function('system_merchant_of_shop(uuid)');
 -- Where an order is, for an operator who has only its number.
 CREATE FUNCTION system_find_order(of_order_sn text)
     RETURNS TABLE (merchant_id uuid, shop_id uuid)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT o.merchant_id, o.shop_id FROM orders o WHERE o.order_sn = of_order_sn
     UNION SELECT h.merchant_id, h.shop_id FROM order_hints h WHERE h.order_sn = of_order_sn
 $$;
@@ -153,7 +153,7 @@ CALL system_function('system_find_order(text)');
 -- Applications that have shops to listen for.
 CREATE FUNCTION system_push_applications()
     RETURNS TABLE (merchant_id uuid, application_id uuid, gateway text)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT a.merchant_id, a.id, a.gateway FROM applications a
     WHERE a.state = 'active' AND EXISTS (
         SELECT FROM shops s WHERE s.application_id = a.id AND s.state IN ('trial_run', 'live'))
@@ -163,7 +163,7 @@ CALL system_function('system_push_applications()');
 -- Tokens that come to their end.
 CREATE FUNCTION system_expiring_credentials(before timestamptz, max_rows integer)
     RETURNS TABLE (merchant_id uuid, shop_id uuid, expires_at timestamptz)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT c.merchant_id, c.shop_id, c.expires_at FROM credentials c JOIN shops s ON s.id = c.shop_id
     WHERE c.dead_reason IS NULL AND c.expires_at <= before AND s.state IN ('trial_run', 'live')
     ORDER BY c.expires_at LIMIT max_rows
@@ -173,13 +173,13 @@ CALL system_function('system_expiring_credentials(timestamptz, integer)');
 -- Pools somebody waits for.
 CREATE FUNCTION system_pools_with_waits(max_rows integer)
     RETURNS TABLE (merchant_id uuid, pool_id uuid)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT w.merchant_id, w.pool_id FROM stock_waits w GROUP BY w.merchant_id, w.pool_id LIMIT max_rows
 $$;
 CALL system_function('system_pools_with_waits(integer)');
 
 CREATE FUNCTION system_merchants() RETURNS TABLE (merchant_id uuid)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT m.id FROM merchants m WHERE m.id <> '00000000-0000-0000-0000-000000000000' ORDER BY m.id
 $$;
 CALL system_function('system_merchants()');
@@ -187,7 +187,7 @@ CALL system_function('system_merchants()');
 -- Takes the oldest outbox rows; they are gone when the relay's transaction commits.
 CREATE FUNCTION system_outbox_take(max_rows integer)
     RETURNS TABLE (id uuid, at timestamptz, merchant_id uuid, topic text, payload jsonb)
-    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     DELETE FROM outbox o USING (
         SELECT p.at, p.id FROM outbox p ORDER BY p.at, p.id LIMIT max_rows FOR UPDATE SKIP LOCKED) taken
     WHERE o.at = taken.at AND o.id = taken.id
@@ -199,7 +199,7 @@ CALL system_function('system_outbox_take(integer)');
 
 -- Folds deltas into hourly sums; returns how many deltas were folded.
 CREATE FUNCTION system_fold_rollups(max_rows integer) RETURNS bigint
-    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     WITH taken AS (
         DELETE FROM rollup_deltas d USING (
             SELECT p.id FROM rollup_deltas p ORDER BY p.id LIMIT max_rows FOR UPDATE SKIP LOCKED) t
@@ -219,7 +219,7 @@ CALL system_function('system_fold_rollups(integer)');
 -- Counts for `kamiflow status`.
 CREATE FUNCTION system_status(at timestamptz)
     RETURNS TABLE (name text, n bigint)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT 'shops_' || s.state, count(*) FROM shops s GROUP BY s.state
     UNION ALL SELECT 'shops_overdue', count(*) FROM shop_sync y JOIN shops s ON s.id = y.shop_id
         WHERE s.state IN ('trial_run', 'live') AND y.next_due_at < at - interval '60 seconds'
@@ -240,7 +240,7 @@ CALL system_function('system_status(timestamptz)');
 
 -- Whether the partitions reach as far ahead as they must; names what is missing.
 CREATE FUNCTION missing_partitions(months integer) RETURNS TABLE (partition text)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, public AS $$
+    LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT p.parent || '_' || to_char(date_trunc('month', now()) + make_interval(months => n), 'YYYYMM')
     FROM (VALUES ('orders'), ('order_events'), ('outbox'), ('audit_log')) p (parent), generate_series(0, months) n
     WHERE to_regclass(p.parent || '_' || to_char(date_trunc('month', now()) + make_interval(months => n), 'YYYYMM')) IS NULL

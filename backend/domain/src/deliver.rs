@@ -24,12 +24,15 @@ mod send;
 mod settle;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt};
 use kamiflow_kernel::{MerchantId, OrderSn, ShopId, ShopState};
 use kamiflow_store::order_hints::HintRow;
 use kamiflow_store::{StoreError, deliveries, order_hints};
+
+pub(crate) use reserve::count_failure;
 
 use crate::engine::{Engine, EngineError, TickOutcome, Wake};
 use crate::gate::Evidence;
@@ -38,6 +41,9 @@ use crate::market_trouble;
 use crate::marketplace::{ErrorClass, MarketError, PlatformOrder};
 use crate::platform_pool;
 use crate::shop_access::{self, Shop};
+
+/// Longest read of an order: what is left of the evidence's two seconds is for the transaction that starts it.
+const SLOWEST_READ: Duration = Duration::from_millis(1_500);
 
 /// An order that was read a moment ago.
 #[derive(Debug, Clone)]
@@ -77,8 +83,7 @@ pub async fn tick(engine: &Engine, merchant: MerchantId, shop: ShopId) -> Result
         outcome.done += usize::from(resolve::one(engine, &work.shop, order_sn, &mut outcome.wakes).await?);
     }
     let fresh = read_all(engine, &work).await?;
-    outcome.done += fresh.len();
-    hand_over(engine, &work.shop, fresh, &mut outcome.wakes).await?;
+    outcome.done += hand_over(engine, &work.shop, fresh, &mut outcome.wakes).await?;
     // Whatever of this shop is still due comes back at the tail of the queue.
     outcome.wakes.retain(|wake| *wake != Wake::Deliver(shop));
     outcome.next = next(engine, merchant, shop).await?;
@@ -115,7 +120,8 @@ async fn read_all(engine: &Engine, work: &Work) -> Result<Vec<Fresh>, EngineErro
         .iter()
         .map(|order_sn| async move {
             let read_at = engine.now();
-            (order_sn, read_at, engine.market.order(access, order_sn).await)
+            let read = tokio::time::timeout(SLOWEST_READ, engine.market.order(access, order_sn)).await;
+            (order_sn, read_at, read.unwrap_or_else(|_elapsed| Err(too_slow())))
         })
         .collect();
     let mut reads = stream::iter(reads).buffer_unordered(engine.config.batch.max(1));
@@ -131,6 +137,18 @@ async fn read_all(engine: &Engine, work: &Work) -> Result<Vec<Fresh>, EngineErro
         put_off(engine, work, order_sn, read_at, &error).await?;
     }
     Ok(fresh)
+}
+
+/// One slow order must not make the evidence of its whole batch too old; it is read again by a later tick.
+fn too_slow() -> MarketError {
+    MarketError {
+        api: "order".to_owned(),
+        class: ErrorClass::RetryLater,
+        code: 0,
+        sub_code: String::new(),
+        message: "the read took longer than the gate waits".to_owned(),
+        after: None,
+    }
 }
 
 /// An order that could not be read keeps its place: its hint and its delivery are due again later.
@@ -151,14 +169,19 @@ async fn put_off(
             order_hints::defer(&mut tx, shop, hint, read_at + delay).await?;
         }
     }
-    deliveries::reschedule(&mut tx, shop, &[order_sn.as_str()], Some(read_at + delay)).await?;
+    deliveries::postpone(&mut tx, shop, &[order_sn.as_str()], read_at + delay).await?;
     tx.commit().await?;
     Ok(())
 }
 
-async fn hand_over(engine: &Engine, shop: &Shop, fresh: Vec<Fresh>, wakes: &mut Vec<Wake>) -> Result<(), EngineError> {
+async fn hand_over(
+    engine: &Engine,
+    shop: &Shop,
+    fresh: Vec<Fresh>,
+    wakes: &mut Vec<Wake>,
+) -> Result<usize, EngineError> {
     if fresh.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let reserved = match reserve::batch(engine, shop, &fresh).await {
         Ok(reserved) => reserved,
@@ -169,9 +192,11 @@ async fn hand_over(engine: &Engine, shop: &Shop, fresh: Vec<Fresh>, wakes: &mut 
         Err(error) => return Err(error.into()),
     };
     wakes.extend(reserved.wakes);
+    let moved = reserved.moved + reserved.started.len() + reserved.to_link.len();
     let outcomes = send::all(engine, shop, reserved.started).await;
     settle::all(engine, shop, outcomes, wakes).await?;
-    platform_pool::link_all(engine, shop, reserved.to_link, wakes).await
+    platform_pool::link_all(engine, shop, reserved.to_link, wakes).await?;
+    Ok(moved)
 }
 
 async fn one_by_one(engine: &Engine, shop: &Shop, fresh: &[Fresh]) -> Result<reserve::Reserved, StoreError> {
@@ -179,7 +204,9 @@ async fn one_by_one(engine: &Engine, shop: &Shop, fresh: &[Fresh]) -> Result<res
     for order in fresh {
         match reserve::batch(engine, shop, std::slice::from_ref(order)).await {
             Ok(one) => all.append(one),
-            Err(error) if is_about_us(&error) => return Err(error),
+            // What is started is ours to send, whatever happens to the rest.
+            Err(error) if is_about_us(&error) && all.started.is_empty() => return Err(error),
+            Err(error) if is_about_us(&error) => break,
             // The order's hint and delivery stay due; poison is counted so that it does not spin.
             Err(error) => {
                 tracing::error!(order.sn = %order.order.order_sn, error = ?error, "An order could not be reserved");

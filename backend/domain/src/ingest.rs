@@ -15,15 +15,16 @@ mod merge;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Duration, Utc};
-use kamiflow_kernel::{OrderSn, OrderState, ShopId};
+use kamiflow_kernel::{OrderSn, OrderState, ShopId, ShopState};
 use kamiflow_store::order_events::NewEvent;
 use kamiflow_store::order_hints::{HintRow, HintSource, NewHints};
 use kamiflow_store::orders::OrderRow;
 use kamiflow_store::sku_lookup::SkuFacts;
-use kamiflow_store::{StoreError, TenantTx, order_events, order_hints, orders, rollups, sku_lookup};
+use kamiflow_store::{StoreError, TenantTx, order_events, order_hints, orders, rollups, shops, sku_lookup};
 use serde_json::json;
 
-pub use decide::{Decision, decide};
+pub(crate) use decide::evidence as stored_evidence;
+pub use decide::{DELIVERABLE, Decision, decide};
 pub use effects::settle_refund_after_send;
 
 use crate::engine::Wake;
@@ -81,6 +82,10 @@ pub struct Ingested {
     pub announced: usize,
     /// Who should look now.
     pub wakes: Vec<Wake>,
+    /// The orders as they are stored now, locked until the transaction ends.
+    pub orders: Vec<OrderRow>,
+    /// What the shop may do, as of this transaction.
+    pub shop_state: Option<ShopState>,
 }
 
 /// An order between the merge and the write.
@@ -103,6 +108,9 @@ pub async fn ingest(
     read: Read,
 ) -> Result<Ingested, StoreError> {
     let id = shop.access.shop;
+    // What the tick opened may be seconds old: going live and stopping count from their commit.
+    let standing = shops::share_standing(tx, id).await?;
+    let shop = &Shop { state: standing.state()?, deliver_from: standing.deliver_from, ..shop.clone() };
     let latest = latest_by_number(read_orders);
     let sns: Vec<OrderSn> = latest.values().map(|order| order.order_sn.clone()).collect();
     let mut items = lock_and_merge(tx, shop, &latest, &sns, read).await?;
@@ -123,7 +131,8 @@ pub async fn ingest(
     let batch = effects::Batch { items: &items, decisions: &decided, facts: &facts, read };
     let mut wakes = effects::apply(tx, shop, &batch).await?;
     wakes.dedup();
-    Ok(Ingested { announced, wakes, ..report })
+    let orders = items.into_iter().map(|item| item.row).collect();
+    Ok(Ingested { announced, wakes, orders, shop_state: Some(shop.state), ..report })
 }
 
 /// The same order may stand on two pages of one read: its latest state counts.
@@ -266,7 +275,7 @@ async fn write(tx: &mut TenantTx, shop: &Shop, items: &[Item], read: Read) -> Re
     if !again.is_empty() {
         let hints = NewHints {
             dirty_since: read.started,
-            due_at: read.started + Duration::seconds(3),
+            due_at: read.started + Duration::seconds(6),
             source: HintSource::Conflict,
         };
         order_hints::upsert(tx, id, &again, hints).await?;
@@ -282,7 +291,7 @@ async fn write(tx: &mut TenantTx, shop: &Shop, items: &[Item], read: Read) -> Re
         .count();
     rollups::add(tx, id, read.started, &[("orders_seen", count(fresh)), ("orders_skipped", count(skipped))]).await?;
     let changed = items.iter().filter(|item| item.before.is_some() && item.content_changed).count();
-    Ok(Ingested { fresh, changed, announced: 0, wakes: Vec::new() })
+    Ok(Ingested { fresh, changed, ..Ingested::default() })
 }
 
 fn platform_change(item: &Item) -> serde_json::Value {

@@ -87,7 +87,7 @@ pub async fn map_sku(engine: &Engine, ctx: &Ctx, request: &MapSku) -> Result<Vec
     }
     let mapping = NewMapping { sku: sku.id, handling: request.handling.clone(), settings: request.settings.clone() };
     products::upsert_mapping(&mut tx, &mapping, ctx.now).await?;
-    let waiting = products::hint_unmapped_orders(&mut tx, sku.id, ctx.now).await?;
+    let waiting = products::undecide_orders(&mut tx, sku.id, ctx.now).await?;
     let detail = json!({ "handling": described(&request.handling), "orders_waiting": waiting });
     acts::record(&mut tx, ctx, "sku.map", sku.id, detail).await?;
     tx.commit().await?;

@@ -18,6 +18,7 @@ use kamiflow_store::platform_stock::{self, LinkedLine, PLATFORM_CODE};
 use kamiflow_store::{StoreError, TenantTx, cards, orders, outbox, rollups};
 use serde_json::json;
 
+use crate::deliver;
 use crate::engine::{Engine, EngineError, Wake};
 use crate::market_trouble;
 use crate::marketplace::PlatformOrder;
@@ -53,7 +54,15 @@ pub(crate) async fn link_all(
 ) -> Result<(), EngineError> {
     for link in to_link {
         let codes = read_codes(engine, shop, &link.order).await?;
-        wakes.extend(store(engine, shop, &link, codes).await?);
+        match store(engine, shop, &link, codes).await {
+            Ok(more) => wakes.extend(more),
+            Err(error) if error.is_connection_lost() => return Err(error.into()),
+            // One order that cannot be linked must not keep the others waiting.
+            Err(error) => {
+                tracing::error!(order.sn = %link.order.order_sn, error = ?error, "An order could not be linked");
+                deliver::count_failure(engine, shop, &link.order.order_sn).await?;
+            }
+        }
     }
     Ok(())
 }
@@ -177,17 +186,17 @@ async fn uses_by_hash(
     row: &DeliveryRow,
     numbers: &[SecretText],
 ) -> Result<Vec<Option<CardUseId>>, StoreError> {
+    let Some(pool) = row.pool_id.map(PoolId::from_uuid) else { return Ok(Vec::new()) };
+    let key = tx.data_key().await?;
+    let mut hashes = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        hashes.push(key.card_hash(number.expose())?);
+    }
     let mut by_hash: HashMap<Vec<u8>, Vec<CardUseId>> = HashMap::new();
-    for card in stocked(tx, row).await? {
+    for card in platform_stock::list_by_hash(tx, pool, &hashes).await? {
         by_hash.entry(card.number_hash.clone()).or_default().push(card.card_use());
     }
-    let key = tx.data_key().await?;
-    let mut uses = Vec::with_capacity(numbers.len());
-    for number in numbers {
-        let hash = key.card_hash(number.expose())?;
-        uses.push(by_hash.get_mut(hash.as_slice()).and_then(Vec::pop));
-    }
-    Ok(uses)
+    Ok(hashes.iter().map(|hash| by_hash.get_mut(hash.as_slice()).and_then(Vec::pop)).collect())
 }
 
 async fn uses_by_mask(
@@ -195,8 +204,13 @@ async fn uses_by_mask(
     row: &DeliveryRow,
     masks: &[String],
 ) -> Result<Vec<Option<CardUseId>>, StoreError> {
-    let mut open = Vec::new();
-    for card in stocked(tx, row).await? {
+    let candidates = stocked(tx, row).await?;
+    if i64::try_from(candidates.len()).unwrap_or(i64::MAX) >= MOST_CANDIDATES {
+        // That a mask fits one card is only proven by comparing all of them.
+        return Ok(Vec::new());
+    }
+    let mut open = Vec::with_capacity(candidates.len());
+    for card in candidates {
         let key = tx.data_key_by_id(card.data_key()).await?;
         let number = key.open(cards::NUMBER, card.card().as_uuid(), &card.number_sealed)?;
         open.push((card.card_use(), number));

@@ -65,7 +65,13 @@ pub async fn push_hint(engine: &Engine, gateway: GatewayKind, notice: &PushNotic
 async fn is_our_own_doing(tx: &mut TenantTx, shop: ShopId, notice: &PushNotice) -> Result<bool, StoreError> {
     let delivery = deliveries::find_by_sn(tx, shop, notice.order_sn.as_str()).await?;
     Ok(delivery.is_some_and(|row| {
-        row.payload_hash.is_some() && matches!(row.state(), Ok(DeliveryState::HandingOver | DeliveryState::Delivered))
+        // One whose outcome was left to a person is not due: there the echo is the evidence that was missing.
+        row.payload_hash.is_some()
+            && match row.state() {
+                Ok(DeliveryState::HandingOver) => row.due_at.is_some(),
+                Ok(DeliveryState::Delivered) => true,
+                _ => false,
+            }
     }))
 }
 

@@ -350,3 +350,45 @@ pub async fn reschedule(
     .execute(tx.conn()?)
     .await?)
 }
+
+/// Makes deliveries whose outcome was left to a person due again, because the platform says something new.
+///
+/// # Errors
+/// When the connection is lost.
+pub async fn revive(tx: &mut TenantTx, shop: ShopId, sns: &[&str], now: DateTime<Utc>) -> Result<usize, StoreError> {
+    if sns.is_empty() {
+        return Ok(0);
+    }
+    Ok(sql("UPDATE deliveries SET due_at = $4
+             WHERE merchant_id = $1 AND shop_id = $2 AND order_sn = ANY ($3) AND state = 'handing_over' AND due_at IS NULL")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(shop.as_uuid())
+    .bind::<Array<Text>, _>(sns.to_vec())
+    .bind::<Timestamptz, _>(now)
+    .execute(tx.conn()?)
+    .await?)
+}
+
+/// Puts off what is due; what was left to a person stays with that person.
+///
+/// # Errors
+/// When the connection is lost.
+pub async fn postpone(
+    tx: &mut TenantTx,
+    shop: ShopId,
+    sns: &[&str],
+    until: DateTime<Utc>,
+) -> Result<usize, StoreError> {
+    if sns.is_empty() {
+        return Ok(0);
+    }
+    Ok(sql("UPDATE deliveries SET due_at = $4
+             WHERE merchant_id = $1 AND shop_id = $2 AND order_sn = ANY ($3) AND state IN ('pending', 'reserved')
+               AND due_at IS NOT NULL")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(shop.as_uuid())
+    .bind::<Array<Text>, _>(sns.to_vec())
+    .bind::<Timestamptz, _>(until)
+    .execute(tx.conn()?)
+    .await?)
+}

@@ -173,7 +173,7 @@ pub async fn clear_read(
 /// When the statement fails.
 pub async fn defer(tx: &mut TenantTx, shop: ShopId, hint: &HintRow, due_at: DateTime<Utc>) -> Result<bool, StoreError> {
     let deferred = sql(
-        "UPDATE order_hints SET tries = tries + 1, due_at = $6
+        "UPDATE order_hints SET tries = least(tries + 1, 1000), due_at = $6
                          WHERE merchant_id = $1 AND shop_id = $2 AND order_sn = $3 AND dirty_since = $4 AND tries = $5",
     )
     .bind::<SqlUuid, _>(tx.merchant().as_uuid())

@@ -66,6 +66,28 @@ pub async fn list(tx: &mut TenantTx, pool: PoolId, limit: i64) -> Result<Vec<Sto
     .await?)
 }
 
+/// Lists the uses of a pool in the platform's stock whose numbers have these hashes. Index cards_number_once.
+///
+/// # Errors
+/// When the connection is lost.
+pub async fn list_by_hash(
+    tx: &mut TenantTx,
+    pool: PoolId,
+    hashes: &[[u8; 32]],
+) -> Result<Vec<StockedCard>, StoreError> {
+    Ok(sql("SELECT u.id AS use_id, c.id AS card_id, c.data_key_id, c.number_sealed, c.number_hash
+              FROM cards c JOIN card_uses u ON u.card_id = c.id AND u.merchant_id = c.merchant_id
+             WHERE c.merchant_id = $1 AND c.hash_version = 1 AND c.number_hash = ANY ($3)
+               AND u.pool_id = $2 AND u.state = 'at_platform'
+               AND NOT EXISTS (SELECT FROM delivery_lines l WHERE l.card_use_id = u.id AND l.merchant_id = $1 AND l.live)
+             ORDER BY u.id")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(pool.as_uuid())
+    .bind::<Array<Bytea>, _>(hashes.iter().map(<[u8; 32]>::as_slice).collect::<Vec<_>>())
+    .load(tx.conn()?)
+    .await?)
+}
+
 /// A line of an order that the platform served.
 #[derive(Debug, Clone)]
 pub struct LinkedLine {

@@ -370,21 +370,35 @@ pub async fn delete_mapping(tx: &mut TenantTx, sku: SkuId) -> Result<(), StoreEr
     Ok(())
 }
 
-/// Hints every order of a SKU that waits for a mapping, so that the deliver pool reads it again; returns how many.
+/// Sends the orders of a SKU whose hand-over has not begun back to where a mapping is asked for: they are decided about
+/// anew, with the new pool and method. Returns how many.
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn hint_unmapped_orders(tx: &mut TenantTx, sku: SkuId, at: DateTime<Utc>) -> Result<usize, StoreError> {
+pub async fn undecide_orders(tx: &mut TenantTx, sku: SkuId, at: DateTime<Utc>) -> Result<usize, StoreError> {
     let merchant = tx.merchant();
-    Ok(sql("INSERT INTO order_hints AS h (shop_id, order_sn, merchant_id, dirty_since, due_at, source)
-            SELECT e.shop_id, e.order_sn, e.merchant_id, $3, $3, 'person'
-              FROM exceptions e
-              JOIN orders o ON o.merchant_id = e.merchant_id AND o.order_day = e.order_day AND o.id = e.order_id
-              JOIN skus s ON s.merchant_id = e.merchant_id AND s.shop_id = o.shop_id
-                         AND s.platform_sku_id = o.platform_sku_id
-             WHERE e.merchant_id = $1 AND s.id = $2 AND e.code IN ('unmapped_sku', 'method_mismatch')
-               AND e.resolved_at IS NULL AND o.state IN ('seen', 'skipped', 'awaiting_cards')
-             ORDER BY e.shop_id, e.order_sn
+    // Locks go order → delivery.
+    Ok(sql("WITH concerned AS (
+                SELECT o.order_day, o.id, o.shop_id, o.order_sn FROM skus s
+                  JOIN orders o ON o.merchant_id = s.merchant_id AND o.shop_id = s.shop_id
+                               AND o.platform_sku_id = s.platform_sku_id
+                 WHERE s.merchant_id = $1 AND s.id = $2 AND o.order_status = 1
+                   AND o.state IN ('seen', 'skipped', 'awaiting_cards')
+                   AND NOT EXISTS (SELECT FROM deliveries d WHERE d.merchant_id = $1 AND d.shop_id = o.shop_id
+                                      AND d.order_sn = o.order_sn AND d.payload_hash IS NOT NULL)
+                 ORDER BY o.order_sn FOR UPDATE OF o
+            ), undecided AS (
+                UPDATE orders o SET verdict = '',
+                       state = CASE o.state WHEN 'awaiting_cards' THEN 'seen' ELSE o.state END,
+                       state_cause = CASE o.state WHEN 'awaiting_cards' THEN 'remapped' ELSE o.state_cause END
+                  FROM concerned c WHERE o.merchant_id = $1 AND o.order_day = c.order_day AND o.id = c.id
+            ), unwaiting AS (
+                DELETE FROM stock_waits w USING deliveries d, concerned c
+                 WHERE d.merchant_id = $1 AND d.shop_id = c.shop_id AND d.order_sn = c.order_sn
+                   AND w.merchant_id = $1 AND w.delivery_id = d.id
+            )
+            INSERT INTO order_hints AS h (shop_id, order_sn, merchant_id, dirty_since, due_at, source)
+            SELECT c.shop_id, c.order_sn, $1, $3, $3, 'person' FROM concerned c ORDER BY c.shop_id, c.order_sn
             ON CONFLICT (shop_id, order_sn) DO UPDATE
                SET dirty_since = greatest(h.dirty_since, excluded.dirty_since), due_at = least(h.due_at, excluded.due_at),
                    tries = 0, source = excluded.source")

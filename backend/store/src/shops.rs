@@ -370,3 +370,38 @@ pub async fn update_due(tx: &mut TenantTx, shop: ShopId, at: DateTime<Utc>) -> R
     .await?;
     Ok(())
 }
+
+/// What a shop may do right now.
+#[derive(QueryableByName)]
+pub struct Standing {
+    #[diesel(sql_type = Text)]
+    state: String,
+    /// Orders paid before it are backlog.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub deliver_from: Option<DateTime<Utc>>,
+}
+
+impl Standing {
+    /// Returns the shop's state.
+    ///
+    /// # Errors
+    /// When the stored text is unknown to this program.
+    pub fn state(&self) -> Result<ShopState, StoreError> {
+        parsed(&self.state)
+    }
+}
+
+/// Reads what a shop may do and keeps it so until the transaction ends: whoever stops it, or lets it go live, waits.
+///
+/// # Errors
+/// [`StoreError::NotFound`] for another merchant's shop.
+pub async fn share_standing(tx: &mut TenantTx, shop: ShopId) -> Result<Standing, StoreError> {
+    let merchant = tx.merchant().as_uuid();
+    sql("SELECT state, deliver_from FROM shops WHERE merchant_id = $1 AND id = $2 FOR SHARE")
+        .bind::<SqlUuid, _>(merchant)
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .get_result(tx.conn()?)
+        .await
+        .optional()?
+        .ok_or(StoreError::NotFound("shop"))
+}

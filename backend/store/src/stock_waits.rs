@@ -112,7 +112,7 @@ pub async fn list(tx: &mut TenantTx, pool: PoolId, limit: i64) -> Result<Vec<Wai
 /// # Errors
 /// When a statement fails.
 pub async fn wake(tx: &mut TenantTx, pool: PoolId, now: DateTime<Utc>) -> Result<Vec<ShopId>, StoreError> {
-    let waits = list(tx, pool, MOST_WAITS).await?;
+    let waits = list_of_live_shops(tx, pool).await?;
     let needed: i64 = waits.iter().map(|wait| i64::from(wait.cards)).sum();
     if needed == 0 {
         return Ok(Vec::new());
@@ -132,6 +132,20 @@ pub async fn wake(tx: &mut TenantTx, pool: PoolId, now: DateTime<Utc>) -> Result
     shops.sort_unstable();
     shops.dedup();
     Ok(shops)
+}
+
+/// Lists the waits that stock would set going: those of shops that deliver. Others would hold stock back from them.
+async fn list_of_live_shops(tx: &mut TenantTx, pool: PoolId) -> Result<Vec<WaitRow>, StoreError> {
+    let merchant = tx.merchant();
+    Ok(sql("SELECT w.delivery_id AS delivery, w.shop_id AS shop, w.cards, w.since
+              FROM stock_waits w JOIN shops s ON s.id = w.shop_id AND s.merchant_id = w.merchant_id
+             WHERE w.merchant_id = $1 AND w.pool_id = $2 AND s.state = 'live'
+             ORDER BY w.since, w.delivery_id LIMIT $3")
+    .bind::<SqlUuid, _>(merchant.as_uuid())
+    .bind::<SqlUuid, _>(pool.as_uuid())
+    .bind::<BigInt, _>(MOST_WAITS)
+    .load(tx.conn()?)
+    .await?)
 }
 
 /// Counts cards that could be claimed now, up to a number. Index card_uses_available.

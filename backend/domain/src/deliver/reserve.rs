@@ -12,8 +12,9 @@ use kamiflow_store::deliveries::{self, DeliveryChange, DeliveryRow};
 use kamiflow_store::delivery_lines::NewLine;
 use kamiflow_store::exceptions::{self, NewException};
 use kamiflow_store::order_events::{self, NewEvent};
+use kamiflow_store::orders::OrderRow;
 use kamiflow_store::stock_waits::NewWait;
-use kamiflow_store::{StoreError, TenantTx, delivery_lines, orders, rollups, stock_waits};
+use kamiflow_store::{StoreError, TenantTx, delivery_lines, order_hints, orders, rollups, stock_waits};
 use serde_json::json;
 
 use super::claim::{self, Holding};
@@ -22,7 +23,7 @@ use super::{Fresh, Turn, is_live};
 use crate::charge;
 use crate::deliver::send::Started;
 use crate::engine::{Engine, Wake};
-use crate::ingest::{self, Read, Source};
+use crate::ingest::{self, DELIVERABLE, Read, Source, stored_evidence};
 use crate::pause_check::Paused;
 use crate::platform_pool::ToLink;
 use crate::shop_access::Shop;
@@ -36,6 +37,8 @@ pub(super) struct Reserved {
     pub(super) started: Vec<Started>,
     pub(super) to_link: Vec<ToLink>,
     pub(super) wakes: Vec<Wake>,
+    /// Orders that were new or changed.
+    pub(super) moved: usize,
 }
 
 impl Reserved {
@@ -43,6 +46,7 @@ impl Reserved {
         self.started.append(&mut other.started);
         self.to_link.append(&mut other.to_link);
         self.wakes.append(&mut other.wakes);
+        self.moved += other.moved;
     }
 }
 
@@ -64,12 +68,11 @@ pub(super) async fn batch(engine: &Engine, shop: &Shop, fresh: &[Fresh]) -> Resu
     let began = fresh.iter().map(|order| order.evidence.read_at).min().unwrap_or_else(|| engine.now());
     let orders: Vec<_> = fresh.iter().map(|order| order.order.clone()).collect();
     let ingested = ingest::ingest(&mut tx, shop, &orders, Read { started: began, source: Source::Hint }).await?;
-    let mut reserved = Reserved { wakes: ingested.wakes, ..Reserved::default() };
-    if !is_live(shop) {
-        tx.commit().await?;
-        return Ok(reserved);
-    }
-
+    let moved = ingested.fresh + ingested.changed;
+    let mut reserved = Reserved { wakes: ingested.wakes, moved, ..Reserved::default() };
+    let shop = &Shop { state: ingested.shop_state.unwrap_or(shop.state), ..shop.clone() };
+    let stored: HashMap<&str, &OrderRow> =
+        ingested.orders.iter().map(|order| (order.order_sn.as_str(), order)).collect();
     let by_sn: HashMap<&str, &Fresh> = fresh.iter().map(|order| (order.order.order_sn.as_str(), order)).collect();
     let sns: Vec<&str> = by_sn.keys().copied().collect();
     let rows = deliveries::lock_by_sn(&mut tx, id, &sns).await?;
@@ -79,12 +82,15 @@ pub(super) async fn batch(engine: &Engine, shop: &Shop, fresh: &[Fresh]) -> Resu
     let ids: Vec<DeliveryId> = rows.iter().map(DeliveryRow::id).collect();
     let mut attempts = attempts_of(&mut tx, &rows, &ids).await?;
     let mut ready = Vec::new();
-    let mut later = Vec::new();
+    let (mut later, mut at_once, mut rest) = (Vec::new(), Vec::new(), Vec::new());
     for row in &rows {
-        let Some(order) = by_sn.get(row.order_sn.as_str()) else { continue };
-        match admit(turn, row, order, &paused)? {
+        let sn = row.order_sn.as_str();
+        let (Some(order), Some(known)) = (by_sn.get(sn), stored.get(sn)) else { continue };
+        match admit(turn, row, (known, order), &paused)? {
             Admission::No => {}
-            Admission::Later => later.push(row.order_sn.as_str()),
+            Admission::Rest => rest.push(sn),
+            Admission::Later => later.push(sn),
+            Admission::AtOnce => at_once.push(sn),
             Admission::Link => reserved.to_link.push(ToLink { delivery: row.clone(), order: order.order.clone() }),
             Admission::Yes => {
                 ready.push(Ready { row, fresh: order, earlier: attempts.remove(&row.id()).unwrap_or_default() })
@@ -92,6 +98,8 @@ pub(super) async fn batch(engine: &Engine, shop: &Shop, fresh: &[Fresh]) -> Resu
         }
     }
     deliveries::reschedule(&mut tx, id, &later, Some(now + LOOK_AGAIN)).await?;
+    deliveries::reschedule(&mut tx, id, &at_once, Some(now)).await?;
+    deliveries::reschedule(&mut tx, id, &rest, None).await?;
     let ready = charge::only_charged(&mut tx, shop, ready, |ready| ready.row, now).await?;
     reserved.started = start(turn, &mut tx, ready, &paused).await?;
 
@@ -128,6 +136,10 @@ async fn confirm(engine: &Engine, shop: &Shop, started: &[AttemptId], error: Sto
 enum Admission {
     /// Not due, or in no state for it.
     No,
+    /// Its order is not to be handed over; whoever decides otherwise makes it due.
+    Rest,
+    /// The evidence is too old by now; read it again.
+    AtOnce,
     /// May not start now; look again in a while.
     Later,
     /// The platform hands it out.
@@ -136,21 +148,39 @@ enum Admission {
     Yes,
 }
 
-fn admit(turn: Turn<'_>, row: &DeliveryRow, order: &Fresh, paused: &Paused) -> Result<Admission, StoreError> {
+/// Judges a due delivery by its order as it is stored, which may know more than the read did, and by the read itself.
+fn admit(
+    turn: Turn<'_>,
+    row: &DeliveryRow,
+    (known, order): (&OrderRow, &Fresh),
+    paused: &Paused,
+) -> Result<Admission, StoreError> {
     let Turn { engine, shop, now } = turn;
     let startable = matches!(row.state()?, DeliveryState::Pending | DeliveryState::Reserved);
     if !startable || row.due_at.is_none_or(|due| due > now) {
         return Ok(Admission::No);
     }
     if matches!(row.method()?, DeliveryMethod::PlatformPool | DeliveryMethod::PlatformCodes) {
-        return Ok(if order.order.order_status >= 2 { Admission::Link } else { Admission::Later });
+        // The platform served it already, so this is as good in trial run.
+        return Ok(if order.order.order_status >= 2 { Admission::Link } else { Admission::Rest });
+    }
+    let decided = match known.state()? {
+        OrderState::Seen => known.verdict == DELIVERABLE,
+        OrderState::AwaitingCards | OrderState::Reserved => true,
+        _ => false,
+    };
+    if !decided || !is_live(shop) {
+        return Ok(Admission::Rest);
+    }
+    if paused.delivery_of(shop.access.shop, row)
+        || order.evidence.open_for_delivery().is_err()
+        || stored_evidence(known).open_for_delivery().is_err()
+    {
+        return Ok(Admission::Later);
     }
     let age = now - order.evidence.read_at;
     let stale = age.to_std().is_ok_and(|age| age > engine.config.evidence_max_age);
-    if stale || paused.delivery_of(shop.access.shop, row) || order.evidence.open_for_delivery().is_err() {
-        return Ok(Admission::Later);
-    }
-    Ok(Admission::Yes)
+    Ok(if stale { Admission::AtOnce } else { Admission::Yes })
 }
 
 /// Claims, plans and starts; everything in the caller's transaction.
@@ -320,9 +350,13 @@ async fn wait_for_stock(
 ///
 /// # Errors
 /// When the store fails.
-pub(super) async fn count_failure(engine: &Engine, shop: &Shop, order_sn: &OrderSn) -> Result<(), StoreError> {
+pub(crate) async fn count_failure(engine: &Engine, shop: &Shop, order_sn: &OrderSn) -> Result<(), StoreError> {
     let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
     let now = engine.now();
+    for hint in order_hints::list_among(&mut tx, shop.access.shop, std::slice::from_ref(order_sn)).await? {
+        let delay = TimeDelta::seconds(i64::from(hint.tries.clamp(1, 100)) * 6);
+        order_hints::defer(&mut tx, shop.access.shop, &hint, now + delay).await?;
+    }
     let rows = deliveries::lock_by_sn(&mut tx, shop.access.shop, &[order_sn.as_str()]).await?;
     for row in rows.iter().filter(|row| matches!(row.state(), Ok(DeliveryState::Pending | DeliveryState::Reserved))) {
         let failures = row.failures + 1;

@@ -12,8 +12,9 @@ use kamiflow_store::card_claims::{self, HeldMove};
 use kamiflow_store::deliveries::{self, DeliveryChange, DeliveryRow};
 use kamiflow_store::exceptions::{self, NewException};
 use kamiflow_store::order_events::{self, NewEvent};
+use kamiflow_store::order_hints::{HintSource, NewHints};
 use kamiflow_store::orders::{OrderKey, OrderRow};
-use kamiflow_store::{StoreError, TenantTx, delivery_lines, orders, outbox, rollups};
+use kamiflow_store::{StoreError, TenantTx, delivery_lines, order_hints, orders, outbox, rollups};
 use serde_json::{Value, json};
 
 use super::Turn;
@@ -41,22 +42,20 @@ pub(super) async fn all(
     if sent.is_empty() {
         return Ok(());
     }
-    let mut tries = 0;
-    loop {
-        match store(engine, shop, &sent).await {
-            Ok(more) => {
-                wakes.extend(more);
-                break;
+    match store_patiently(engine, shop, &sent).await {
+        Ok(more) => wakes.extend(more),
+        Err(error) if sent.len() > 1 && !error.is_connection_lost() => {
+            // One answer that the database refuses must not cost the others theirs.
+            for one in &sent {
+                match store_patiently(engine, shop, std::slice::from_ref(one)).await {
+                    Ok(more) => wakes.extend(more),
+                    Err(error) => {
+                        tracing::error!(order.sn = %one.started.delivery.order_sn, error = ?error, "An answer could not be stored; it will be read back");
+                    }
+                }
             }
-            Err(error)
-                if tries < STORE_TRIES && (error.is_transient() || matches!(error, StoreError::CommitUnknown(_))) =>
-            {
-                tries += 1;
-                tracing::warn!(shop.id = %shop.access.shop, error = %error, tries, "Answers could not be stored; writing them again");
-                tokio::time::sleep(Duration::from_millis(50) * 2_u32.pow(tries)).await;
-            }
-            Err(error) => return Err(error.into()),
         }
+        Err(error) => return Err(error.into()),
     }
     // Trouble that concerns more than one order is dealt with once, after every answer is stored.
     let trouble =
@@ -65,6 +64,24 @@ pub(super) async fn all(
         market_trouble::settle(engine, shop, error).await?;
     }
     Ok(())
+}
+
+/// Writes answers again while the store is away.
+async fn store_patiently(engine: &Engine, shop: &Shop, sent: &[Sent]) -> Result<Vec<Wake>, StoreError> {
+    let mut tries = 0;
+    loop {
+        match store(engine, shop, sent).await {
+            Ok(more) => return Ok(more),
+            Err(error)
+                if tries < STORE_TRIES && (error.is_transient() || matches!(error, StoreError::CommitUnknown(_))) =>
+            {
+                tries += 1;
+                tracing::warn!(shop.id = %shop.access.shop, error = %error, tries, "Answers could not be stored; writing them again");
+                tokio::time::sleep(Duration::from_millis(50) * 2_u32.pow(tries)).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 async fn store(engine: &Engine, shop: &Shop, sent: &[Sent]) -> Result<Vec<Wake>, StoreError> {
@@ -271,6 +288,9 @@ async fn store_failure(
         };
         exceptions::open(tx, &[exception]).await?;
         rollups::add(tx, shop.access.shop, now, &[("exceptions", 1)]).await?;
+        // What the platform refused may have ended meanwhile; then nothing needs a person any more.
+        let again = NewHints { dirty_since: now, due_at: now, source: HintSource::Conflict };
+        order_hints::upsert(tx, shop.access.shop, &[row.number()?], again).await?;
     }
     Ok(())
 }

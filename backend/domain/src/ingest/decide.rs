@@ -9,6 +9,12 @@ use crate::compat::{self, Kind};
 use crate::gate::{Closed, Evidence};
 use crate::shop_access::Shop;
 
+/// Lines of the largest delivery (constraint deliveries_lines_expected); a person looks at a larger order.
+const MOST_LINES: i32 = 10_000;
+
+/// Verdict of an order that is to be handed over.
+pub const DELIVERABLE: &str = "deliverable";
+
 /// The decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
@@ -48,7 +54,7 @@ impl Decision {
             Self::HoldBacklog if row.state == OrderState::Seen.as_str() => {
                 (OrderState::HeldBacklog, "backlog", "paid before the shop's first delivery")
             }
-            Self::Deliver if row.state == OrderState::Skipped.as_str() => (OrderState::Seen, "mapped", "deliverable"),
+            Self::Deliver if row.state == OrderState::Skipped.as_str() => (OrderState::Seen, "mapped", DELIVERABLE),
             Self::ShippedElsewhere => (OrderState::ShippedElsewhere, "shipped_elsewhere", "shipped by somebody else"),
             Self::Refunded => (OrderState::ClosedRefunded, "refunded", "refunded"),
             Self::Cancelled => (OrderState::ClosedCancelled, "cancelled", "cancelled before delivery"),
@@ -61,7 +67,7 @@ impl Decision {
                 return;
             }
             Self::Deliver => {
-                "deliverable".clone_into(&mut row.verdict);
+                DELIVERABLE.clone_into(&mut row.verdict);
                 return;
             }
             _ => return,
@@ -123,7 +129,7 @@ fn decide_seen(row: &OrderRow, sku: Option<&SkuFacts>, shop: &Shop) -> Decision 
     }
     let Some(method) = method else { return Decision::Ask(ReasonCode::UnmappedSku) };
     let mismatch = sku.is_none_or(|sku| compat::allowed(sku.goods_type, sku.delivery_type, method).is_err());
-    if mismatch || row.item_count != 1 || row.goods_count < 1 {
+    if mismatch || row.item_count != 1 || row.goods_count < 1 || lines(row, sku) > MOST_LINES {
         return Decision::Ask(ReasonCode::MethodMismatch);
     }
     if is_backlog(row, shop) {
@@ -139,6 +145,15 @@ fn decide_seen(row: &OrderRow, sku: Option<&SkuFacts>, shop: &Shop) -> Decision 
         Ok(()) => Decision::Deliver,
         Err(closed) => Decision::Wait(waiting_for(closed)),
     }
+}
+
+/// Lines a full hand-over of the order has.
+pub(super) fn lines(row: &OrderRow, sku: Option<&SkuFacts>) -> i32 {
+    let per_unit = match mapped_method(sku) {
+        Some(DeliveryMethod::VoucherSend | DeliveryMethod::PickupPage) => sku.and_then(|sku| sku.cards_per_unit),
+        _ => None,
+    };
+    row.goods_count.saturating_mul(per_unit.unwrap_or(1))
 }
 
 /// What the platform alone decides about an order that has not left us.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use kamiflow_kernel::{
     DeliveryId, DeliveryMethod, DeliveryState, OrderSn, OrderState, PoolId, ReasonCode, RedemptionMethod, ShopId,
 };
@@ -14,6 +14,7 @@ use kamiflow_store::sku_lookup::SkuFacts;
 use kamiflow_store::{StoreError, TenantTx, attempts, card_pools, delivery_lines, redemptions, rollups, stock_waits};
 use serde_json::json;
 
+use super::decide::lines;
 use super::{Decision, Item, Read, Source};
 use crate::engine::Wake;
 use crate::redeem::destroyed;
@@ -66,24 +67,17 @@ pub(super) async fn apply(tx: &mut TenantTx, shop: &Shop, batch: &Batch<'_>) -> 
     let mapped = [ReasonCode::UnmappedSku, ReasonCode::MethodMismatch];
     exceptions::resolve(tx, id, &known_planned, &mapped, "mapped").await?;
 
-    let asked: Vec<NewException> = items
-        .iter()
-        .zip(decisions)
-        .filter(|(item, _)| item.is_news())
-        .filter_map(|(item, decision)| match decision {
-            Decision::Ask(code) => Some(question(id, &item.row, *code)),
-            _ => None,
-        })
-        .collect();
-    let opened = exceptions::open(tx, &asked).await?;
+    ask(tx, id, batch).await?;
     let unknown = |row: &OrderRow| !facts.contains_key(&row.platform_sku_id);
     if chosen(|item, decision| matches!(decision, Decision::Ask(_)) && item.is_news()).into_iter().any(unknown) {
         wakes.push(sync_products::plan(tx, id, read.started).await?);
     }
-    rollups::add(tx, id, read.started, &[("exceptions", i64::try_from(opened).unwrap_or(i64::MAX))]).await?;
 
-    let waiting =
-        chosen(|item, decision| matches!(decision, Decision::Wait(_)) && item.before.is_some() && item.is_news());
+    // Whatever is not to be handed over now must not be due either, whoever planned it before.
+    let waiting = chosen(|item, decision| {
+        let held = matches!(decision, Decision::Wait(_) | Decision::Ask(_) | Decision::Skip(_) | Decision::HoldBacklog);
+        held && item.before.is_some() && item.is_news()
+    });
     if !waiting.is_empty() {
         let sns: Vec<&str> = waiting.iter().map(|row| row.order_sn.as_str()).collect();
         deliveries::reschedule(tx, id, &sns, None).await?;
@@ -94,6 +88,16 @@ pub(super) async fn apply(tx: &mut TenantTx, shop: &Shop, batch: &Batch<'_>) -> 
             && !item.was_delivered()
     });
     wakes.extend(release(tx, id, &closed, read.started).await?);
+
+    // Nobody knows how the hand-over ended, and the platform says something new: that may settle it.
+    let unsettled = chosen(|item, _decision| {
+        let told = item.row.order_status >= 2 || item.row.refund_status == 4 || item.row.confirm_status == 2;
+        told && item.content_changed && item.row.state == OrderState::HandingOver.as_str()
+    });
+    let sns: Vec<&str> = unsettled.iter().map(|row| row.order_sn.as_str()).collect();
+    if deliveries::revive(tx, id, &sns, read.started).await? > 0 {
+        wakes.push(Wake::Deliver(id));
+    }
 
     let refunded = chosen(|item, decision| {
         matches!(decision, Decision::Refunded | Decision::RefundOpen) && item.was_delivered() && item.content_changed
@@ -113,6 +117,28 @@ pub(super) async fn apply(tx: &mut TenantTx, shop: &Shop, batch: &Batch<'_>) -> 
         wakes.push(Wake::Redeem(id));
     }
     Ok(wakes)
+}
+
+/// Opens the questions that decisions leave to a person.
+async fn ask(tx: &mut TenantTx, id: ShopId, batch: &Batch<'_>) -> Result<(), StoreError> {
+    let Batch { items, decisions, read, .. } = *batch;
+    let asked: Vec<NewException> = items
+        .iter()
+        .zip(decisions)
+        .filter(|(item, _)| item.is_news())
+        .filter_map(|(item, decision)| match decision {
+            Decision::Ask(code) => Some(question(id, &item.row, *code)),
+            _ => None,
+        })
+        .collect();
+    let odd: Vec<NewException> = items
+        .iter()
+        .filter(|item| item.before.is_none() && item.row.order_day == NaiveDate::default())
+        .map(|item| NewException { needs_review: false, ..question(id, &item.row, ReasonCode::UnparsableOrderSn) })
+        .collect();
+    exceptions::open(tx, &odd).await?;
+    let opened = exceptions::open(tx, &asked).await?;
+    rollups::add(tx, id, read.started, &[("exceptions", i64::try_from(opened).unwrap_or(i64::MAX))]).await
 }
 
 impl Item {
@@ -139,10 +165,6 @@ impl Item {
 fn plan_of(row: &OrderRow, sku: &SkuFacts, now: DateTime<Utc>) -> Option<NewDelivery> {
     let method: DeliveryMethod = sku.delivery_method.as_deref()?.parse().ok()?;
     let redemption: RedemptionMethod = sku.redemption_method.as_deref()?.parse().ok()?;
-    let per_unit = match method {
-        DeliveryMethod::VoucherSend | DeliveryMethod::PickupPage => sku.cards_per_unit.unwrap_or(1),
-        DeliveryMethod::PlatformPool | DeliveryMethod::PlatformCodes | DeliveryMethod::ChargeNotify => 1,
-    };
     Some(NewDelivery {
         order: row.key(),
         order_sn: row.order_sn.clone(),
@@ -150,7 +172,7 @@ fn plan_of(row: &OrderRow, sku: &SkuFacts, now: DateTime<Utc>) -> Option<NewDeli
         method,
         redemption,
         pool: sku.pool_id.map(PoolId::from_uuid),
-        lines_expected: row.goods_count.saturating_mul(per_unit),
+        lines_expected: lines(row, Some(sku)),
         due_at: Some(now),
         last_ship_at: row.last_ship_at,
     })

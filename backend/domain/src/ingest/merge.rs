@@ -20,8 +20,9 @@ pub(super) enum Merge {
     Restrict(OrderRow),
 }
 
-/// A change after this much time would carry a later `updated_at`: the platform's times have whole seconds.
-const SETTLED_AFTER: TimeDelta = TimeDelta::seconds(2);
+/// A change after this much time would carry a later `updated_at`: the platform's times have whole seconds, and our
+/// clock may be ahead of its by some.
+const SETTLED_AFTER: TimeDelta = TimeDelta::seconds(5);
 
 /// Returns a read order as a row that was just seen.
 pub(super) fn new_row(order: &PlatformOrder, read: Read) -> OrderRow {

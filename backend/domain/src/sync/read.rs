@@ -9,6 +9,7 @@ use kamiflow_store::order_hints::{HintSource, NewHints};
 use kamiflow_store::refunds::NewRefund;
 use kamiflow_store::shop_sync::ShopSyncRow;
 use kamiflow_store::{StoreError, order_hints, refunds};
+use tracing::{error, warn};
 
 use super::Work;
 use super::plan;
@@ -224,7 +225,40 @@ impl Reader<'_> {
         }
     }
 
+    /// Stores a page; an order that the database refuses is hinted and must not hold up the others.
     async fn store_orders(&mut self, page: &OrderPage, read: Read) -> Result<Counts, StoreError> {
+        match self.store_page(page, read).await {
+            Err(error) if page.orders.len() > 1 && !error.is_connection_lost() => {
+                warn!(shop.id = %self.work.shop.access.shop, error = ?error, "A page was refused; its orders are stored one by one");
+            }
+            stored => return stored,
+        }
+        let mut counts = Counts::default();
+        let rest = OrderPage { orders: Vec::new(), ..page.clone() };
+        self.store_page(&rest, read).await?;
+        for order in &page.orders {
+            let one = OrderPage { orders: vec![order.clone()], unreadable: Vec::new(), ..page.clone() };
+            match self.store_page(&one, read).await {
+                Ok(stored) => {
+                    counts.fresh += stored.fresh;
+                    counts.announced += stored.announced;
+                }
+                Err(error) if error.is_connection_lost() => return Err(error),
+                Err(error) => {
+                    error!(order.sn = %order.order_sn, error = ?error, "An order could not be stored; it is hinted");
+                    let refused = OrderPage {
+                        orders: Vec::new(),
+                        unreadable: vec![Some(order.order_sn.clone())],
+                        ..page.clone()
+                    };
+                    self.store_page(&refused, read).await?;
+                }
+            }
+        }
+        Ok(counts)
+    }
+
+    async fn store_page(&mut self, page: &OrderPage, read: Read) -> Result<Counts, StoreError> {
         let unreadable: Vec<OrderSn> = page.unreadable.iter().flatten().cloned().collect();
         if page.orders.is_empty() && unreadable.is_empty() {
             return Ok(Counts::default());

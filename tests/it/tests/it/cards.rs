@@ -304,6 +304,8 @@ async fn a_changed_ledger_entry_is_found() {
 /// Inserts pending deliveries of a pool that wait for so many cards each, the oldest first.
 async fn waits(merchant: &Merchant<'_>, pool: PoolId, wanted: &[i32]) -> Vec<Uuid> {
     let shop = merchant.shop().await;
+    // Stock wakes the waiters of shops that deliver.
+    shop.goes_live().await;
     let sku = shop.sku(7, Some(1), Some(0)).await;
     let sql = merchant.sql().await;
     let mut tx = merchant.tx().await;

@@ -246,7 +246,8 @@ async fn nothing_is_delivered_under_refund_review_or_before_the_deal_is_made() {
     assert!(world.vouchers_sent().await.is_empty());
     assert_eq!(uses(&world, "available").await, 20);
 
-    world.clock.advance(TimeDelta::seconds(3));
+    // A change within the second of an earlier one counts once that second is surely over.
+    world.clock.advance(TimeDelta::seconds(8));
     world.control("POST", &format!("/orders/{risky}/risk"), &json!({ "risk_control_status": 0 })).await;
     world.deliver_all(std::slice::from_ref(&risky)).await;
     assert_eq!(world.state(&risky).await, "delivered", "a lifted review lets the order go on");
@@ -262,6 +263,11 @@ async fn a_refund_after_the_hand_over_burns_the_card() {
     let refund = world.control("POST", &format!("/orders/{order}/refund"), &json!({})).await;
     let id = &refund["refund_id"];
     world.control("POST", &format!("/refunds/{id}/agree"), &json!({})).await;
+    // The money arrives by the platform's own clock.
+    while world.ledger().await["orders"][0]["refund_status"] != 4 {
+        tokio::task::yield_now().await;
+    }
+    world.clock.advance(TimeDelta::seconds(8));
     world.deliver_all(std::slice::from_ref(&order)).await;
     assert_eq!(world.state(&order).await, "closed_refunded");
     assert_eq!(uses(&world, "burned").await, 1);
@@ -437,4 +443,69 @@ async fn every_step_of_an_order_is_explained() {
         calls["by_api"]["pdd.order.information.get"]["calls"], 1,
         "one read serves as the push read and the gate"
     );
+}
+
+#[tokio::test]
+async fn an_order_that_a_person_decided_against_is_not_sent_when_a_pause_ends() {
+    let world = World::start().await;
+    let order = world.one_order("VOUCHER").await;
+    world.sql().await.execute("INSERT INTO pauses (id, merchant_id, scope, target_id, work, reason) SELECT gen_random_uuid(), merchant_id, 'shop', id, 'delivery', 'stock-taking' FROM shops", &[]).await.unwrap();
+    world.deliver_all(std::slice::from_ref(&order)).await;
+    assert_eq!(world.state(&order).await, "seen");
+    let skip = kamiflow_domain::map_sku::MapSku {
+        sku: world.skus["VOUCHER"].0,
+        handling: kamiflow_store::products::Handling::Skip,
+        settings: json!({}),
+    };
+    kamiflow_domain::map_sku::map_sku(&world.engine, &world.ctx(), &skip).await.unwrap();
+    world.sql().await.execute("DELETE FROM pauses", &[]).await.unwrap();
+    world.clock.advance(TimeDelta::minutes(2));
+    for _ in 0..3 {
+        world.deliver().await;
+    }
+    assert_eq!(world.state(&order).await, "skipped");
+    assert!(world.vouchers_sent().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_order_that_waits_for_cards_follows_its_sku_to_another_pool() {
+    let world = World::with(WorldOptions { cards: 0, ..WorldOptions::default() }).await;
+    let order = world.one_order("VOUCHER").await;
+    world.deliver_all(std::slice::from_ref(&order)).await;
+    assert_eq!(world.state(&order).await, "awaiting_cards");
+    let full = world.pool("full").await;
+    world.import(full, &numbered("F", 1)).await;
+    world.map("VOUCHER", DeliveryMethod::VoucherSend, Some(full), RedemptionMethod::None).await;
+    world.clock.advance(TimeDelta::seconds(1));
+    world.deliver().await;
+    assert_eq!(world.state(&order).await, "delivered");
+    assert_eq!(world.vouchers_sent().await[order.as_str()], ["F000001"]);
+}
+
+#[tokio::test]
+async fn an_order_too_large_for_one_hand_over_asks_and_holds_nobody_up() {
+    let world = World::start().await;
+    let huge = world.order("VOUCHER", json!({ "quantity": 10_001 })).await.remove(0);
+    let usual = world.one_order("VOUCHER").await;
+    world.deliver_all(&[huge.clone(), usual.clone()]).await;
+    assert_eq!(world.state(&usual).await, "delivered");
+    assert_eq!(world.exceptions(&huge).await, ["method_mismatch"]);
+}
+
+#[tokio::test]
+async fn evidence_that_comes_after_a_person_was_asked_settles_the_order() {
+    let world = World::with(gateway(VoucherRepeat::RejectsDuplicate, VoucherStatus::Stays, false)).await;
+    let order = world.one_order("VOUCHER").await;
+    world
+        .fault(json!({ "api": "pdd.voucher.voucher.info.send", "kind": "timeout_after_effect", "remaining": 1 }))
+        .await;
+    world.deliver_all(std::slice::from_ref(&order)).await;
+    world.clock.advance(LONG_AFTER);
+    world.deliver().await;
+    assert_eq!(world.exceptions(&order).await, ["unknown_outcome"]);
+    world.control("POST", &format!("/orders/{order}/ship"), &json!({})).await;
+    world.deliver_all(std::slice::from_ref(&order)).await;
+    world.deliver().await;
+    assert_eq!(world.state(&order).await, "delivered", "status 2 and our own unresolved attempt are delivery");
+    assert!(world.exceptions(&order).await.is_empty());
 }

@@ -227,7 +227,7 @@ async fn functions_that_look_across_merchants_are_owned_fixed_and_closed_to_the_
     for row in rows {
         let (name, owner, config): (String, String, String) = (row.get(0), row.get(1), row.get(2));
         assert_eq!(owner, "kamiflow_system", "{name}");
-        assert_eq!(config, "search_path=pg_catalog, public", "{name}");
+        assert_eq!(config, "search_path=pg_catalog, public, pg_temp", "{name}");
         assert!(row.get::<_, bool>(3), "{name} cannot be called by the application");
         assert!(!row.get::<_, bool>(4), "{name} can be called by others");
     }
