@@ -1,6 +1,6 @@
 //! Lets a shop deliver, from a moment on and for the backlog that a person ticked; and takes it back to trial run.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use kamiflow_kernel::{OrderSn, ShopId, ShopState};
 use kamiflow_store::backlog::Release;
 use kamiflow_store::order_events::NewEvent;
@@ -65,6 +65,8 @@ impl From<StoreError> for GoLiveError {
 /// # Errors
 /// When the shop is unknown or stopped, or the store fails.
 pub async fn go_live(engine: &Engine, ctx: &Ctx, request: &GoLive) -> Result<WentLive, GoLiveError> {
+    // The platform's times of payment have whole seconds: an order paid in this very second is not backlog.
+    let request = &GoLive { deliver_from: request.deliver_from.trunc_subsecs(0), ..request.clone() };
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     lock_working(&mut tx, request.shop).await?;
     let change = ShopChange::GoLive { deliver_from: request.deliver_from };

@@ -28,6 +28,8 @@ pub struct PushNotice {
 pub enum NoticeKind {
     /// The order was shipped.
     Shipped,
+    /// The buyer confirmed receipt.
+    Received,
     /// Anything else.
     Other,
 }
@@ -50,8 +52,8 @@ pub async fn push_hint(engine: &Engine, gateway: GatewayKind, notice: &PushNotic
     let now = engine.now();
     let hints = NewHints { dirty_since: now, due_at: now, source: HintSource::Push };
     let mut tx = engine.store.tenant_tx(merchant).await?;
-    if notice.kind == NoticeKind::Shipped && is_our_own_doing(&mut tx, shop, notice).await? {
-        metrics::counter!("kamiflow_push_messages_total", "outcome" => "own_shipping").increment(1);
+    if notice.kind != NoticeKind::Other && follows_our_own_doing(&mut tx, shop, notice).await? {
+        metrics::counter!("kamiflow_push_messages_total", "outcome" => "expected").increment(1);
         return Ok(None);
     }
     order_hints::upsert(&mut tx, shop, std::slice::from_ref(&notice.order_sn), hints).await?;
@@ -60,9 +62,9 @@ pub async fn push_hint(engine: &Engine, gateway: GatewayKind, notice: &PushNotic
     Ok(Some(Wake::Deliver(shop)))
 }
 
-/// Whether a shipping is the echo of our own hand-over: reading the order again would double the calls per order, and
-/// the windows read it anyway.
-async fn is_our_own_doing(tx: &mut TenantTx, shop: ShopId, notice: &PushNotice) -> Result<bool, StoreError> {
+/// Whether a shipping is the echo of our own hand-over, or a receipt what was to follow it: reading the order again would
+/// double the calls per order, and the next peek reads it anyway.
+async fn follows_our_own_doing(tx: &mut TenantTx, shop: ShopId, notice: &PushNotice) -> Result<bool, StoreError> {
     let delivery = deliveries::find_by_sn(tx, shop, notice.order_sn.as_str()).await?;
     Ok(delivery.is_some_and(|row| {
         // One whose outcome was left to a person is not due: there the echo is the evidence that was missing.

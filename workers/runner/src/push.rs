@@ -325,7 +325,11 @@ impl PushSink for HintSink {
         async move {
             // Messages about products and the like hint at nothing that delivery needs.
             let Some(order_sn) = message.order_sn else { return Ok(()) };
-            let kind = if message.kind == PushKind::TradeSellerShip { NoticeKind::Shipped } else { NoticeKind::Other };
+            let kind = match message.kind {
+                PushKind::TradeSellerShip => NoticeKind::Shipped,
+                PushKind::TradeSuccess => NoticeKind::Received,
+                _ => NoticeKind::Other,
+            };
             let notice = PushNotice { mall: message.mall, order_sn, kind };
             self.hint(notice).await.map_err(|cause| {
                 let error: &dyn Error = &cause;

@@ -79,6 +79,8 @@ const REDEEM: &[&str] = &[
 ];
 
 const BUSINESS: i64 = 50001;
+/// A common parameter is wrong; the message names it after a colon (protocol 1.7).
+const COMMON_PARAMETER: i64 = 10_001;
 
 const fn code(code: i64, verdict: Verdict) -> Rule {
     Rule { code, sub_code: None, apis: &[], verdict, refusal: None }
@@ -162,6 +164,9 @@ pub fn find(api: &str, code: i64, sub_code: Option<&str>) -> Option<&'static Rul
 /// Returns what an answer means; an unknown code means the least that is safe.
 pub(crate) fn verdict(api: &str, code: i64, sub_code: Option<&str>, message: &str) -> Verdict {
     match find(api, code, sub_code) {
+        // The call was refused before anything happened, and it is a clock that is wrong, not the application: stopping
+        // every shop for it would need a person where setting the clock is the whole cure.
+        Some(_) if code == COMMON_PARAMETER && message.contains("timestamp") => Verdict::RetryLater(60),
         Some(rule) if code == BUSINESS && rule.sub_code.is_none() && admits_fault(message) => Verdict::Uncertain(5),
         Some(rule) => rule.verdict,
         // The families that are refused before the business service runs.

@@ -141,3 +141,11 @@ fn messages_are_one_short_line_and_delays_are_advised() {
     assert_eq!(error.advised_delay(), Some(Duration::from_secs(10)));
     assert_eq!(failure(&READ, 10019, None, "").advised_delay(), None);
 }
+
+#[test]
+fn a_wrong_clock_is_waited_for_and_stops_nothing() {
+    use super::table::{Verdict, verdict};
+    let of = |message| verdict("pdd.time.get", 10_001, None, message);
+    assert!(matches!(of("公共参数错误:timestamp"), Verdict::RetryLater(_)));
+    assert!(matches!(of("公共参数错误:client_id"), Verdict::StopApplication));
+}
