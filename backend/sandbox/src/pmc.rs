@@ -47,14 +47,15 @@ async fn serve(world: web::Data<World>, client_id: String, mut session: Session,
         let idle = Duration::from_secs(world.switches().pmc.idle_timeout_s);
         let incoming = std::pin::pin!(timeout_at(last_heard + idle, frames.recv()));
         let outgoing = std::pin::pin!(outbox.recv());
-        let goes_on = match select(incoming, outgoing).await {
-            Either::Left((Ok(Some(Ok(frame))), _)) => {
+        // What is due to the peer goes first, so that the answer to a heartbeat follows every message before it.
+        let goes_on = match select(outgoing, incoming).await {
+            Either::Right((Ok(Some(Ok(frame))), _)) => {
                 last_heard = Instant::now();
                 receive(&world, &client_id, frame, &mut session).await
             }
-            Either::Right((Some(text), _)) => session.text(text).await.is_ok(),
+            Either::Left((Some(text), _)) => session.text(text).await.is_ok(),
             // The peer is gone or silent, or control cut the connection.
-            Either::Left(_) | Either::Right((None, _)) => false,
+            Either::Right(_) | Either::Left((None, _)) => false,
         };
         if !goes_on {
             break;
