@@ -90,6 +90,10 @@ pub struct AttemptEnd {
     pub outcome: serde_json::Value,
 }
 
+pub(crate) const END: &str = "UPDATE delivery_attempts a SET state = i.state, outcome = i.outcome, ended_at = $2
+              FROM unnest($3::uuid[], $4::bigint[], $5::text[], $6::jsonb[]) AS i (id, fence, state, outcome)
+             WHERE a.merchant_id = $1 AND a.id = i.id AND a.fence = i.fence AND a.state = 'started'";
+
 /// Ends attempts that are still started under their fence.
 ///
 /// # Errors
@@ -98,17 +102,15 @@ pub async fn end(tx: &mut TenantTx, ends: &[AttemptEnd], now: DateTime<Utc>) -> 
     if ends.is_empty() {
         return Ok(0);
     }
-    Ok(sql("UPDATE delivery_attempts a SET state = i.state, outcome = i.outcome, ended_at = $2
-              FROM unnest($3::uuid[], $4::bigint[], $5::text[], $6::jsonb[]) AS i (id, fence, state, outcome)
-             WHERE a.merchant_id = $1 AND a.id = i.id AND a.fence = i.fence AND a.state = 'started'")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<Timestamptz, _>(now)
-    .bind::<Array<SqlUuid>, _>(ends.iter().map(|end| end.id.as_uuid()).collect::<Vec<_>>())
-    .bind::<Array<BigInt>, _>(ends.iter().map(|end| end.fence).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(ends.iter().map(|end| end.state.as_str()).collect::<Vec<_>>())
-    .bind::<Array<Jsonb>, _>(ends.iter().map(|end| &end.outcome).collect::<Vec<_>>())
-    .execute(tx.conn()?)
-    .await?)
+    Ok(sql(END)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<Timestamptz, _>(now)
+        .bind::<Array<SqlUuid>, _>(ends.iter().map(|end| end.id.as_uuid()).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(ends.iter().map(|end| end.fence).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(ends.iter().map(|end| end.state.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Jsonb>, _>(ends.iter().map(|end| &end.outcome).collect::<Vec<_>>())
+        .execute(tx.conn()?)
+        .await?)
 }
 
 /// Settles every attempt of a delivery whose outcome is open.
@@ -181,19 +183,25 @@ impl AttemptRow {
     }
 }
 
+pub(crate) const LIST: &str =
+    "SELECT id, delivery_id, n, state, idempotency_key, data_key_id, payload_sealed, payload_hash, evidence,
+                   evidence_at, started_at, send_deadline, outcome
+              FROM delivery_attempts WHERE merchant_id = $1 AND delivery_id = ANY ($2) ORDER BY delivery_id, n";
+
 /// Lists the attempts of deliveries, in order.
 ///
 /// # Errors
 /// When the connection is lost.
 pub async fn list(tx: &mut TenantTx, deliveries: &[DeliveryId]) -> Result<Vec<AttemptRow>, StoreError> {
-    Ok(sql("SELECT id, delivery_id, n, state, idempotency_key, data_key_id, payload_sealed, payload_hash, evidence,
-                   evidence_at, started_at, send_deadline, outcome
-              FROM delivery_attempts WHERE merchant_id = $1 AND delivery_id = ANY ($2) ORDER BY delivery_id, n")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<Array<SqlUuid>, _>(deliveries.iter().map(|id| id.as_uuid()).collect::<Vec<_>>())
-    .load(tx.conn()?)
-    .await?)
+    Ok(sql(LIST)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<Array<SqlUuid>, _>(deliveries.iter().map(|id| id.as_uuid()).collect::<Vec<_>>())
+        .load(tx.conn()?)
+        .await?)
 }
+
+pub(crate) const COUNT: &str = "SELECT count(*) AS n FROM delivery_attempts
+             WHERE merchant_id = $1 AND id = ANY ($2) AND state = 'started'";
 
 /// Counts which of these attempts exist and are started: what a lost COMMIT is asked about.
 ///
@@ -205,12 +213,11 @@ pub async fn count(tx: &mut TenantTx, ids: &[AttemptId]) -> Result<usize, StoreE
         #[diesel(sql_type = BigInt)]
         n: i64,
     }
-    let counted: Counted = sql("SELECT count(*) AS n FROM delivery_attempts
-             WHERE merchant_id = $1 AND id = ANY ($2) AND state = 'started'")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.as_uuid()).collect::<Vec<_>>())
-    .get_result(tx.conn()?)
-    .await?;
+    let counted: Counted = sql(COUNT)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.as_uuid()).collect::<Vec<_>>())
+        .get_result(tx.conn()?)
+        .await?;
     Ok(usize::try_from(counted.n).unwrap_or(0))
 }
 

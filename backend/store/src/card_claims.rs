@@ -70,6 +70,9 @@ macro_rules! claim_statement {
     };
 }
 
+pub(crate) const CLAIM: &str = claim_statement!("FOR UPDATE SKIP LOCKED");
+pub(crate) const CLAIM_WAITING: &str = claim_statement!("FOR UPDATE");
+
 /// Which lines want a card from a pool.
 #[derive(Debug, Clone)]
 pub struct Claim {
@@ -93,7 +96,7 @@ pub struct Claim {
 /// # Errors
 /// When the connection is lost.
 pub async fn claim(tx: &mut TenantTx, claim: &Claim) -> Result<Vec<Claimed>, StoreError> {
-    run_claim(tx, claim, claim_statement!("FOR UPDATE SKIP LOCKED")).await
+    run_claim(tx, claim, CLAIM).await
 }
 
 /// Claims as [`claim`] does, but waits for cards that others hold. Only under the pool's lock: two orders that
@@ -102,7 +105,7 @@ pub async fn claim(tx: &mut TenantTx, claim: &Claim) -> Result<Vec<Claimed>, Sto
 /// # Errors
 /// When the connection is lost or a wait is too long.
 pub async fn claim_waiting(tx: &mut TenantTx, claim: &Claim) -> Result<Vec<Claimed>, StoreError> {
-    run_claim(tx, claim, claim_statement!("FOR UPDATE")).await
+    run_claim(tx, claim, CLAIM_WAITING).await
 }
 
 async fn run_claim(tx: &mut TenantTx, claim: &Claim, statement: &'static str) -> Result<Vec<Claimed>, StoreError> {
@@ -162,6 +165,21 @@ impl HeldMove {
         Self { from: CardUseState::Sent, to: CardUseState::Burned, cause: "refunded", exposes: true, lets_go: false };
 }
 
+pub(crate) const MOVE_HELD: &str = "WITH held AS (
+                SELECT u.id, u.ledger_head AS before, l.delivery_id
+                  FROM delivery_lines l JOIN card_uses u ON u.id = l.card_use_id AND u.merchant_id = l.merchant_id
+                 WHERE l.merchant_id = $1 AND l.delivery_id = ANY ($2) AND l.live AND u.state = $3
+                 ORDER BY u.id FOR UPDATE OF u
+            ), moved AS (
+                UPDATE card_uses u SET state = $4, state_cause = $5, exposed = u.exposed OR $6,
+                       line_id = CASE WHEN $7 THEN NULL ELSE u.line_id END, ledger_seq = u.ledger_seq + 1,
+                       ledger_head = card_ledger_hash(u.ledger_head, u.id, u.ledger_seq + 1, $5, u.pool_id, h.delivery_id, $8)
+                  FROM held h WHERE u.id = h.id AND u.merchant_id = $1
+             RETURNING u.id, u.pool_id, u.ledger_seq, u.ledger_head, h.before, h.delivery_id
+            )
+            INSERT INTO card_ledger (card_use_id, seq, merchant_id, event, pool_id, delivery_id, at, prev_hash, hash)
+            SELECT m.id, m.ledger_seq, $1, $5, m.pool_id, m.delivery_id, $8, m.before, m.ledger_head FROM moved m";
+
 /// Moves the card uses that live lines of deliveries hold, with an entry in the ledger each. Returns how many moved.
 ///
 /// # Errors
@@ -175,28 +193,15 @@ pub async fn move_held(
     if deliveries.is_empty() {
         return Ok(0);
     }
-    Ok(sql("WITH held AS (
-                SELECT u.id, u.ledger_head AS before, l.delivery_id
-                  FROM delivery_lines l JOIN card_uses u ON u.id = l.card_use_id AND u.merchant_id = l.merchant_id
-                 WHERE l.merchant_id = $1 AND l.delivery_id = ANY ($2) AND l.live AND u.state = $3
-                 ORDER BY u.id FOR UPDATE OF u
-            ), moved AS (
-                UPDATE card_uses u SET state = $4, state_cause = $5, exposed = u.exposed OR $6,
-                       line_id = CASE WHEN $7 THEN NULL ELSE u.line_id END, ledger_seq = u.ledger_seq + 1,
-                       ledger_head = card_ledger_hash(u.ledger_head, u.id, u.ledger_seq + 1, $5, u.pool_id, h.delivery_id, $8)
-                  FROM held h WHERE u.id = h.id AND u.merchant_id = $1
-             RETURNING u.id, u.pool_id, u.ledger_seq, u.ledger_head, h.before, h.delivery_id
-            )
-            INSERT INTO card_ledger (card_use_id, seq, merchant_id, event, pool_id, delivery_id, at, prev_hash, hash)
-            SELECT m.id, m.ledger_seq, $1, $5, m.pool_id, m.delivery_id, $8, m.before, m.ledger_head FROM moved m")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<Array<SqlUuid>, _>(deliveries.iter().map(|id| id.as_uuid()).collect::<Vec<_>>())
-    .bind::<Text, _>(way.from.as_str())
-    .bind::<Text, _>(way.to.as_str())
-    .bind::<Text, _>(way.cause)
-    .bind::<Bool, _>(way.exposes)
-    .bind::<Bool, _>(way.lets_go)
-    .bind::<Timestamptz, _>(at)
-    .execute(tx.conn()?)
-    .await?)
+    Ok(sql(MOVE_HELD)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<Array<SqlUuid>, _>(deliveries.iter().map(|id| id.as_uuid()).collect::<Vec<_>>())
+        .bind::<Text, _>(way.from.as_str())
+        .bind::<Text, _>(way.to.as_str())
+        .bind::<Text, _>(way.cause)
+        .bind::<Bool, _>(way.exposes)
+        .bind::<Bool, _>(way.lets_go)
+        .bind::<Timestamptz, _>(at)
+        .execute(tx.conn()?)
+        .await?)
 }

@@ -138,6 +138,13 @@ fn merge(last: Option<&SpanRow>, read: &ReadSpan, now: DateTime<Utc>) -> Merge {
     }
 }
 
+pub(crate) const LATEST: &str = "SELECT id, from_at, to_at, source, opened_at, closed FROM coverage
+                     WHERE merchant_id = $1 AND shop_id = $2 AND kind = $3 ORDER BY from_at DESC LIMIT 1 FOR UPDATE";
+
+pub(crate) const EXTEND: &str = "UPDATE coverage SET to_at = $3, windows = windows + 1, found = found + $4,
+                        announced = announced + $5, fresh = fresh + $6, closed = $7
+                  WHERE merchant_id = $1 AND id = $2";
+
 /// Writes down that a window was read in full. Returns whether a new span was opened.
 ///
 /// # Errors
@@ -145,28 +152,25 @@ fn merge(last: Option<&SpanRow>, read: &ReadSpan, now: DateTime<Utc>) -> Merge {
 pub async fn extend(tx: &mut TenantTx, shop: ShopId, read: &ReadSpan, now: DateTime<Utc>) -> Result<bool, StoreError> {
     let merchant = tx.merchant().as_uuid();
     // Index coverage_of_shop.
-    let last = sql("SELECT id, from_at, to_at, source, opened_at, closed FROM coverage
-                     WHERE merchant_id = $1 AND shop_id = $2 AND kind = $3 ORDER BY from_at DESC LIMIT 1 FOR UPDATE")
-    .bind::<SqlUuid, _>(merchant)
-    .bind::<SqlUuid, _>(shop.as_uuid())
-    .bind::<Text, _>(read.kind.as_str())
-    .get_result::<SpanRow>(tx.conn()?)
-    .await
-    .optional()?;
+    let last = sql(LATEST)
+        .bind::<SqlUuid, _>(merchant)
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .bind::<Text, _>(read.kind.as_str())
+        .get_result::<SpanRow>(tx.conn()?)
+        .await
+        .optional()?;
     match (merge(last.as_ref(), read, now), last) {
         (Merge::Extend { to, close }, Some(last)) => {
-            sql("UPDATE coverage SET to_at = $3, windows = windows + 1, found = found + $4,
-                        announced = announced + $5, fresh = fresh + $6, closed = $7
-                  WHERE merchant_id = $1 AND id = $2")
-            .bind::<SqlUuid, _>(merchant)
-            .bind::<SqlUuid, _>(last.id)
-            .bind::<Timestamptz, _>(to)
-            .bind::<Integer, _>(read.found)
-            .bind::<Integer, _>(read.announced)
-            .bind::<Integer, _>(read.fresh)
-            .bind::<Bool, _>(close)
-            .execute(tx.conn()?)
-            .await?;
+            sql(EXTEND)
+                .bind::<SqlUuid, _>(merchant)
+                .bind::<SqlUuid, _>(last.id)
+                .bind::<Timestamptz, _>(to)
+                .bind::<Integer, _>(read.found)
+                .bind::<Integer, _>(read.announced)
+                .bind::<Integer, _>(read.fresh)
+                .bind::<Bool, _>(close)
+                .execute(tx.conn()?)
+                .await?;
             Ok(false)
         }
         (Merge::Extend { close, .. } | Merge::Open { close }, last) => {

@@ -130,6 +130,16 @@ macro_rules! delivery_columns {
     };
 }
 
+pub(crate) const PLAN: &str = "INSERT INTO deliveries AS d (merchant_id, shop_id, id, order_day, order_id, order_sn, sku_id, method,
+                                         redemption_method, pool_id, lines_expected, due_at, last_ship_at)
+            SELECT $1, $2, i.* FROM unnest($3::uuid[], $4::date[], $5::uuid[], $6::text[], $7::uuid[], $8::text[],
+                $9::text[], $10::uuid[], $11::integer[], $12::timestamptz[], $13::timestamptz[]) AS i
+            ON CONFLICT (shop_id, order_sn) DO UPDATE
+               SET sku_id = excluded.sku_id, method = excluded.method, redemption_method = excluded.redemption_method,
+                   pool_id = excluded.pool_id, lines_expected = excluded.lines_expected, due_at = excluded.due_at,
+                   last_ship_at = excluded.last_ship_at, state = 'pending'
+             WHERE d.state IN ('pending', 'released') AND d.payload_hash IS NULL AND d.merchant_id = excluded.merchant_id";
+
 /// Plans deliveries; an order that has one keeps it. A pending one is mapped anew, so that a corrected mapping counts.
 ///
 /// # Errors
@@ -139,64 +149,60 @@ pub async fn plan(tx: &mut TenantTx, shop: ShopId, news: &[NewDelivery]) -> Resu
         return Ok(0);
     }
     let ids: Vec<Uuid> = news.iter().map(|_| DeliveryId::generate().as_uuid()).collect();
-    Ok(sql("INSERT INTO deliveries AS d (merchant_id, shop_id, id, order_day, order_id, order_sn, sku_id, method,
-                                         redemption_method, pool_id, lines_expected, due_at, last_ship_at)
-            SELECT $1, $2, i.* FROM unnest($3::uuid[], $4::date[], $5::uuid[], $6::text[], $7::uuid[], $8::text[],
-                $9::text[], $10::uuid[], $11::integer[], $12::timestamptz[], $13::timestamptz[]) AS i
-            ON CONFLICT (shop_id, order_sn) DO UPDATE
-               SET sku_id = excluded.sku_id, method = excluded.method, redemption_method = excluded.redemption_method,
-                   pool_id = excluded.pool_id, lines_expected = excluded.lines_expected, due_at = excluded.due_at,
-                   last_ship_at = excluded.last_ship_at, state = 'pending'
-             WHERE d.state IN ('pending', 'released') AND d.payload_hash IS NULL AND d.merchant_id = excluded.merchant_id")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<SqlUuid, _>(shop.as_uuid())
-    .bind::<Array<SqlUuid>, _>(ids)
-    .bind::<Array<Date>, _>(news.iter().map(|new| new.order.day).collect::<Vec<_>>())
-    .bind::<Array<SqlUuid>, _>(news.iter().map(|new| new.order.id.as_uuid()).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(news.iter().map(|new| new.order_sn.as_str()).collect::<Vec<_>>())
-    .bind::<Array<SqlUuid>, _>(news.iter().map(|new| new.sku).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(news.iter().map(|new| new.method.as_str()).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(news.iter().map(|new| new.redemption.as_str()).collect::<Vec<_>>())
-    .bind::<Array<Nullable<SqlUuid>>, _>(news.iter().map(|new| new.pool.map(PoolId::as_uuid)).collect::<Vec<_>>())
-    .bind::<Array<Integer>, _>(news.iter().map(|new| new.lines_expected).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Timestamptz>>, _>(news.iter().map(|new| new.due_at).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Timestamptz>>, _>(news.iter().map(|new| new.last_ship_at).collect::<Vec<_>>())
-    .execute(tx.conn()?)
-    .await?)
+    Ok(sql(PLAN)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .bind::<Array<SqlUuid>, _>(ids)
+        .bind::<Array<Date>, _>(news.iter().map(|new| new.order.day).collect::<Vec<_>>())
+        .bind::<Array<SqlUuid>, _>(news.iter().map(|new| new.order.id.as_uuid()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(news.iter().map(|new| new.order_sn.as_str()).collect::<Vec<_>>())
+        .bind::<Array<SqlUuid>, _>(news.iter().map(|new| new.sku).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(news.iter().map(|new| new.method.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(news.iter().map(|new| new.redemption.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SqlUuid>>, _>(news.iter().map(|new| new.pool.map(PoolId::as_uuid)).collect::<Vec<_>>())
+        .bind::<Array<Integer>, _>(news.iter().map(|new| new.lines_expected).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Timestamptz>>, _>(news.iter().map(|new| new.due_at).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Timestamptz>>, _>(news.iter().map(|new| new.last_ship_at).collect::<Vec<_>>())
+        .execute(tx.conn()?)
+        .await?)
 }
+
+pub(crate) const LOCK_BY_SN: &str = delivery_columns!(
+    "SELECT ",
+    " FROM deliveries d WHERE d.merchant_id = $1 AND d.shop_id = $2 AND d.order_sn = ANY ($3)
+         ORDER BY d.id FOR UPDATE SKIP LOCKED"
+);
 
 /// Locks the deliveries of orders; ones that somebody else works on are left out. Index deliveries_once.
 ///
 /// # Errors
 /// When the connection is lost.
 pub async fn lock_by_sn(tx: &mut TenantTx, shop: ShopId, sns: &[&str]) -> Result<Vec<DeliveryRow>, StoreError> {
-    Ok(sql(delivery_columns!(
-        "SELECT ",
-        " FROM deliveries d WHERE d.merchant_id = $1 AND d.shop_id = $2 AND d.order_sn = ANY ($3)
-         ORDER BY d.id FOR UPDATE SKIP LOCKED"
-    ))
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<SqlUuid, _>(shop.as_uuid())
-    .bind::<Array<Text>, _>(sns.to_vec())
-    .load(tx.conn()?)
-    .await?)
+    Ok(sql(LOCK_BY_SN)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .bind::<Array<Text>, _>(sns.to_vec())
+        .load(tx.conn()?)
+        .await?)
 }
+
+pub(crate) const LOCK_WAITING: &str = delivery_columns!(
+    "SELECT ",
+    " FROM deliveries d WHERE d.merchant_id = $1 AND d.shop_id = $2 AND d.order_sn = ANY ($3)
+         ORDER BY d.id FOR UPDATE"
+);
 
 /// Locks the deliveries of orders, waiting for whoever works on them. Index deliveries_once.
 ///
 /// # Errors
 /// When the connection is lost or the wait is too long.
 pub async fn lock_waiting(tx: &mut TenantTx, shop: ShopId, sns: &[&str]) -> Result<Vec<DeliveryRow>, StoreError> {
-    Ok(sql(delivery_columns!(
-        "SELECT ",
-        " FROM deliveries d WHERE d.merchant_id = $1 AND d.shop_id = $2 AND d.order_sn = ANY ($3)
-         ORDER BY d.id FOR UPDATE"
-    ))
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<SqlUuid, _>(shop.as_uuid())
-    .bind::<Array<Text>, _>(sns.to_vec())
-    .load(tx.conn()?)
-    .await?)
+    Ok(sql(LOCK_WAITING)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .bind::<Array<Text>, _>(sns.to_vec())
+        .load(tx.conn()?)
+        .await?)
 }
 
 /// Finds the delivery of an order.
@@ -234,6 +240,10 @@ impl DueDelivery {
     }
 }
 
+pub(crate) const LIST_DUE: &str = "SELECT d.order_sn, d.state FROM deliveries d
+             WHERE d.merchant_id = $1 AND d.shop_id = $2 AND d.due_at <= $3
+             ORDER BY d.last_ship_at NULLS LAST, d.due_at LIMIT $4";
+
 /// Lists what is due in a shop, the earliest latest-shipping time first. Index deliveries_due.
 ///
 /// # Errors
@@ -244,16 +254,18 @@ pub async fn list_due(
     now: DateTime<Utc>,
     limit: i64,
 ) -> Result<Vec<DueDelivery>, StoreError> {
-    Ok(sql("SELECT d.order_sn, d.state FROM deliveries d
-             WHERE d.merchant_id = $1 AND d.shop_id = $2 AND d.due_at <= $3
-             ORDER BY d.last_ship_at NULLS LAST, d.due_at LIMIT $4")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<SqlUuid, _>(shop.as_uuid())
-    .bind::<Timestamptz, _>(now)
-    .bind::<BigInt, _>(limit)
-    .load(tx.conn()?)
-    .await?)
+    Ok(sql(LIST_DUE)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .bind::<Timestamptz, _>(now)
+        .bind::<BigInt, _>(limit)
+        .load(tx.conn()?)
+        .await?)
 }
+
+pub(crate) const NEXT_DUE: &str = "SELECT least(
+            (SELECT min(d.due_at) FROM deliveries d WHERE d.merchant_id = $1 AND d.shop_id = $2 AND d.due_at IS NOT NULL),
+            (SELECT min(h.due_at) FROM order_hints h WHERE h.merchant_id = $1 AND h.shop_id = $2)) AS at";
 
 /// Returns when the next delivery or hint of a shop is due.
 ///
@@ -265,13 +277,11 @@ pub async fn next_due(tx: &mut TenantTx, shop: ShopId) -> Result<Option<DateTime
         #[diesel(sql_type = Nullable<Timestamptz>)]
         at: Option<DateTime<Utc>>,
     }
-    let next: Next = sql("SELECT least(
-            (SELECT min(d.due_at) FROM deliveries d WHERE d.merchant_id = $1 AND d.shop_id = $2 AND d.due_at IS NOT NULL),
-            (SELECT min(h.due_at) FROM order_hints h WHERE h.merchant_id = $1 AND h.shop_id = $2)) AS at")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<SqlUuid, _>(shop.as_uuid())
-    .get_result(tx.conn()?)
-    .await?;
+    let next: Next = sql(NEXT_DUE)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .get_result(tx.conn()?)
+        .await?;
     Ok(next.at)
 }
 
@@ -296,6 +306,15 @@ pub struct DeliveryChange {
     pub delivered_at: Option<DateTime<Utc>>,
 }
 
+pub(crate) const UPDATE_FENCED: &str = "UPDATE deliveries d
+               SET state = i.state, fence = i.next_fence, due_at = i.due_at, failures = i.failures,
+                   payload_hash = coalesce(d.payload_hash, i.payload_hash), delivered_at = i.delivered_at
+              FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::timestamptz[], $7::integer[],
+                          $8::bytea[], $9::timestamptz[])
+                AS i (id, fence, next_fence, state, due_at, failures, payload_hash, delivered_at)
+             WHERE d.merchant_id = $1 AND d.id = i.id AND d.fence = i.fence
+         RETURNING d.id";
+
 /// Writes changes where the fence still is the writer's; returns the deliveries written.
 ///
 /// # Errors
@@ -309,27 +328,23 @@ pub async fn update_fenced(tx: &mut TenantTx, changes: &[DeliveryChange]) -> Res
     if changes.is_empty() {
         return Ok(Vec::new());
     }
-    let written: Vec<Written> = sql("UPDATE deliveries d
-               SET state = i.state, fence = i.next_fence, due_at = i.due_at, failures = i.failures,
-                   payload_hash = coalesce(d.payload_hash, i.payload_hash), delivered_at = i.delivered_at
-              FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::timestamptz[], $7::integer[],
-                          $8::bytea[], $9::timestamptz[])
-                AS i (id, fence, next_fence, state, due_at, failures, payload_hash, delivered_at)
-             WHERE d.merchant_id = $1 AND d.id = i.id AND d.fence = i.fence
-         RETURNING d.id")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<Array<SqlUuid>, _>(changes.iter().map(|c| c.id.as_uuid()).collect::<Vec<_>>())
-    .bind::<Array<BigInt>, _>(changes.iter().map(|c| c.fence).collect::<Vec<_>>())
-    .bind::<Array<BigInt>, _>(changes.iter().map(|c| c.next_fence).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(changes.iter().map(|c| c.state.as_str()).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Timestamptz>>, _>(changes.iter().map(|c| c.due_at).collect::<Vec<_>>())
-    .bind::<Array<Integer>, _>(changes.iter().map(|c| c.failures).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Bytea>>, _>(changes.iter().map(|c| c.payload_hash.as_deref()).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Timestamptz>>, _>(changes.iter().map(|c| c.delivered_at).collect::<Vec<_>>())
-    .load(tx.conn()?)
-    .await?;
+    let written: Vec<Written> = sql(UPDATE_FENCED)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<Array<SqlUuid>, _>(changes.iter().map(|c| c.id.as_uuid()).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(changes.iter().map(|c| c.fence).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(changes.iter().map(|c| c.next_fence).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(changes.iter().map(|c| c.state.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Timestamptz>>, _>(changes.iter().map(|c| c.due_at).collect::<Vec<_>>())
+        .bind::<Array<Integer>, _>(changes.iter().map(|c| c.failures).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Bytea>>, _>(changes.iter().map(|c| c.payload_hash.as_deref()).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Timestamptz>>, _>(changes.iter().map(|c| c.delivered_at).collect::<Vec<_>>())
+        .load(tx.conn()?)
+        .await?;
     Ok(written.into_iter().map(|row| DeliveryId::from_uuid(row.id)).collect())
 }
+
+pub(crate) const RESCHEDULE: &str = "UPDATE deliveries SET due_at = $4
+             WHERE merchant_id = $1 AND shop_id = $2 AND order_sn = ANY ($3) AND state IN ('pending', 'reserved')";
 
 /// Sets when deliveries are to be looked at again, without touching anything else.
 ///
@@ -341,14 +356,13 @@ pub async fn reschedule(
     sns: &[&str],
     due_at: Option<DateTime<Utc>>,
 ) -> Result<usize, StoreError> {
-    Ok(sql("UPDATE deliveries SET due_at = $4
-             WHERE merchant_id = $1 AND shop_id = $2 AND order_sn = ANY ($3) AND state IN ('pending', 'reserved')")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<SqlUuid, _>(shop.as_uuid())
-    .bind::<Array<Text>, _>(sns.to_vec())
-    .bind::<Nullable<Timestamptz>, _>(due_at)
-    .execute(tx.conn()?)
-    .await?)
+    Ok(sql(RESCHEDULE)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .bind::<Array<Text>, _>(sns.to_vec())
+        .bind::<Nullable<Timestamptz>, _>(due_at)
+        .execute(tx.conn()?)
+        .await?)
 }
 
 /// Makes deliveries whose outcome was left to a person due again, because the platform says something new.

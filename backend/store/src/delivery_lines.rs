@@ -75,21 +75,24 @@ impl LiveLine {
     }
 }
 
+pub(crate) const LIST_LIVE: &str =
+    "SELECT l.id, l.delivery_id, l.line_no, l.card_use_id, c.id AS card_id, c.data_key_id, c.number_sealed,
+                   c.secret_sealed
+              FROM delivery_lines l
+              LEFT JOIN card_uses u ON u.id = l.card_use_id AND u.merchant_id = l.merchant_id
+              LEFT JOIN cards c ON c.id = u.card_id AND c.merchant_id = l.merchant_id
+             WHERE l.merchant_id = $1 AND l.delivery_id = ANY ($2) AND l.live ORDER BY l.delivery_id, l.line_no";
+
 /// Lists the live lines of deliveries with their cards, by delivery and line number.
 ///
 /// # Errors
 /// When the connection is lost.
 pub async fn list_live(tx: &mut TenantTx, deliveries: &[DeliveryId]) -> Result<Vec<LiveLine>, StoreError> {
-    Ok(sql("SELECT l.id, l.delivery_id, l.line_no, l.card_use_id, c.id AS card_id, c.data_key_id, c.number_sealed,
-                   c.secret_sealed
-              FROM delivery_lines l
-              LEFT JOIN card_uses u ON u.id = l.card_use_id AND u.merchant_id = l.merchant_id
-              LEFT JOIN cards c ON c.id = u.card_id AND c.merchant_id = l.merchant_id
-             WHERE l.merchant_id = $1 AND l.delivery_id = ANY ($2) AND l.live ORDER BY l.delivery_id, l.line_no")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<Array<SqlUuid>, _>(deliveries.iter().map(|id| id.as_uuid()).collect::<Vec<_>>())
-    .load(tx.conn()?)
-    .await?)
+    Ok(sql(LIST_LIVE)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<Array<SqlUuid>, _>(deliveries.iter().map(|id| id.as_uuid()).collect::<Vec<_>>())
+        .load(tx.conn()?)
+        .await?)
 }
 
 /// Ends the lines of deliveries that give their cards up; the rows stay as history.

@@ -61,6 +61,9 @@ pub async fn open(tx: &mut TenantTx, news: &[NewException]) -> Result<usize, Sto
     .await?)
 }
 
+pub(crate) const RESOLVE: &str = "UPDATE exceptions SET resolved_at = now(), resolution = $5
+             WHERE merchant_id = $1 AND shop_id = $2 AND order_sn = ANY ($3) AND code = ANY ($4) AND resolved_at IS NULL";
+
 /// Resolves the open exceptions of orders that carry one of the codes. Index exceptions_one_open.
 ///
 /// # Errors
@@ -76,15 +79,14 @@ pub async fn resolve(
         return Ok(0);
     }
     let codes: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
-    Ok(sql("UPDATE exceptions SET resolved_at = now(), resolution = $5
-             WHERE merchant_id = $1 AND shop_id = $2 AND order_sn = ANY ($3) AND code = ANY ($4) AND resolved_at IS NULL")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<SqlUuid, _>(shop.as_uuid())
-    .bind::<Array<Text>, _>(sns.to_vec())
-    .bind::<Array<Text>, _>(codes)
-    .bind::<Text, _>(resolution)
-    .execute(tx.conn()?)
-    .await?)
+    Ok(sql(RESOLVE)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .bind::<Array<Text>, _>(sns.to_vec())
+        .bind::<Array<Text>, _>(codes)
+        .bind::<Text, _>(resolution)
+        .execute(tx.conn()?)
+        .await?)
 }
 
 /// An open exception of an order or a shop.

@@ -80,20 +80,24 @@ pub async fn insert(tx: &mut TenantTx, new: &NewJob<'_>) -> Result<JobId, StoreE
     Ok(row.id)
 }
 
+pub(crate) const FIND: &str = "SELECT id, name, key, payload, due_at, failures, last_error, parked
+              FROM jobs WHERE merchant_id = $1 AND id = $2";
+
 /// Reads a job; a row that is gone means that it is done.
 ///
 /// # Errors
 /// When the statement fails.
 pub async fn find(tx: &mut TenantTx, job: JobId) -> Result<Option<JobRow>, StoreError> {
     let merchant = tx.merchant();
-    Ok(sql("SELECT id, name, key, payload, due_at, failures, last_error, parked
-              FROM jobs WHERE merchant_id = $1 AND id = $2")
-    .bind::<SqlUuid, _>(merchant.as_uuid())
-    .bind::<SqlUuid, _>(job.as_uuid())
-    .get_result(tx.conn()?)
-    .await
-    .optional()?)
+    Ok(sql(FIND)
+        .bind::<SqlUuid, _>(merchant.as_uuid())
+        .bind::<SqlUuid, _>(job.as_uuid())
+        .get_result(tx.conn()?)
+        .await
+        .optional()?)
 }
+
+pub(crate) const DELETE: &str = "DELETE FROM jobs WHERE merchant_id = $1 AND id = $2";
 
 /// Deletes a job that is done.
 ///
@@ -101,11 +105,7 @@ pub async fn find(tx: &mut TenantTx, job: JobId) -> Result<Option<JobRow>, Store
 /// When the statement fails.
 pub async fn delete(tx: &mut TenantTx, job: JobId) -> Result<(), StoreError> {
     let merchant = tx.merchant();
-    sql("DELETE FROM jobs WHERE merchant_id = $1 AND id = $2")
-        .bind::<SqlUuid, _>(merchant.as_uuid())
-        .bind::<SqlUuid, _>(job.as_uuid())
-        .execute(tx.conn()?)
-        .await?;
+    sql(DELETE).bind::<SqlUuid, _>(merchant.as_uuid()).bind::<SqlUuid, _>(job.as_uuid()).execute(tx.conn()?).await?;
     Ok(())
 }
 

@@ -39,6 +39,7 @@ pub mod credentials;
 pub mod deliveries;
 pub mod delivery_lines;
 pub mod exceptions;
+pub mod hot_statements;
 pub mod jobs;
 pub mod ledger_roots;
 pub mod merchants;

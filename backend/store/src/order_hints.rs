@@ -77,6 +77,15 @@ pub struct HintRow {
     pub source: String,
 }
 
+pub(crate) const UPSERT: &str =
+    "INSERT INTO order_hints AS h (shop_id, order_sn, merchant_id, dirty_since, due_at, source)
+         SELECT $2, sn, $1, $4, $5, $6 FROM (SELECT DISTINCT unnest($3::text[]) AS sn ORDER BY 1) AS news
+         ON CONFLICT (shop_id, order_sn) DO UPDATE
+            SET dirty_since = greatest(h.dirty_since, excluded.dirty_since),
+                due_at = least(h.due_at, excluded.due_at),
+                tries = CASE WHEN $7 = 1 THEN 0 ELSE h.tries END,
+                source = excluded.source";
+
 /// Hints orders of a shop; an order that is hinted already is due at the earlier of both times.
 ///
 /// # Errors
@@ -86,24 +95,21 @@ pub async fn upsert(tx: &mut TenantTx, shop: ShopId, orders: &[OrderSn], hints: 
         return Ok(());
     }
     // Sorted and distinct: two writers then lock in the same order, and a number twice would be refused.
-    sql("INSERT INTO order_hints AS h (shop_id, order_sn, merchant_id, dirty_since, due_at, source)
-         SELECT $2, sn, $1, $4, $5, $6 FROM (SELECT DISTINCT unnest($3::text[]) AS sn ORDER BY 1) AS news
-         ON CONFLICT (shop_id, order_sn) DO UPDATE
-            SET dirty_since = greatest(h.dirty_since, excluded.dirty_since),
-                due_at = least(h.due_at, excluded.due_at),
-                tries = CASE WHEN $7 = 1 THEN 0 ELSE h.tries END,
-                source = excluded.source")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<SqlUuid, _>(shop.as_uuid())
-    .bind::<Array<Text>, _>(texts(orders))
-    .bind::<Timestamptz, _>(hints.dirty_since)
-    .bind::<Timestamptz, _>(hints.due_at)
-    .bind::<Text, _>(hints.source.as_str())
-    .bind::<Integer, _>(i32::from(hints.source.is_news()))
-    .execute(tx.conn()?)
-    .await?;
+    sql(UPSERT)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .bind::<Array<Text>, _>(texts(orders))
+        .bind::<Timestamptz, _>(hints.dirty_since)
+        .bind::<Timestamptz, _>(hints.due_at)
+        .bind::<Text, _>(hints.source.as_str())
+        .bind::<Integer, _>(i32::from(hints.source.is_news()))
+        .execute(tx.conn()?)
+        .await?;
     Ok(())
 }
+
+pub(crate) const LIST_DUE: &str = "SELECT order_sn, dirty_since, due_at, tries, source FROM order_hints
+             WHERE merchant_id = $1 AND shop_id = $2 AND due_at <= $3 ORDER BY due_at LIMIT $4";
 
 /// Lists a shop's due hints, earliest first. Index order_hints_due.
 ///
@@ -115,15 +121,17 @@ pub async fn list_due(
     now: DateTime<Utc>,
     limit: i64,
 ) -> Result<Vec<HintRow>, StoreError> {
-    Ok(sql("SELECT order_sn, dirty_since, due_at, tries, source FROM order_hints
-             WHERE merchant_id = $1 AND shop_id = $2 AND due_at <= $3 ORDER BY due_at LIMIT $4")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<SqlUuid, _>(shop.as_uuid())
-    .bind::<Timestamptz, _>(now)
-    .bind::<BigInt, _>(limit)
-    .load(tx.conn()?)
-    .await?)
+    Ok(sql(LIST_DUE)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .bind::<Timestamptz, _>(now)
+        .bind::<BigInt, _>(limit)
+        .load(tx.conn()?)
+        .await?)
 }
+
+pub(crate) const LIST_AMONG: &str = "SELECT order_sn, dirty_since, due_at, tries, source FROM order_hints
+             WHERE merchant_id = $1 AND shop_id = $2 AND order_sn = ANY ($3)";
 
 /// Returns which of these orders are hinted, by whatever source.
 ///
@@ -133,14 +141,16 @@ pub async fn list_among(tx: &mut TenantTx, shop: ShopId, orders: &[OrderSn]) -> 
     if orders.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(sql("SELECT order_sn, dirty_since, due_at, tries, source FROM order_hints
-             WHERE merchant_id = $1 AND shop_id = $2 AND order_sn = ANY ($3)")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<SqlUuid, _>(shop.as_uuid())
-    .bind::<Array<Text>, _>(texts(orders))
-    .load(tx.conn()?)
-    .await?)
+    Ok(sql(LIST_AMONG)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .bind::<Array<Text>, _>(texts(orders))
+        .load(tx.conn()?)
+        .await?)
 }
+
+pub(crate) const CLEAR_READ: &str = "DELETE FROM order_hints
+             WHERE merchant_id = $1 AND shop_id = $2 AND order_sn = ANY ($3) AND dirty_since < $4";
 
 /// Clears the hints that became dirty before a read of these orders started; returns how many.
 ///
@@ -155,14 +165,13 @@ pub async fn clear_read(
     if orders.is_empty() {
         return Ok(0);
     }
-    Ok(sql("DELETE FROM order_hints
-             WHERE merchant_id = $1 AND shop_id = $2 AND order_sn = ANY ($3) AND dirty_since < $4")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<SqlUuid, _>(shop.as_uuid())
-    .bind::<Array<Text>, _>(texts(orders))
-    .bind::<Timestamptz, _>(read_started)
-    .execute(tx.conn()?)
-    .await?)
+    Ok(sql(CLEAR_READ)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .bind::<Array<Text>, _>(texts(orders))
+        .bind::<Timestamptz, _>(read_started)
+        .execute(tx.conn()?)
+        .await?)
 }
 
 /// Puts a hint off after a read that told nothing new, and counts that read.

@@ -129,6 +129,13 @@ macro_rules! with_columns {
     };
 }
 
+pub(crate) const LOCK_BY_SN: &str = with_columns!(
+    "SELECT ",
+    " FROM unnest($3::date[], $4::text[]) AS i (day, sn)
+          JOIN orders o ON o.shop_id = $2 AND o.order_sn = i.sn AND o.order_day = i.day AND o.merchant_id = $1
+         ORDER BY o.order_sn FOR UPDATE OF o"
+);
+
 /// Locks the orders of a shop that exist, by number. Index orders_once, one probe per number.
 ///
 /// # Errors
@@ -137,19 +144,19 @@ pub async fn lock_by_sn(tx: &mut TenantTx, shop: ShopId, sns: &[OrderSn]) -> Res
     let merchant = tx.merchant().as_uuid();
     let days: Vec<NaiveDate> = sns.iter().map(partition_day).collect();
     let texts: Vec<&str> = sns.iter().map(OrderSn::as_str).collect();
-    Ok(sql(with_columns!(
-        "SELECT ",
-        " FROM unnest($3::date[], $4::text[]) AS i (day, sn)
-          JOIN orders o ON o.shop_id = $2 AND o.order_sn = i.sn AND o.order_day = i.day AND o.merchant_id = $1
-         ORDER BY o.order_sn FOR UPDATE OF o"
-    ))
-    .bind::<SqlUuid, _>(merchant)
-    .bind::<SqlUuid, _>(shop.as_uuid())
-    .bind::<Array<Date>, _>(days)
-    .bind::<Array<Text>, _>(texts)
-    .load(tx.conn()?)
-    .await?)
+    Ok(sql(LOCK_BY_SN)
+        .bind::<SqlUuid, _>(merchant)
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .bind::<Array<Date>, _>(days)
+        .bind::<Array<Text>, _>(texts)
+        .load(tx.conn()?)
+        .await?)
 }
+
+pub(crate) const FIND_BY_SN: &str = with_columns!(
+    "SELECT ",
+    " FROM orders o WHERE o.merchant_id = $1 AND o.shop_id = $2 AND o.order_sn = $3 AND o.order_day = $4"
+);
 
 /// Finds one order of a shop by its number.
 ///
@@ -157,18 +164,30 @@ pub async fn lock_by_sn(tx: &mut TenantTx, shop: ShopId, sns: &[OrderSn]) -> Res
 /// When the connection is lost.
 pub async fn find_by_sn(tx: &mut TenantTx, shop: ShopId, sn: &OrderSn) -> Result<Option<OrderRow>, StoreError> {
     let merchant = tx.merchant().as_uuid();
-    let rows: Vec<OrderRow> = sql(with_columns!(
-        "SELECT ",
-        " FROM orders o WHERE o.merchant_id = $1 AND o.shop_id = $2 AND o.order_sn = $3 AND o.order_day = $4"
-    ))
-    .bind::<SqlUuid, _>(merchant)
-    .bind::<SqlUuid, _>(shop.as_uuid())
-    .bind::<Text, _>(sn.as_str())
-    .bind::<Date, _>(partition_day(sn))
-    .load(tx.conn()?)
-    .await?;
+    let rows: Vec<OrderRow> = sql(FIND_BY_SN)
+        .bind::<SqlUuid, _>(merchant)
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .bind::<Text, _>(sn.as_str())
+        .bind::<Date, _>(partition_day(sn))
+        .load(tx.conn()?)
+        .await?;
     Ok(rows.into_iter().next())
 }
+
+pub(crate) const INSERT_NEW: &str =
+    "INSERT INTO orders (merchant_id, shop_id, id, order_day, order_sn, state, state_cause, verdict, order_status,
+                refund_status, confirm_status, group_status, risk_control_status, after_sales_status, trade_type,
+                step_trade_status, is_lucky_flag, goods_id, platform_sku_id, outer_id, goods_name, goods_spec,
+                goods_count, item_count, pay_amount_fen, platform_created_at, paid_at, confirmed_at, last_ship_at,
+                shipped_at, received_at, updated_at, content_hash, read_at, source)
+             SELECT $1, $2, i.* FROM unnest($3::uuid[], $4::date[], $5::text[], $6::text[], $7::text[], $8::text[],
+                $9::smallint[], $10::smallint[], $11::smallint[], $12::smallint[], $13::smallint[], $14::smallint[],
+                $15::smallint[], $16::smallint[], $17::smallint[], $18::bigint[], $19::bigint[], $20::text[],
+                $21::text[], $22::text[], $23::integer[], $24::smallint[], $25::bigint[], $26::timestamptz[],
+                $27::timestamptz[], $28::timestamptz[], $29::timestamptz[], $30::timestamptz[], $31::timestamptz[],
+                $32::timestamptz[], $33::bytea[], $34::timestamptz[], $35::text[]) AS i
+             ON CONFLICT (shop_id, order_sn, order_day) DO NOTHING
+             RETURNING order_sn";
 
 /// Inserts orders that were not there; a row that somebody else inserted meanwhile is left alone.
 /// Returns the numbers that were inserted.
@@ -185,21 +204,7 @@ pub async fn insert_new(tx: &mut TenantTx, shop: ShopId, rows: &[OrderRow]) -> R
         return Ok(Vec::new());
     }
     let inserted: Vec<Inserted> = with_content(
-        sql("INSERT INTO orders (merchant_id, shop_id, id, order_day, order_sn, state, state_cause, verdict, order_status,
-                refund_status, confirm_status, group_status, risk_control_status, after_sales_status, trade_type,
-                step_trade_status, is_lucky_flag, goods_id, platform_sku_id, outer_id, goods_name, goods_spec,
-                goods_count, item_count, pay_amount_fen, platform_created_at, paid_at, confirmed_at, last_ship_at,
-                shipped_at, received_at, updated_at, content_hash, read_at, source)
-             SELECT $1, $2, i.* FROM unnest($3::uuid[], $4::date[], $5::text[], $6::text[], $7::text[], $8::text[],
-                $9::smallint[], $10::smallint[], $11::smallint[], $12::smallint[], $13::smallint[], $14::smallint[],
-                $15::smallint[], $16::smallint[], $17::smallint[], $18::bigint[], $19::bigint[], $20::text[],
-                $21::text[], $22::text[], $23::integer[], $24::smallint[], $25::bigint[], $26::timestamptz[],
-                $27::timestamptz[], $28::timestamptz[], $29::timestamptz[], $30::timestamptz[], $31::timestamptz[],
-                $32::timestamptz[], $33::bytea[], $34::timestamptz[], $35::text[]) AS i
-             ON CONFLICT (shop_id, order_sn, order_day) DO NOTHING
-             RETURNING order_sn")
-        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-        .bind::<SqlUuid, _>(shop.as_uuid()),
+        sql(INSERT_NEW).bind::<SqlUuid, _>(tx.merchant().as_uuid()).bind::<SqlUuid, _>(shop.as_uuid()),
         rows,
     )
     .load(tx.conn()?)
@@ -207,16 +212,8 @@ pub async fn insert_new(tx: &mut TenantTx, shop: ShopId, rows: &[OrderRow]) -> R
     Ok(inserted.into_iter().map(|row| row.order_sn).collect())
 }
 
-/// Writes what a newer read said about orders that are locked.
-///
-/// # Errors
-/// When the connection is lost or the table of transitions refuses a state.
-pub async fn update_content(tx: &mut TenantTx, shop: ShopId, rows: &[OrderRow]) -> Result<(), StoreError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    with_content(
-        sql("UPDATE orders o SET state = i.state, state_cause = i.state_cause, verdict = i.verdict,
+pub(crate) const UPDATE_CONTENT: &str =
+    "UPDATE orders o SET state = i.state, state_cause = i.state_cause, verdict = i.verdict,
                 order_status = i.order_status, refund_status = i.refund_status, confirm_status = i.confirm_status,
                 group_status = i.group_status, risk_control_status = i.risk_control_status,
                 after_sales_status = i.after_sales_status, trade_type = i.trade_type,
@@ -238,15 +235,30 @@ pub async fn update_content(tx: &mut TenantTx, shop: ShopId, rows: &[OrderRow]) 
                 is_lucky_flag, goods_id, platform_sku_id, outer_id, goods_name, goods_spec, goods_count, item_count,
                 pay_amount_fen, platform_created_at, paid_at, confirmed_at, last_ship_at, shipped_at, received_at,
                 updated_at, content_hash, read_at, source)
-             WHERE o.merchant_id = $1 AND o.shop_id = $2 AND o.order_day = i.order_day AND o.id = i.id")
-        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-        .bind::<SqlUuid, _>(shop.as_uuid()),
+             WHERE o.merchant_id = $1 AND o.shop_id = $2 AND o.order_day = i.order_day AND o.id = i.id";
+
+/// Writes what a newer read said about orders that are locked.
+///
+/// # Errors
+/// When the connection is lost or the table of transitions refuses a state.
+pub async fn update_content(tx: &mut TenantTx, shop: ShopId, rows: &[OrderRow]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    with_content(
+        sql(UPDATE_CONTENT).bind::<SqlUuid, _>(tx.merchant().as_uuid()).bind::<SqlUuid, _>(shop.as_uuid()),
         rows,
     )
     .execute(tx.conn()?)
     .await?;
     Ok(())
 }
+
+pub(crate) const TRANSITION: &str = "UPDATE orders o SET state = $5, state_cause = $6,
+                delivered_at = CASE WHEN $5 = 'delivered' THEN now() ELSE o.delivered_at END,
+                redeemed_at = CASE WHEN $5 = 'redeemed' THEN now() ELSE o.redeemed_at END
+              FROM unnest($2::date[], $3::uuid[]) AS i (day, id)
+             WHERE o.merchant_id = $1 AND o.order_day = i.day AND o.id = i.id AND o.state = $4";
 
 /// Moves orders from one state to another; rows in another state are left alone. Returns how many moved.
 ///
@@ -267,19 +279,15 @@ pub async fn transition(
     }
     let days: Vec<NaiveDate> = keys.iter().map(|key| key.day).collect();
     let ids: Vec<Uuid> = keys.iter().map(|key| key.id.as_uuid()).collect();
-    Ok(sql("UPDATE orders o SET state = $5, state_cause = $6,
-                delivered_at = CASE WHEN $5 = 'delivered' THEN now() ELSE o.delivered_at END,
-                redeemed_at = CASE WHEN $5 = 'redeemed' THEN now() ELSE o.redeemed_at END
-              FROM unnest($2::date[], $3::uuid[]) AS i (day, id)
-             WHERE o.merchant_id = $1 AND o.order_day = i.day AND o.id = i.id AND o.state = $4")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<Array<Date>, _>(days)
-    .bind::<Array<SqlUuid>, _>(ids)
-    .bind::<Text, _>(from.as_str())
-    .bind::<Text, _>(to.as_str())
-    .bind::<Text, _>(cause)
-    .execute(tx.conn()?)
-    .await?)
+    Ok(sql(TRANSITION)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<Array<Date>, _>(days)
+        .bind::<Array<SqlUuid>, _>(ids)
+        .bind::<Text, _>(from.as_str())
+        .bind::<Text, _>(to.as_str())
+        .bind::<Text, _>(cause)
+        .execute(tx.conn()?)
+        .await?)
 }
 
 fn with_content<'a>(statement: crate::sql::Sql<'a>, rows: &'a [OrderRow]) -> crate::sql::Sql<'a> {

@@ -108,6 +108,15 @@ pub struct Change {
     pub outcome: Option<serde_json::Value>,
 }
 
+pub(crate) const CHANGE: &str =
+    "UPDATE redemptions r SET state = i.state, due_at = i.due_at, rule_id = coalesce(i.rule_id, r.rule_id),
+                explanation = i.explanation, failures = i.failures, outcome = coalesce(i.outcome, r.outcome),
+                done_at = CASE WHEN i.state = 'done' THEN $3 END
+           FROM unnest($4::uuid[], $5::bigint[], $6::text[], $7::timestamptz[], $8::uuid[], $9::jsonb[], $10::integer[],
+                       $11::jsonb[]) AS i (id, fence, state, due_at, rule_id, explanation, failures, outcome)
+          WHERE r.merchant_id = $1 AND r.id = i.id AND r.fence = i.fence AND r.state = $2
+         RETURNING r.id";
+
 /// Changes redemptions that are still in state `from` and under the fence of the decision. Returns those that changed.
 ///
 /// # Errors
@@ -121,14 +130,7 @@ pub async fn change(
     if changes.is_empty() {
         return Ok(Vec::new());
     }
-    let changed: Vec<ChangedRow> =
-        sql("UPDATE redemptions r SET state = i.state, due_at = i.due_at, rule_id = coalesce(i.rule_id, r.rule_id),
-                explanation = i.explanation, failures = i.failures, outcome = coalesce(i.outcome, r.outcome),
-                done_at = CASE WHEN i.state = 'done' THEN $3 END
-           FROM unnest($4::uuid[], $5::bigint[], $6::text[], $7::timestamptz[], $8::uuid[], $9::jsonb[], $10::integer[],
-                       $11::jsonb[]) AS i (id, fence, state, due_at, rule_id, explanation, failures, outcome)
-          WHERE r.merchant_id = $1 AND r.id = i.id AND r.fence = i.fence AND r.state = $2
-         RETURNING r.id")
+    let changed: Vec<ChangedRow> = sql(CHANGE)
         .bind::<SqlUuid, _>(tx.merchant().as_uuid())
         .bind::<Text, _>(from.as_str())
         .bind::<Timestamptz, _>(now)
@@ -190,6 +192,15 @@ impl Progress {
     }
 }
 
+pub(crate) const COUNT_PROGRESS: &str = "SELECT r.delivery_id, r.order_day, r.order_id, r.order_sn,
+                   count(*) FILTER (WHERE r.state = 'done') AS done,
+                   count(*) FILTER (WHERE r.state = 'stopped') AS stopped,
+                   count(*) FILTER (WHERE r.state NOT IN ('done', 'stopped')) AS open,
+                   greatest(d.lines_expected - count(DISTINCT r.line_id), 0) AS unplanned
+              FROM redemptions r JOIN deliveries d ON d.merchant_id = $1 AND d.id = r.delivery_id
+             WHERE r.merchant_id = $1 AND r.delivery_id = ANY ($2)
+             GROUP BY r.delivery_id, r.order_day, r.order_id, r.order_sn, d.lines_expected";
+
 /// Locks deliveries and counts their redemptions by state.
 ///
 /// The lock makes the count true: two transactions that each end a different line of one delivery would otherwise
@@ -209,19 +220,13 @@ pub async fn lock_progress(tx: &mut TenantTx, deliveries: &[DeliveryId]) -> Resu
         .load::<ChangedRow>(tx.conn()?)
         .await?;
     // A statement of its own: it must see what was committed while the lock was waited for.
-    Ok(sql("SELECT r.delivery_id, r.order_day, r.order_id, r.order_sn,
-                   count(*) FILTER (WHERE r.state = 'done') AS done,
-                   count(*) FILTER (WHERE r.state = 'stopped') AS stopped,
-                   count(*) FILTER (WHERE r.state NOT IN ('done', 'stopped')) AS open,
-                   greatest(d.lines_expected - count(DISTINCT r.line_id), 0) AS unplanned
-              FROM redemptions r JOIN deliveries d ON d.merchant_id = $1 AND d.id = r.delivery_id
-             WHERE r.merchant_id = $1 AND r.delivery_id = ANY ($2)
-             GROUP BY r.delivery_id, r.order_day, r.order_id, r.order_sn, d.lines_expected")
-    .bind::<SqlUuid, _>(merchant)
-    .bind::<Array<SqlUuid>, _>(ids)
-    .load(tx.conn()?)
-    .await?)
+    Ok(sql(COUNT_PROGRESS).bind::<SqlUuid, _>(merchant).bind::<Array<SqlUuid>, _>(ids).load(tx.conn()?).await?)
 }
+
+pub(crate) const WAKE_ORDERS: &str = "UPDATE redemptions r SET due_at = $4, fence = r.fence + 1
+              FROM deliveries d
+             WHERE d.merchant_id = $1 AND d.shop_id = $2 AND d.order_sn = ANY ($3)
+               AND r.merchant_id = $1 AND r.delivery_id = d.id AND r.state = 'waiting'";
 
 /// Makes the waiting redemptions of orders due now, because a fact about the orders changed.
 ///
@@ -239,16 +244,13 @@ pub async fn wake_orders(
     if sns.is_empty() {
         return Ok(0);
     }
-    Ok(sql("UPDATE redemptions r SET due_at = $4, fence = r.fence + 1
-              FROM deliveries d
-             WHERE d.merchant_id = $1 AND d.shop_id = $2 AND d.order_sn = ANY ($3)
-               AND r.merchant_id = $1 AND r.delivery_id = d.id AND r.state = 'waiting'")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<SqlUuid, _>(shop.as_uuid())
-    .bind::<Array<Text>, _>(sns.iter().map(OrderSn::as_str).collect::<Vec<_>>())
-    .bind::<Timestamptz, _>(now)
-    .execute(tx.conn()?)
-    .await?)
+    Ok(sql(WAKE_ORDERS)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .bind::<Array<Text>, _>(sns.iter().map(OrderSn::as_str).collect::<Vec<_>>())
+        .bind::<Timestamptz, _>(now)
+        .execute(tx.conn()?)
+        .await?)
 }
 
 /// Makes every waiting redemption of the merchant due now, because the rules changed. Returns how many.

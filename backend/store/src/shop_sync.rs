@@ -73,47 +73,52 @@ pub struct SyncChange<'a> {
     pub last_error: Option<&'a str>,
 }
 
+pub(crate) const FETCH: &str =
+    "SELECT orders_watermark, refunds_watermark, interval_ms, next_due_at, failures, breaker_until, last_peek_at,
+                last_window_at, last_ok_at, last_error
+           FROM shop_sync WHERE merchant_id = $1 AND shop_id = $2";
+
 /// Reads where a shop stands. Primary key.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] for a shop of another merchant.
 pub async fn fetch(tx: &mut TenantTx, shop: ShopId) -> Result<ShopSyncRow, StoreError> {
-    sql("SELECT orders_watermark, refunds_watermark, interval_ms, next_due_at, failures, breaker_until, last_peek_at,
-                last_window_at, last_ok_at, last_error
-           FROM shop_sync WHERE merchant_id = $1 AND shop_id = $2")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<SqlUuid, _>(shop.as_uuid())
-    .get_result(tx.conn()?)
-    .await
-    .optional()?
-    .ok_or(StoreError::NotFound("shop"))
+    sql(FETCH)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .get_result(tx.conn()?)
+        .await
+        .optional()?
+        .ok_or(StoreError::NotFound("shop"))
 }
+
+pub(crate) const UPDATE: &str = "UPDATE shop_sync
+            SET orders_watermark = greatest(orders_watermark, $3), refunds_watermark = greatest(refunds_watermark, $4),
+                interval_ms = $5, next_due_at = $6, failures = $7, breaker_until = $8,
+                last_peek_at = coalesce($9, last_peek_at), last_window_at = coalesce($10, last_window_at),
+                last_ok_at = coalesce($11, last_ok_at), last_error = $12
+          WHERE merchant_id = $1 AND shop_id = $2";
 
 /// Stores what a tick leaves behind.
 ///
 /// # Errors
 /// When the statement fails.
 pub async fn update(tx: &mut TenantTx, shop: ShopId, change: &SyncChange<'_>) -> Result<(), StoreError> {
-    sql("UPDATE shop_sync
-            SET orders_watermark = greatest(orders_watermark, $3), refunds_watermark = greatest(refunds_watermark, $4),
-                interval_ms = $5, next_due_at = $6, failures = $7, breaker_until = $8,
-                last_peek_at = coalesce($9, last_peek_at), last_window_at = coalesce($10, last_window_at),
-                last_ok_at = coalesce($11, last_ok_at), last_error = $12
-          WHERE merchant_id = $1 AND shop_id = $2")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<SqlUuid, _>(shop.as_uuid())
-    .bind::<Timestamptz, _>(change.orders_watermark)
-    .bind::<Timestamptz, _>(change.refunds_watermark)
-    .bind::<Integer, _>(change.interval_ms)
-    .bind::<Timestamptz, _>(change.next_due_at)
-    .bind::<Integer, _>(change.failures)
-    .bind::<Nullable<Timestamptz>, _>(change.breaker_until)
-    .bind::<Nullable<Timestamptz>, _>(change.last_peek_at)
-    .bind::<Nullable<Timestamptz>, _>(change.last_window_at)
-    .bind::<Nullable<Timestamptz>, _>(change.last_ok_at)
-    .bind::<Nullable<Text>, _>(change.last_error)
-    .execute(tx.conn()?)
-    .await?;
+    sql(UPDATE)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .bind::<Timestamptz, _>(change.orders_watermark)
+        .bind::<Timestamptz, _>(change.refunds_watermark)
+        .bind::<Integer, _>(change.interval_ms)
+        .bind::<Timestamptz, _>(change.next_due_at)
+        .bind::<Integer, _>(change.failures)
+        .bind::<Nullable<Timestamptz>, _>(change.breaker_until)
+        .bind::<Nullable<Timestamptz>, _>(change.last_peek_at)
+        .bind::<Nullable<Timestamptz>, _>(change.last_window_at)
+        .bind::<Nullable<Timestamptz>, _>(change.last_ok_at)
+        .bind::<Nullable<Text>, _>(change.last_error)
+        .execute(tx.conn()?)
+        .await?;
     Ok(())
 }
 

@@ -34,20 +34,23 @@ pub struct SkuFacts {
     pub settings: Option<serde_json::Value>,
 }
 
+pub(crate) const LIST: &str =
+    "SELECT k.platform_sku_id, k.id AS sku_id, p.goods_type, p.delivery_type, m.delivery_method, m.pool_id,
+                   m.redemption_method, m.cards_per_unit, m.settings
+              FROM skus k
+              JOIN products p ON p.id = k.product_id AND p.merchant_id = k.merchant_id
+              LEFT JOIN sku_mappings m ON m.sku_id = k.id AND m.merchant_id = k.merchant_id
+             WHERE k.merchant_id = $1 AND k.shop_id = $2 AND k.platform_sku_id = ANY ($3)";
+
 /// Lists the SKUs of a shop that are known, by the platform's numbers. Index skus_once.
 ///
 /// # Errors
 /// When the connection is lost.
 pub async fn list(tx: &mut TenantTx, shop: ShopId, platform_skus: &[i64]) -> Result<Vec<SkuFacts>, StoreError> {
-    Ok(sql("SELECT k.platform_sku_id, k.id AS sku_id, p.goods_type, p.delivery_type, m.delivery_method, m.pool_id,
-                   m.redemption_method, m.cards_per_unit, m.settings
-              FROM skus k
-              JOIN products p ON p.id = k.product_id AND p.merchant_id = k.merchant_id
-              LEFT JOIN sku_mappings m ON m.sku_id = k.id AND m.merchant_id = k.merchant_id
-             WHERE k.merchant_id = $1 AND k.shop_id = $2 AND k.platform_sku_id = ANY ($3)")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<SqlUuid, _>(shop.as_uuid())
-    .bind::<Array<BigInt>, _>(platform_skus.to_vec())
-    .load(tx.conn()?)
-    .await?)
+    Ok(sql(LIST)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .bind::<Array<BigInt>, _>(platform_skus.to_vec())
+        .load(tx.conn()?)
+        .await?)
 }

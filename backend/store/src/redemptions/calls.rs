@@ -63,6 +63,15 @@ impl Started {
     }
 }
 
+pub(crate) const START: &str = "UPDATE redemptions r SET state = 'calling', fence = r.fence + 1, attempts = r.attempts + 1,
+                   started_at = $2, send_deadline = $3, due_at = $4, used_at = coalesce(r.used_at, i.used_at),
+                   rule_id = coalesce(i.rule_id, r.rule_id), remain_times_before = i.remain_times,
+                   evidence = i.evidence, evidence_at = i.evidence_at
+              FROM unnest($5::uuid[], $6::bigint[], $7::uuid[], $8::timestamptz[], $9::integer[], $10::jsonb[], $11::timestamptz[])
+                AS i (id, fence, rule_id, used_at, remain_times, evidence, evidence_at)
+             WHERE r.merchant_id = $1 AND r.id = i.id AND r.fence = i.fence AND r.state = 'waiting'
+            RETURNING r.id, r.fence, r.used_at";
+
 /// Starts calls: those returned may be made, once the transaction is committed.
 ///
 /// # Errors
@@ -71,27 +80,22 @@ pub async fn start(tx: &mut TenantTx, starts: &[Start], deadlines: Deadlines) ->
     if starts.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(sql("UPDATE redemptions r SET state = 'calling', fence = r.fence + 1, attempts = r.attempts + 1,
-                   started_at = $2, send_deadline = $3, due_at = $4, used_at = coalesce(r.used_at, i.used_at),
-                   rule_id = coalesce(i.rule_id, r.rule_id), remain_times_before = i.remain_times,
-                   evidence = i.evidence, evidence_at = i.evidence_at
-              FROM unnest($5::uuid[], $6::bigint[], $7::uuid[], $8::timestamptz[], $9::integer[], $10::jsonb[], $11::timestamptz[])
-                AS i (id, fence, rule_id, used_at, remain_times, evidence, evidence_at)
-             WHERE r.merchant_id = $1 AND r.id = i.id AND r.fence = i.fence AND r.state = 'waiting'
-            RETURNING r.id, r.fence, r.used_at")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<Timestamptz, _>(deadlines.started_at)
-    .bind::<Timestamptz, _>(deadlines.send_deadline)
-    .bind::<Timestamptz, _>(deadlines.resolve_at)
-    .bind::<Array<SqlUuid>, _>(starts.iter().map(|start| start.id.as_uuid()).collect::<Vec<_>>())
-    .bind::<Array<BigInt>, _>(starts.iter().map(|start| start.fence).collect::<Vec<_>>())
-    .bind::<Array<Nullable<SqlUuid>>, _>(starts.iter().map(|start| start.rule.map(RuleId::as_uuid)).collect::<Vec<_>>())
-    .bind::<Array<Timestamptz>, _>(starts.iter().map(|start| start.used_at).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Integer>>, _>(starts.iter().map(|start| start.remain_times).collect::<Vec<_>>())
-    .bind::<Array<Jsonb>, _>(starts.iter().map(|start| &start.evidence).collect::<Vec<_>>())
-    .bind::<Array<Timestamptz>, _>(starts.iter().map(|start| start.evidence_at).collect::<Vec<_>>())
-    .load(tx.conn()?)
-    .await?)
+    Ok(sql(START)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<Timestamptz, _>(deadlines.started_at)
+        .bind::<Timestamptz, _>(deadlines.send_deadline)
+        .bind::<Timestamptz, _>(deadlines.resolve_at)
+        .bind::<Array<SqlUuid>, _>(starts.iter().map(|start| start.id.as_uuid()).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(starts.iter().map(|start| start.fence).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SqlUuid>>, _>(
+            starts.iter().map(|start| start.rule.map(RuleId::as_uuid)).collect::<Vec<_>>(),
+        )
+        .bind::<Array<Timestamptz>, _>(starts.iter().map(|start| start.used_at).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Integer>>, _>(starts.iter().map(|start| start.remain_times).collect::<Vec<_>>())
+        .bind::<Array<Jsonb>, _>(starts.iter().map(|start| &start.evidence).collect::<Vec<_>>())
+        .bind::<Array<Timestamptz>, _>(starts.iter().map(|start| start.evidence_at).collect::<Vec<_>>())
+        .load(tx.conn()?)
+        .await?)
 }
 
 /// Takes over calls whose time to be resolved has come; the former owner can write nothing any more.

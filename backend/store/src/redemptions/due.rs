@@ -165,20 +165,7 @@ impl DueRow {
     }
 }
 
-/// Lists what is due in a shop, the card that expires first in front. `day_start` is when today began in Shanghai.
-///
-/// Index redemptions_due for the choice, primary keys for the rest.
-///
-/// # Errors
-/// When the connection is lost.
-pub async fn list(
-    tx: &mut TenantTx,
-    shop: ShopId,
-    now: DateTime<Utc>,
-    day_start: DateTime<Utc>,
-    limit: i64,
-) -> Result<Vec<DueRow>, StoreError> {
-    Ok(sql("WITH due AS (
+pub(crate) const LIST: &str = "WITH due AS (
             SELECT r.id FROM redemptions r
              WHERE r.merchant_id = $1 AND r.shop_id = $2 AND r.due_at <= $3 AND r.state IN ('waiting', 'calling')
              ORDER BY r.deadline_at NULLS LAST, r.due_at, r.id LIMIT $5)
@@ -200,15 +187,33 @@ pub async fn list(
           LEFT JOIN sku_mappings m ON m.merchant_id = $1 AND m.sku_id = d.sku_id
           LEFT JOIN card_uses u ON u.merchant_id = $1 AND u.id = l.card_use_id
           LEFT JOIN cards c ON c.merchant_id = $1 AND c.id = u.card_id
-         ORDER BY r.deadline_at NULLS LAST, r.due_at, r.id")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<SqlUuid, _>(shop.as_uuid())
-    .bind::<Timestamptz, _>(now)
-    .bind::<Timestamptz, _>(day_start)
-    .bind::<BigInt, _>(limit)
-    .load(tx.conn()?)
-    .await?)
+         ORDER BY r.deadline_at NULLS LAST, r.due_at, r.id";
+
+/// Lists what is due in a shop, the card that expires first in front. `day_start` is when today began in Shanghai.
+///
+/// Index redemptions_due for the choice, primary keys for the rest.
+///
+/// # Errors
+/// When the connection is lost.
+pub async fn list(
+    tx: &mut TenantTx,
+    shop: ShopId,
+    now: DateTime<Utc>,
+    day_start: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<DueRow>, StoreError> {
+    Ok(sql(LIST)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .bind::<Timestamptz, _>(now)
+        .bind::<Timestamptz, _>(day_start)
+        .bind::<BigInt, _>(limit)
+        .load(tx.conn()?)
+        .await?)
 }
+
+pub(crate) const NEXT_AT: &str = "SELECT min(r.due_at) AS at FROM redemptions r
+                           WHERE r.merchant_id = $1 AND r.shop_id = $2 AND r.due_at IS NOT NULL";
 
 /// Returns when the next redemption of a shop is due. Index redemptions_due.
 ///
@@ -220,11 +225,10 @@ pub async fn next_at(tx: &mut TenantTx, shop: ShopId) -> Result<Option<DateTime<
         #[diesel(sql_type = Nullable<Timestamptz>)]
         at: Option<DateTime<Utc>>,
     }
-    let next: Next = sql("SELECT min(r.due_at) AS at FROM redemptions r
-                           WHERE r.merchant_id = $1 AND r.shop_id = $2 AND r.due_at IS NOT NULL")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<SqlUuid, _>(shop.as_uuid())
-    .get_result(tx.conn()?)
-    .await?;
+    let next: Next = sql(NEXT_AT)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .get_result(tx.conn()?)
+        .await?;
     Ok(next.at)
 }
