@@ -77,6 +77,8 @@ CREATE TABLE data_keys (
     id uuid PRIMARY KEY,
     merchant_id uuid NOT NULL REFERENCES merchants (id),
     master_key_id text NOT NULL,
+    -- The master key that was active when the key was made: a re-seal exchanges keys made under another one, once.
+    made_under text NOT NULL DEFAULT '',
     wrapped bytea NOT NULL,
     active boolean NOT NULL DEFAULT true,
     created_at timestamptz NOT NULL DEFAULT now(),

@@ -173,6 +173,9 @@ INSERT INTO card_use_transitions (from_state, to_state, cause) VALUES
     ('at_platform', 'sent', 'handed_out'),
     ('at_platform', 'quarantined', 'may_have_left'),
     ('at_platform', 'void', 'voided'),
+    -- What a backup shows as stock may have been handed out since; a person takes it out of quarantine.
+    ('available', 'quarantined', 'restored_stock'),
+    ('quarantined', 'available', 'cleared_by_person'),
     ('sent', 'burned', 'refunded'),
     ('sent', 'quarantined', 'replaced'),
     ('quarantined', 'burned', 'destroyed'),

@@ -26,6 +26,7 @@ INSERT INTO order_transitions (from_state, to_state, cause) VALUES
     ('held_backlog', 'closed_refunded', 'refunded'),
     ('held_backlog', 'closed_cancelled', 'cancelled'),
     ('awaiting_cards', 'seen', 'remapped'),
+    ('awaiting_cards', 'held_backlog', 'restored'),
     ('awaiting_cards', 'reserved', 'claimed'),
     ('awaiting_cards', 'delivered', 'platform_delivered'),
     ('awaiting_cards', 'shipped_elsewhere', 'shipped_elsewhere'),

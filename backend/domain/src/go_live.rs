@@ -4,8 +4,9 @@ use chrono::{DateTime, SubsecRound, Utc};
 use kamiflow_kernel::{OrderSn, ShopId, ShopState};
 use kamiflow_store::backlog::Release;
 use kamiflow_store::order_events::NewEvent;
+use kamiflow_store::restored_shops::Restored;
 use kamiflow_store::shops::{ShopChange, ShopRow};
-use kamiflow_store::{StoreError, TenantTx, backlog, order_events, shops};
+use kamiflow_store::{StoreError, TenantTx, backlog, order_events, restored_shops, shops};
 use serde_json::json;
 
 use crate::acts;
@@ -46,6 +47,22 @@ pub enum GoLiveError {
         /// Why.
         reason: String,
     },
+    /// The shop came back from a backup, and what happened since was not read again yet.
+    #[error("the shop was restored from a backup of {snapshot_at}: run `kamiflow reconcile` from {from} to {to} first")]
+    NotReconciled {
+        /// The moment the backup shows.
+        snapshot_at: DateTime<Utc>,
+        /// Where reconciling has to begin.
+        from: DateTime<Utc>,
+        /// Where it has to end, or later.
+        to: DateTime<Utc>,
+    },
+    /// Orders paid before a restore may have been delivered by what was lost.
+    #[error("the shop was restored at {restored_at}: it delivers from then on; release earlier orders one by one")]
+    BeforeRestore {
+        /// When.
+        restored_at: DateTime<Utc>,
+    },
     /// The store failed.
     #[error("the shop could not be changed")]
     Store(#[source] StoreError),
@@ -69,6 +86,7 @@ pub async fn go_live(engine: &Engine, ctx: &Ctx, request: &GoLive) -> Result<Wen
     let request = &GoLive { deliver_from: request.deliver_from.trunc_subsecs(0), ..request.clone() };
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     lock_working(&mut tx, request.shop).await?;
+    may_deliver_from(restored_shops::find(&mut tx, request.shop).await?, request.deliver_from)?;
     let change = ShopChange::GoLive { deliver_from: request.deliver_from };
     shops::update_state(&mut tx, request.shop, &change).await?;
     let release = Release { shop: request.shop, orders: &request.release, paid_since: request.deliver_from };
@@ -101,6 +119,19 @@ pub async fn return_to_trial_run(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Re
     shops::update_state(&mut tx, shop, &ShopChange::TrialRun).await?;
     acts::record(&mut tx, ctx, "shop.trial_run", shop, json!({})).await?;
     tx.commit().await?;
+    Ok(())
+}
+
+/// A shop that came back from a backup delivers what was paid since, once what was lost has been read again.
+fn may_deliver_from(restored: Option<Restored>, deliver_from: DateTime<Utc>) -> Result<(), GoLiveError> {
+    let Some(restored) = restored else { return Ok(()) };
+    let (from, to) = restored.range();
+    if restored.reconciled_at.is_none() {
+        return Err(GoLiveError::NotReconciled { snapshot_at: restored.snapshot_at, from, to });
+    }
+    if restored.is_before(deliver_from) {
+        return Err(GoLiveError::BeforeRestore { restored_at: restored.restored_at });
+    }
     Ok(())
 }
 

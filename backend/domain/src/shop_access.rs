@@ -19,6 +19,8 @@ pub struct Shop {
     pub deliver_from: Option<DateTime<Utc>>,
     /// When it was connected.
     pub connected_at: DateTime<Utc>,
+    /// When it came back from a backup, if it did: what was prepared before is never sent again.
+    pub restored_at: Option<DateTime<Utc>>,
     /// When the access token ends.
     pub token_expires_at: DateTime<Utc>,
     /// Why the token is dead, if it is.
@@ -60,6 +62,7 @@ pub async fn open(tx: &mut TenantTx, shop: ShopId) -> Result<Shop, StoreError> {
         deliver_from: row.deliver_from,
         connected_at: row.connected_at,
         token_expires_at: row.token_expires_at,
+        restored_at: row.restored_at,
         token_dead: row.token_dead,
         application_stopped: row.application_state == "stopped",
         denied_apis: row.denied_apis,

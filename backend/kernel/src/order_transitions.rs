@@ -22,6 +22,7 @@ pub const ORDER_TRANSITIONS: &[(OrderState, OrderState, &str)] = &[
     (S::HeldBacklog, S::ClosedRefunded, "refunded"),
     (S::HeldBacklog, S::ClosedCancelled, "cancelled"),
     (S::AwaitingCards, S::Seen, "remapped"),
+    (S::AwaitingCards, S::HeldBacklog, "restored"),
     (S::AwaitingCards, S::Reserved, "claimed"),
     (S::AwaitingCards, S::Delivered, "platform_delivered"),
     (S::AwaitingCards, S::ShippedElsewhere, "shipped_elsewhere"),

@@ -58,6 +58,7 @@ pub mod refunds;
 pub mod rollups;
 pub mod rules;
 pub mod shop_sync;
+pub mod restored_shops;
 pub mod shops;
 pub mod sku_lookup;
 pub mod stock_waits;

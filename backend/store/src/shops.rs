@@ -33,6 +33,8 @@ pub struct AccessRow {
     pub deliver_from: Option<DateTime<Utc>>,
     #[diesel(sql_type = Timestamptz)]
     pub connected_at: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub restored_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = SqlUuid)]
     pub application_id: Uuid,
     #[diesel(sql_type = Text)]
@@ -97,8 +99,8 @@ impl AccessRow {
 /// [`StoreError::NotFound`] for a shop of another merchant, or one without tokens.
 pub async fn fetch_access(tx: &mut TenantTx, shop: ShopId) -> Result<AccessRow, StoreError> {
     let merchant = tx.merchant().as_uuid();
-    sql("SELECT s.mall_id, s.state, s.gateway, s.deliver_from, s.connected_at, a.id AS application_id, a.client_id,
-                a.state AS application_state, a.denied_apis, a.data_key_id AS application_key_id,
+    sql("SELECT s.mall_id, s.state, s.gateway, s.deliver_from, s.connected_at, s.restored_at, a.id AS application_id,
+                a.client_id, a.state AS application_state, a.denied_apis, a.data_key_id AS application_key_id,
                 a.client_secret_sealed, c.id AS credential_id, c.data_key_id AS token_key_id, c.access_token_sealed,
                 c.token_version, c.expires_at AS token_expires_at, c.dead_reason AS token_dead, m.poll_floor_s
            FROM shops s

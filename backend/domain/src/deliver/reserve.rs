@@ -169,7 +169,9 @@ fn admit(
         OrderState::AwaitingCards | OrderState::Reserved => true,
         _ => false,
     };
-    if !decided || !is_live(shop) {
+    // Its cards may have been freed and sent to somebody else by what a restore has lost.
+    let lost = row.payload_hash.is_some() && shop.restored_at.is_some_and(|restored| row.created_at < restored);
+    if !decided || lost || !is_live(shop) {
         return Ok(Admission::Rest);
     }
     if paused.delivery_of(shop.access.shop, row)

@@ -49,7 +49,7 @@ pub(super) async fn one(
         }
     };
     let evidence = Evidence::of(&order, read_at);
-    match judge(engine, &row, &attempts, &order, &evidence)? {
+    match judge(engine, shop, (&row, &attempts), (&order, &evidence))? {
         Judgment::Delivered => wakes.extend(delivered(engine, shop, &row, &evidence).await?),
         Judgment::Gone => refunded_meanwhile(engine, shop, &row, &evidence).await?,
         Judgment::SendAgain => {
@@ -75,16 +75,19 @@ enum Judgment {
 
 fn judge(
     engine: &Engine,
-    row: &DeliveryRow,
-    attempts: &[AttemptRow],
-    order: &PlatformOrder,
-    evidence: &Evidence,
+    shop: &Shop,
+    (row, attempts): (&DeliveryRow, &[AttemptRow]),
+    (order, evidence): (&PlatformOrder, &Evidence),
 ) -> Result<Judgment, StoreError> {
     if order.order_status >= 2 {
         return Ok(Judgment::Delivered);
     }
     if order.refund_status == 4 || order.confirm_status == 2 {
         return Ok(Judgment::Gone);
+    }
+    if shop.restored_at.is_some_and(|restored| row.created_at < restored) {
+        // What was lost may have ended it otherwise: freed its cards, and sent them to somebody else.
+        return Ok(Judgment::Ask("restored from a backup: its cards may have been sent to another order since"));
     }
     let method = row.method()?;
     let safe = proves_failure(method) || method == DeliveryMethod::VoucherSend && engine.config.resend_safe;
