@@ -1,5 +1,6 @@
 DROP FUNCTION missing_partitions(integer);
 DROP FUNCTION system_status(timestamptz);
+DROP FUNCTION system_master_keys();
 DROP FUNCTION system_fold_rollups(integer);
 DROP FUNCTION system_outbox_take(integer);
 DROP FUNCTION system_merchants();
@@ -24,6 +25,8 @@ DROP POLICY system ON applications;
 DROP POLICY system ON shop_sync;
 DROP POLICY system ON shops;
 DROP POLICY system ON merchants;
+DROP POLICY system ON data_keys;
+REVOKE ALL ON data_keys FROM kamiflow_system;
 REVOKE ALL ON orders, coverage, exceptions, stock_waits, order_hints, redemptions, deliveries, credentials, applications,
     shop_sync, shops, merchants FROM kamiflow_system;
 DROP TABLE jobs;

@@ -216,6 +216,15 @@ $$;
 GRANT UPDATE ON rollup_deltas TO kamiflow_system;
 CALL system_function('system_fold_rollups(integer)');
 
+-- Which master keys wrap data keys, how many each, and one of them to try it on.
+CREATE FUNCTION system_master_keys() RETURNS TABLE (master_key_id text, n bigint, merchant_id uuid, data_key_id uuid)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT DISTINCT ON (k.master_key_id) k.master_key_id, count(*) OVER (PARTITION BY k.master_key_id), k.merchant_id, k.id
+      FROM data_keys k ORDER BY k.master_key_id, k.created_at DESC
+$$;
+CALL system_sees('data_keys', 'SELECT');
+CALL system_function('system_master_keys()');
+
 -- Counts for `kamiflow status`.
 CREATE FUNCTION system_status(at timestamptz)
     RETURNS TABLE (name text, n bigint)

@@ -3,17 +3,19 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use kamiflow_kernel::SecretBytes;
 use kamiflow_queue::Queue;
 use kamiflow_runner::queue_config;
 use kamiflow_runtime::config::{self, Database, EnvSource as _, Keyring, ProcessEnv, Redis, Telemetry, Worker};
 use kamiflow_runtime::telemetry;
-use kamiflow_store::{KeyRing, Store, StoreConfig};
+use kamiflow_store::{KeyRing, Store, StoreConfig, startup};
 use serde_json::json;
 use tracing::warn;
 
 use crate::console::Console;
+use crate::exit::{Refused, WrongUsage};
+use crate::trouble::{self, told};
 
 /// How long a caller waits for a connection of the pool.
 const CONNECTION_WAIT: Duration = Duration::from_secs(10);
@@ -59,9 +61,26 @@ fn open(database: &Database, ring: KeyRing) -> Result<Store> {
 
 /// Connects to Redis. Whoever schedules must know the merchants' limit, so every process reads the same section.
 pub(crate) async fn queue(redis: &Redis, worker: &Worker) -> Result<Queue> {
-    Queue::connect(queue_config(redis.url.expose(), &redis.prefix, worker.merchant_concurrency))
-        .await
-        .context("cannot reach Redis (KAMIFLOW_REDIS_URL)")
+    let mut config = queue_config(redis.url.expose(), &redis.prefix, worker.merchant_concurrency);
+    config.ca_pem.clone_from(&redis.ca_pem);
+    let place = config.place();
+    Queue::connect(config).await.map_err(|error| {
+        let text = format!("cannot use Redis at {place}: {}; {}", told(&error), trouble::of_redis(&error));
+        anyhow::Error::new(error).context(text)
+    })
+}
+
+/// Refuses a database whose schema is not this program's, and a key ring that does not open what is stored there.
+///
+/// # Errors
+/// [`Refused`] or [`WrongUsage`] with cause and cure in one line, or that the database cannot be asked.
+pub(crate) async fn require_fit(store: &Store) -> Result<()> {
+    let Some(obstacle) = startup::list_obstacles(store).await?.into_iter().next() else { return Ok(()) };
+    let text = format!("{obstacle} ({}): {}", store.place(), obstacle.cure());
+    if obstacle.is_of_schema() {
+        return Err(Refused(text).into());
+    }
+    Err(WrongUsage(format!("{text} (KAMIFLOW_KEYRING_KEYS or KAMIFLOW_KEYRING_FILE)")).into())
 }
 
 /// Tells programs where a process listens, as the first line of its stdout.

@@ -10,6 +10,7 @@ mod console;
 mod exit;
 mod platform;
 mod sandbox_control;
+mod trouble;
 
 use std::process::ExitCode;
 
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
         .build()
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(commands::run(arguments.command, &console)));
-    let exit = ended.unwrap_or_else(|error| {
+    let exit = ended.map_err(trouble::explained).unwrap_or_else(|error| {
         console.failure(&error);
         Exit::of(&error)
     });

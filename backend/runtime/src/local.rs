@@ -37,6 +37,7 @@ use std::path::Path;
 
 pub use self::bootstrap::{BOOTSTRAP_SQL, bootstrap};
 pub use self::error::LocalError;
+pub(crate) use self::postgres::percent_encode;
 pub use self::postgres::{Durability, LocalPostgres, PostgresOptions};
 pub use self::redis::LocalRedis;
 pub use self::sweep::{sweep, wipe};

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_process::Collector;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::util::TryInitError;
@@ -53,6 +54,7 @@ pub fn init(settings: &Telemetry) -> Result<(), TelemetryError> {
 #[derive(Clone)]
 pub struct Metrics {
     handle: PrometheusHandle,
+    process: Collector,
 }
 
 impl Metrics {
@@ -74,12 +76,16 @@ impl Metrics {
                 upkeep.run_upkeep();
             }
         });
-        Ok(Self { handle })
+        let process = Collector::default();
+        process.describe();
+        Ok(Self { handle, process })
     }
 
-    /// Returns every metric in the Prometheus text format.
+    /// Returns every metric in the Prometheus text format, with what this process uses of the machine right now:
+    /// memory, processor time, threads and open files, under the names every Prometheus client uses.
     #[must_use]
     pub fn render(&self) -> String {
+        self.process.collect();
         self.handle.render()
     }
 }
@@ -93,6 +99,7 @@ mod tests {
         let metrics = Metrics::install().unwrap();
         metrics::histogram!("kamiflow_test_seconds").record(0.3);
         let text = metrics.render();
+        assert!(text.contains("\nprocess_resident_memory_bytes "), "{text}");
         assert!(text.contains("kamiflow_test_seconds_bucket{le=\"0.5\"} 1"), "{text}");
         assert!(text.contains("kamiflow_test_seconds_bucket{le=\"0.25\"} 0"), "{text}");
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actix_web::dev::Server;
-use actix_web::middleware::DefaultHeaders;
+use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::{App, HttpServer, web};
 use kamiflow_kernel::SecretText;
 use kamiflow_queue::Queue;
@@ -14,7 +14,7 @@ use kamiflow_runtime::telemetry::Metrics;
 use kamiflow_store::Store;
 use tokio_util::sync::CancellationToken;
 
-use crate::{health, metrics, problem};
+use crate::{health, metrics, problem, requests};
 
 /// Health and metrics are a handful of requests a minute; more threads would only be idle.
 const THREADS: usize = 2;
@@ -68,6 +68,7 @@ impl Application {
             App::new()
                 .app_data(state.clone())
                 .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
+                .wrap(from_fn(requests::record))
                 .configure(routes)
         })
         .workers(THREADS)

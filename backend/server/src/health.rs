@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, guard, web};
-use kamiflow_store::{Store, StoreError, system};
+use kamiflow_store::migrate::SchemaState;
+use kamiflow_store::startup::{self, Obstacle};
 use serde::Serialize;
 use tracing::warn;
 
@@ -49,10 +50,11 @@ async fn healthz() -> HttpResponse {
 async fn readyz(state: web::Data<State>) -> HttpResponse {
     let dependencies = &state.dependencies;
     let (database, redis) = tokio::join!(
-        check("database", ping(&dependencies.store)),
+        check("database", startup::list_obstacles(&dependencies.store)),
         check("redis", async { dependencies.queue.ping().await })
     );
-    let mut checks = vec![database, redis];
+    let mut checks = vec![database.0, redis.0];
+    checks.extend(database.1.iter().flat_map(|obstacles| fitness(obstacles)));
     checks.extend(dependencies.health.report().into_iter().map(|turn| Check {
         name: format!("loop:{}", turn.name),
         ok: turn.is_alive(),
@@ -63,25 +65,43 @@ async fn readyz(state: web::Data<State>) -> HttpResponse {
     answer.insert_header((header::CACHE_CONTROL, "no-store")).json(Readiness { ready, checks })
 }
 
-async fn check<E: std::error::Error + 'static>(name: &str, asked: impl Future<Output = Result<(), E>>) -> Check {
-    let (ok, detail) = match tokio::time::timeout(PATIENCE, asked).await {
-        Ok(Ok(())) => (true, "answers"),
+async fn check<T, E: std::error::Error + 'static>(
+    name: &str,
+    asked: impl Future<Output = Result<T, E>>,
+) -> (Check, Option<T>) {
+    let (answer, detail) = match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(Ok(answer)) => (Some(answer), "answers"),
         Ok(Err(error)) => {
             let cause: &dyn std::error::Error = &error;
             warn!(check = name, error = cause, "Not ready: {name} refuses");
-            (false, "refuses")
+            (None, "refuses")
         }
         Err(_late) => {
             warn!(check = name, "Not ready: {name} did not answer within {} s", PATIENCE.as_secs());
-            (false, "does not answer")
+            (None, "does not answer")
         }
     };
-    Check { name: name.to_owned(), ok, detail: detail.to_owned() }
+    (Check { name: name.to_owned(), ok: answer.is_some(), detail: detail.to_owned() }, answer)
 }
 
-/// Reads a row that exists in a migrated database only, through the pool that the work uses.
-async fn ping(store: &Store) -> Result<(), StoreError> {
-    let mut tx = store.system_tx().await?;
-    system::fetch_instance(&mut tx).await?;
-    tx.commit().await
+/// Returns whether the database is still one this process may work on.
+///
+/// A schema that became newer under a running process is no reason to stop: migrations first only add (ARCHITECTURE.md),
+/// and a process that went unready then would leave nobody to serve until the new version is up. Only a start is refused.
+fn fitness(obstacles: &[Obstacle]) -> [Check; 2] {
+    let mut schema = Check { name: "schema".to_owned(), ok: true, detail: "fits".to_owned() };
+    let mut key_ring = Check { name: "key_ring".to_owned(), ok: true, detail: "complete".to_owned() };
+    for obstacle in obstacles {
+        let (check, ok, detail) = match obstacle {
+            Obstacle::Schema(SchemaState::Newer(_)) => (&mut schema, true, "newer than this process"),
+            Obstacle::Schema(SchemaState::Current) => (&mut schema, true, "fits"),
+            Obstacle::Schema(SchemaState::Unmigrated) => (&mut schema, false, "missing"),
+            Obstacle::Schema(SchemaState::Older(_)) => (&mut schema, false, "older than this process"),
+            Obstacle::MasterKeyMissing { .. } => (&mut key_ring, false, "lacks a master key in use"),
+            Obstacle::MasterKeyWrong { .. } => (&mut key_ring, false, "has a wrong master key"),
+        };
+        warn!(check = check.name, "{obstacle}; {}", obstacle.cure());
+        (check.ok, check.detail) = (ok, detail.to_owned());
+    }
+    [schema, key_ring]
 }

@@ -9,7 +9,7 @@
 //! | route | answers |
 //! | --- | --- |
 //! | `GET /healthz` | 200 as long as the process can answer at all |
-//! | `GET /readyz` | 200, or 503 with what is wrong: Postgres, Redis, or a loop that stopped turning |
+//! | `GET /readyz` | 200, or 503 with what is wrong: Postgres, its schema, the key ring, Redis, or a loop that stopped |
 //! | `GET /metrics` | the Prometheus text format; a bearer token guards it where one is configured |
 //! | anything else | 404 as `application/problem+json` |
 //!
@@ -20,5 +20,6 @@ pub mod application;
 mod health;
 mod metrics;
 mod problem;
+mod requests;
 
 pub use application::{Application, BindError, Dependencies};

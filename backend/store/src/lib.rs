@@ -18,6 +18,7 @@
 //! transaction took place: that is [`StoreError::CommitUnknown`], never retried blindly; the writer reads its
 //! idempotency key again on a fresh connection.
 
+mod connection;
 mod error;
 mod keys;
 mod pool;
@@ -61,10 +62,11 @@ pub mod shop_sync;
 pub mod restored_shops;
 pub mod shops;
 pub mod sku_lookup;
+pub mod startup;
 pub mod stock_waits;
 pub mod system;
 
 pub use error::StoreError;
 pub use keys::{DataKey, KeyRing, KeyRingError, SealError};
-pub use pool::{Store, StoreConfig};
+pub use pool::{PoolUse, Store, StoreConfig};
 pub use tx::{SystemTx, TenantTx};

@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use deadpool::managed::{PoolError, TimeoutType};
 use diesel::ConnectionError;
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt as _;
 use kamiflow_kernel::{DataKeyId, MerchantId};
 
+use crate::connection::{SESSION, Target, told};
 use crate::error::StoreError;
 use crate::keys::{DataKey, KeyRing};
 use crate::tx::{SystemTx, TenantTx};
@@ -27,21 +28,35 @@ pub struct StoreConfig {
     pub wait: Duration,
 }
 
-/// Limits every session has (engine.md, Postgres).
-const SESSION: &str =
-    "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=15s -c TimeZone=UTC";
+/// How long a process goes on sealing with a merchant's active data key before it asks again which one that is: an
+/// exchange of the key ([`crate::reseal`]) has reached every process after it.
+pub(crate) const ACTIVE_KEY_KEPT: Duration = Duration::from_secs(10);
 
 /// The database. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     pool: Pool<AsyncPgConnection>,
     keys: Arc<Keys>,
+    place: Arc<str>,
+}
+
+/// How the connections of a process are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Most connections at once.
+    pub most: usize,
+    /// Connections that are open.
+    pub open: usize,
+    /// Those of the open ones that nobody uses.
+    pub idle: usize,
+    /// Callers that wait for one.
+    pub waiting: usize,
 }
 
 pub(crate) struct Keys {
     pub(crate) ring: KeyRing,
     opened: RwLock<HashMap<DataKeyId, Arc<DataKey>>>,
-    active: RwLock<HashMap<MerchantId, DataKeyId>>,
+    active: RwLock<HashMap<MerchantId, (DataKeyId, Instant)>>,
 }
 
 impl Store {
@@ -50,9 +65,14 @@ impl Store {
     /// # Errors
     /// When the pool's configuration is unusable.
     pub fn new(config: &StoreConfig, ring: KeyRing) -> Result<Self, StoreError> {
+        let target = Arc::new(Target::parse(&config.url, SESSION)?);
+        let place = target.place().into();
         let mut manager = ManagerConfig::default();
         manager.recycling_method = RecyclingMethod::Fast;
-        manager.custom_setup = Box::new(connect);
+        manager.custom_setup = Box::new(move |_url| {
+            let target = Arc::clone(&target);
+            async move { target.connect().await }.boxed()
+        });
         let pool =
             Pool::builder(AsyncDieselConnectionManager::<AsyncPgConnection>::new_with_config(&config.url, manager))
                 .max_size(config.pool_size)
@@ -62,7 +82,7 @@ impl Store {
                 .build()
                 .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let keys = Keys { ring, opened: RwLock::default(), active: RwLock::default() };
-        Ok(Self { pool, keys: Arc::new(keys) })
+        Ok(Self { pool, keys: Arc::new(keys), place })
     }
 
     /// Begins a transaction that sees one merchant's rows. Dropped without a commit, it is rolled back.
@@ -81,8 +101,40 @@ impl Store {
         SystemTx::begin(self.connection().await?).await
     }
 
+    /// Returns `user@host:port/database`, for people; there is no password in it.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Returns how the connections are used.
+    #[must_use]
+    pub fn pool_use(&self) -> PoolUse {
+        let status = self.pool.status();
+        PoolUse { most: status.max_size, open: status.size, idle: status.available, waiting: status.waiting }
+    }
+
+    /// Returns the master keys of this process.
+    pub(crate) fn key_ring(&self) -> &KeyRing {
+        &self.keys.ring
+    }
+
     async fn connection(&self) -> Result<Object<AsyncPgConnection>, StoreError> {
-        self.pool.get().await.map_err(|error| StoreError::Unavailable(error.to_string()))
+        self.pool.get().await.map_err(|error| self.unavailable(error))
+    }
+
+    fn unavailable(&self, error: PoolError<diesel_async::pooled_connection::PoolError>) -> StoreError {
+        let place = &self.place;
+        StoreError::Unavailable(match error {
+            PoolError::Backend(diesel_async::pooled_connection::PoolError::ConnectionError(
+                ConnectionError::BadConnection(cause),
+            )) => cause,
+            PoolError::Timeout(TimeoutType::Wait) => {
+                format!("{place}: all {} connections of this process are in use", self.pool.status().max_size)
+            }
+            PoolError::Timeout(_) => format!("{place}: no answer in time"),
+            other => format!("{place}: {}", told(&other)),
+        })
     }
 }
 
@@ -94,8 +146,8 @@ impl std::fmt::Debug for Store {
 
 impl Keys {
     pub(crate) fn active_of(&self, merchant: MerchantId) -> Option<Arc<DataKey>> {
-        let id = *self.active.read().ok()?.get(&merchant)?;
-        self.opened_by(id)
+        let (id, read_at) = *self.active.read().ok()?.get(&merchant)?;
+        if read_at.elapsed() > ACTIVE_KEY_KEPT { None } else { self.opened_by(id) }
     }
 
     pub(crate) fn opened_by(&self, id: DataKeyId) -> Option<Arc<DataKey>> {
@@ -108,25 +160,8 @@ impl Keys {
             opened.insert(key.id(), Arc::clone(&key));
         }
         if active && let Ok(mut active) = self.active.write() {
-            active.insert(merchant, key.id());
+            active.insert(merchant, (key.id(), Instant::now()));
         }
         key
     }
-}
-
-fn connect(url: &str) -> BoxFuture<'_, Result<AsyncPgConnection, ConnectionError>> {
-    async move {
-        let refuse = |error: tokio_postgres::Error| ConnectionError::BadConnection(error.to_string());
-        let mut config: tokio_postgres::Config = url.parse().map_err(refuse)?;
-        let given = config.get_options().unwrap_or_default().to_owned();
-        config
-            .options(format!("{SESSION} {given}"))
-            .application_name("kamiflow")
-            .connect_timeout(Duration::from_secs(5))
-            .tcp_user_timeout(Duration::from_secs(20))
-            .keepalives_idle(Duration::from_secs(10));
-        let (client, connection) = config.connect(tokio_postgres::NoTls).await.map_err(refuse)?;
-        AsyncPgConnection::try_from_client_and_connection(client, connection).await
-    }
-    .boxed()
 }

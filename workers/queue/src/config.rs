@@ -10,8 +10,10 @@ use crate::QueueError;
 /// Every process that shares a prefix must use the same number of partitions.
 #[derive(Clone, Debug)]
 pub struct QueueConfig {
-    /// `redis://[user:password@]host:port/db`, `redis+unix:///path` or `unix:///path`.
+    /// `redis://[user:password@]host:port/db`, `rediss://…` for TLS, `redis+unix:///path` or `unix:///path`.
     pub url: String,
+    /// The authorities that may have issued the certificate of a `rediss://` server, as PEM; else the public ones.
+    pub ca_pem: Option<String>,
     /// What every key and channel begins with, so that several installations or tests share a server.
     pub prefix: String,
     /// Into how many parts each pool is cut; entries of one group are always in the same part.
@@ -39,6 +41,7 @@ impl QueueConfig {
     pub fn new(url: impl Into<String>, prefix: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            ca_pem: None,
             prefix: prefix.into(),
             partitions: 64,
             lease_ttl: Duration::from_secs(30),
@@ -50,6 +53,12 @@ impl QueueConfig {
             longest_block: Duration::from_secs(5),
             limiter_settling: Duration::from_secs(60),
         }
+    }
+
+    /// Returns where the server is, for people, without any password; what the URL means where it cannot be read.
+    pub fn place(&self) -> String {
+        crate::connection::parse_url(&self.url, self.ca_pem.as_deref())
+            .map_or_else(|_unusable| "an unusable address".to_owned(), |info| crate::connection::place_of(&info))
     }
 
     pub(crate) fn group_limit_of(&self, pool: &str) -> u32 {

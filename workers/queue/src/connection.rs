@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use redis::aio::{MultiplexedConnection, PubSub};
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
-use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue, IntoConnectionInfo};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue, IntoConnectionInfo,
+    TlsCertificates,
+};
 use tokio::sync::Mutex;
 
 use crate::{QueueConfig, QueueError};
@@ -22,6 +25,7 @@ pub(crate) struct Connections {
     next_lane: AtomicUsize,
     next_generation: AtomicU64,
     connect_timeout: Duration,
+    place: String,
 }
 
 struct Lane {
@@ -31,7 +35,8 @@ struct Lane {
 
 impl Connections {
     pub(crate) fn new(config: &QueueConfig) -> Result<Self, QueueError> {
-        let address = parse_url(&config.url)?;
+        let address = parse_url(&config.url, config.ca_pem.as_deref())?;
+        let place = place_of(&address);
         let settings = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(config.connect_timeout))
             .set_response_timeout(Some(config.response_timeout));
@@ -51,7 +56,13 @@ impl Connections {
             next_lane: AtomicUsize::new(0),
             next_generation: AtomicU64::new(0),
             connect_timeout: config.connect_timeout,
+            place,
         })
+    }
+
+    /// Where the server is, without any password.
+    pub(crate) fn place(&self) -> &str {
+        &self.place
     }
 
     /// Sends one command over the next lane.
@@ -126,18 +137,49 @@ fn refusal_of_pool(error: deadpool_redis::PoolError) -> QueueError {
     }
 }
 
-/// Parses a URL and sets what it cannot say: keepalive, so that a peer that vanished is noticed.
-fn parse_url(url: &str) -> Result<ConnectionInfo, QueueError> {
-    let info = url
-        .into_connection_info()
-        // The client's own message would repeat the URL, and the URL may hold a password.
-        .map_err(|error| QueueError::InvalidConfig(format!("the Redis URL is not usable: {}", error.category())))?;
-    if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
-        return Err(QueueError::InvalidConfig("this build reaches Redis without TLS only".to_owned()));
+/// Parses a URL and sets what it cannot say: keepalive, so that a peer that vanished is noticed, and who may have issued
+/// the server's certificate.
+pub(crate) fn parse_url(url: &str, ca_pem: Option<&str>) -> Result<ConnectionInfo, QueueError> {
+    // The client's own message would repeat the URL, and the URL may hold a password.
+    let unusable = |error: &redis::RedisError| {
+        QueueError::InvalidConfig(format!("the Redis URL is not usable: {}", error.category()))
+    };
+    let mut info = url.into_connection_info().map_err(|error| unusable(&error))?;
+    match (info.addr(), ca_pem) {
+        (ConnectionAddr::TcpTls { insecure: true, .. }, _) => {
+            let reason = "`#insecure` would trust whoever answers: name the authority instead";
+            return Err(QueueError::InvalidConfig(reason.to_owned()));
+        }
+        (ConnectionAddr::TcpTls { .. }, Some(pem)) => info = with_authority(info, pem)?,
+        (ConnectionAddr::TcpTls { .. }, None) | (_, None) => {}
+        (_, Some(_)) => {
+            let reason = "an authority is named, but only rediss:// is reached by TLS";
+            return Err(QueueError::InvalidConfig(reason.to_owned()));
+        }
     }
     let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(15)).with_interval(Duration::from_secs(5));
     let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
     Ok(info.set_tcp_settings(tcp))
+}
+
+/// Lets the authorities of a PEM text, and no others, vouch for the server.
+fn with_authority(info: ConnectionInfo, pem: &str) -> Result<ConnectionInfo, QueueError> {
+    if !pem.contains("-----BEGIN CERTIFICATE-----") {
+        return Err(QueueError::InvalidConfig("the authorities' file holds no certificate in PEM form".to_owned()));
+    }
+    let certificates = TlsCertificates { client_tls: None, root_cert: Some(pem.as_bytes().to_vec()) };
+    let client = Client::build_with_tls(info, certificates)
+        .map_err(|error| QueueError::InvalidConfig(format!("the authorities' file cannot be read: {error}")))?;
+    Ok(client.get_connection_info().clone())
+}
+
+pub(crate) fn place_of(info: &ConnectionInfo) -> String {
+    match info.addr() {
+        ConnectionAddr::Tcp(host, port) => format!("{host}:{port}"),
+        ConnectionAddr::TcpTls { host, port, .. } => format!("{host}:{port} (TLS)"),
+        ConnectionAddr::Unix(path) => path.display().to_string(),
+        _ => "an address of another kind".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -147,18 +189,30 @@ mod tests {
     #[test]
     fn tcp_and_both_unix_forms_are_understood() {
         for url in ["unix:///run/redis.sock", "redis+unix:///run/redis.sock"] {
-            let info = parse_url(url).unwrap();
+            let info = parse_url(url, None).unwrap();
             assert_eq!(info.addr(), &ConnectionAddr::Unix("/run/redis.sock".into()));
         }
-        let info = parse_url("redis://:secret@127.0.0.1:6390/2").unwrap();
+        let info = parse_url("redis://:secret@127.0.0.1:6390/2", None).unwrap();
         assert_eq!(info.addr(), &ConnectionAddr::Tcp("127.0.0.1".to_owned(), 6390));
         assert!(info.tcp_settings().keepalive().is_some());
     }
 
     #[test]
+    fn a_place_has_no_password() {
+        let info = parse_url("rediss://u:hunter2@cache.example/3", None).unwrap();
+        assert_eq!(place_of(&info), "cache.example:6379 (TLS)");
+    }
+
+    #[test]
     fn a_bad_url_is_refused_without_repeating_its_password() {
-        for url in ["http://u:hunter2@localhost/", "redis://u:hunter2@", "rediss://u:hunter2@localhost/"] {
-            let refusal = parse_url(url).unwrap_err();
+        for (url, ca) in [
+            ("http://u:hunter2@localhost/", None),
+            ("redis://u:hunter2@", None),
+            ("rediss://u:hunter2@localhost/#insecure", None),
+            ("rediss://u:hunter2@localhost/", Some("no certificate")),
+            ("redis://u:hunter2@localhost/", Some("-----BEGIN CERTIFICATE-----")),
+        ] {
+            let refusal = parse_url(url, ca).unwrap_err();
             assert!(matches!(refusal, QueueError::InvalidConfig(_)), "{refusal}");
             assert!(!format!("{refusal:?}").contains("hunter2"), "{refusal:?}");
         }

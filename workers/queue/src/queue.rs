@@ -61,6 +61,25 @@ impl Queue {
         Ok(queue)
     }
 
+    /// Returns where the server is, for people; there is no password in it.
+    pub fn place(&self) -> &str {
+        self.shared.connections.place()
+    }
+
+    /// Returns the version the server says it is, such as `7.0.15`.
+    ///
+    /// # Errors
+    ///
+    /// See [`QueueError`].
+    pub async fn server_version(&self) -> Result<String, QueueError> {
+        let mut command = redis::cmd("INFO");
+        command.arg("server");
+        let text: String = self.shared.connections.query(&command).await?;
+        let version = text.lines().find_map(|line| line.strip_prefix("redis_version:"));
+        let version = version.ok_or_else(|| QueueError::Protocol("INFO server lacks redis_version".into()))?;
+        Ok(version.trim().to_owned())
+    }
+
     /// Returns whether the server answers.
     ///
     /// # Errors

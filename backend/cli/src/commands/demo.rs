@@ -77,7 +77,7 @@ pub(crate) struct Options {
     deadline: u64,
 
     /// Orders per second; 20 with --orders, else 2.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     rate: Option<u32>,
 
     /// Deletes what an earlier demo left and begins anew.
@@ -149,8 +149,8 @@ async fn sell(
     let stock = options.stock()?;
     console.step(format_args!("Filling the card pools up to {} cards each (usually 1 to 5 seconds)", stock.cards));
     merchant.stock_up(engine, stock.cards).await?;
-    merchant.import(engine, stock.imported).await?;
     merchant.go_live(engine).await?;
+    merchant.import(engine, stock.imported).await?;
     let workers = installation.work()?;
     console.note(installation.places());
     console.step("Selling; Ctrl-C stops everything");

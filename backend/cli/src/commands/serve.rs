@@ -39,8 +39,10 @@ pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
     if let Some(listen) = options.listen {
         server.listen = listen;
     }
+    let store = connect::store(&database, &keyring)?;
+    connect::require_fit(&store).await?;
     let dependencies = Dependencies {
-        store: connect::store(&database, &keyring)?,
+        store,
         queue: connect::queue(&redis, &worker).await?,
         health: Health::new(),
         metrics: Metrics::install()?,

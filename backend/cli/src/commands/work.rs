@@ -55,6 +55,7 @@ pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
     let health = Health::new();
     let metrics = Metrics::install()?;
     let store = connect::store(&config.database, &config.keyring)?;
+    connect::require_fit(&store).await?;
     let queue = connect::queue(&config.redis, &config.worker).await?;
     let platform = Platform {
         gateway: &config.gateway,

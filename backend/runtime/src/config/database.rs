@@ -5,6 +5,7 @@ use kamiflow_kernel::SecretText;
 use super::reader::Reader;
 use super::section::{Section, SectionReference};
 use super::variable::{Kind, Preset, Variable};
+use crate::local::percent_encode;
 
 const SCHEMES: &[&str] = &["postgres", "postgresql"];
 
@@ -12,9 +13,11 @@ static URL: Variable = Variable {
     name: "KAMIFLOW_DATABASE_URL",
     kind: Kind::Url(SCHEMES),
     preset: Preset::Required,
-    doc: "Postgres as the application role (`kamiflow_app`), which row-level security binds.",
+    doc: "Postgres as the application role (`kamiflow_app`), which row-level security binds. TLS is \
+          asked for as libpq does: `?sslmode=verify-full` checks the server's certificate and its \
+          name, `require` with a CA file its issuer only; without `sslmode` there is none.",
     secret: true,
-    used_by: &["serve", "work", "status", "order"],
+    used_by: &["serve", "work", "status", "order", "doctor"],
 };
 
 static OWNER_URL: Variable = Variable {
@@ -36,16 +39,26 @@ static POOL_SIZE: Variable = Variable {
     used_by: &["serve", "work"],
 };
 
+static CA_FILE: Variable = Variable {
+    name: "KAMIFLOW_DATABASE_CA_FILE",
+    kind: Kind::Path,
+    preset: Preset::Instead("the public authorities, which are compiled in,"),
+    doc: "A PEM file with the authorities that may have issued Postgres' certificate, for both URLs; \
+          the same as `sslrootcert=` in a URL. Implies `sslmode=verify-full` where a URL says nothing.",
+    secret: false,
+    used_by: &["every command that reads a URL of the database"],
+};
+
 pub(super) const REFERENCE: SectionReference = SectionReference {
     title: "Database",
     about: "Postgres holds the truth. The roles are created once by `migrations/bootstrap.sql`.",
-    variables: &[&URL, &OWNER_URL, &POOL_SIZE],
+    variables: &[&URL, &OWNER_URL, &CA_FILE, &POOL_SIZE],
 };
 
 /// Postgres as the application role.
 #[derive(Debug)]
 pub struct Database {
-    /// `postgres://…`, with the password.
+    /// `postgres://…`, with the password, and with the CA file as `sslrootcert`.
     pub url: SecretText,
     /// The most connections of this process.
     pub pool_size: u32,
@@ -53,7 +66,7 @@ pub struct Database {
 
 impl Section for Database {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let url = reader.secret_url(&URL);
+        let url = read_url(reader, &URL);
         let pool_size = reader.count(&POOL_SIZE);
         Some(Self { url: url?, pool_size: pool_size? })
     }
@@ -62,13 +75,38 @@ impl Section for Database {
 /// Postgres as the owner of the schema.
 #[derive(Debug)]
 pub struct DatabaseOwner {
-    /// `postgres://…`, with the password.
+    /// `postgres://…`, with the password, and with the CA file as `sslrootcert`.
     pub url: SecretText,
 }
 
 impl Section for DatabaseOwner {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let url = reader.secret_url(&OWNER_URL)?;
+        let url = read_url(reader, &OWNER_URL)?;
         Some(Self { url })
     }
+}
+
+/// Reads a URL and adds what the other variables say about the way there, so that every program that is given the URL
+/// (`pg_dump` too) goes the same way.
+fn read_url(reader: &mut Reader<'_>, variable: &'static Variable) -> Option<SecretText> {
+    let file = reader.readable_file(&CA_FILE);
+    let url = reader.secret_url(variable)?;
+    let Some(file) = file? else { return Some(url) };
+    let text = url.expose();
+    let (_, query) = text.split_once('?').unwrap_or((text, ""));
+    let says = |name: &str| query.split('&').any(|pair| pair.split_once('=').is_some_and(|(key, _)| key == name));
+    let mut added = Vec::new();
+    if !says("sslmode") {
+        added.push("sslmode=verify-full".to_owned());
+    }
+    if !says("sslrootcert") {
+        added.push(format!("sslrootcert={}", percent_encode(&file)));
+    }
+    let glue = match (text.contains('?'), query.is_empty()) {
+        (false, _) => "?",
+        (true, true) => "",
+        (true, false) => "&",
+    };
+    let glue = if added.is_empty() { "" } else { glue };
+    Some(SecretText::new(format!("{text}{glue}{}", added.join("&"))))
 }

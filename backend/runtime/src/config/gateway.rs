@@ -185,7 +185,7 @@ impl Section for Gateway {
         let limit_scale = reader.count(&LIMIT_SCALE);
         let window_max_orders = reader.count(&WINDOW_MAX_ORDERS);
         let pickup_logistics_id = reader.optional_number(&PICKUP_LOGISTICS_ID);
-        let card_key = read_card_key(reader);
+        let card_key = reader.file_text(&CARD_KEY_FILE);
         let endpoint = endpoint?;
         if endpoint == GatewayEndpoint::Production && limit_scale? != 1 {
             let cure = "leave it out, or set KAMIFLOW_GATEWAY_KIND to sandbox";
@@ -230,18 +230,6 @@ fn read_endpoint(reader: &mut Reader<'_>) -> Option<GatewayEndpoint> {
         }
     }
     Some(GatewayEndpoint::Production)
-}
-
-fn read_card_key(reader: &mut Reader<'_>) -> Option<Option<String>> {
-    let Some(path) = reader.raw(&CARD_KEY_FILE) else { return Some(None) };
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Some(Some(text)),
-        Err(error) => {
-            let what = format!("names `{path}`, which cannot be read ({error})");
-            reader.problem(&CARD_KEY_FILE, &what, "mount the file or correct the path");
-            None
-        }
-    }
 }
 
 fn read_lag(reader: &mut Reader<'_>, endpoint: Option<&GatewayEndpoint>) -> Option<Duration> {

@@ -169,6 +169,27 @@ impl<'a> Reader<'a> {
         self.optional(variable, |value| parse_number(value, &range))
     }
 
+    /// Returns the text of the file that a variable names; the outer `None` stands for a problem.
+    #[expect(clippy::option_option, reason = "absent and wrong are different, and the wrong one is already noted")]
+    pub(super) fn file_text(&mut self, variable: &Variable) -> Option<Option<String>> {
+        let Some(path) = self.raw(variable) else { return Some(None) };
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Some(Some(text)),
+            Err(error) => {
+                let what = format!("names `{path}`, which cannot be read ({error})");
+                self.problem(variable, &what, "mount the file or correct the path");
+                None
+            }
+        }
+    }
+
+    /// Returns the path of a file that can be read; the outer `None` stands for a problem.
+    #[expect(clippy::option_option, reason = "absent and wrong are different, and the wrong one is already noted")]
+    pub(super) fn readable_file(&mut self, variable: &Variable) -> Option<Option<String>> {
+        let text = self.file_text(variable)?;
+        Some(text.and_then(|_text| self.raw(variable)))
+    }
+
     pub(super) fn optional_secret(&mut self, variable: &Variable) -> Option<SecretText> {
         self.raw(variable).map(SecretText::new)
     }

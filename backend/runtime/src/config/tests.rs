@@ -228,3 +228,27 @@ fn the_reference_shows_every_variable_with_its_default() {
     assert!(page.contains("- Default: `180` in production, `2` for the sandbox"));
     assert!(page.contains("- Default: none, required"));
 }
+
+#[test]
+fn a_ca_file_goes_with_the_urls_and_makes_them_check_names() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    let encoded = path.replace('/', "%2F");
+    let read = |url: &str| {
+        let source = complete().with("KAMIFLOW_DATABASE_URL", url).with("KAMIFLOW_DATABASE_CA_FILE", path);
+        load::<Database>(&source).unwrap().url.expose().to_owned()
+    };
+    assert_eq!(read("postgres://a@b/k"), format!("postgres://a@b/k?sslmode=verify-full&sslrootcert={encoded}"));
+    assert_eq!(
+        read("postgres://a@b/k?sslmode=require"),
+        format!("postgres://a@b/k?sslmode=require&sslrootcert={encoded}")
+    );
+    let complete_url = "postgres://a@b/k?sslrootcert=system&sslmode=verify-full";
+    assert_eq!(read(complete_url), complete_url);
+
+    let source = complete().with("KAMIFLOW_DATABASE_CA_FILE", "/nowhere/ca.pem");
+    let found = problems::<Database>(&source);
+    assert!(found[0].starts_with("KAMIFLOW_DATABASE_CA_FILE names `/nowhere/ca.pem`"), "{found:?}");
+    let found = problems::<Redis>(&complete().with("KAMIFLOW_REDIS_CA_FILE", path));
+    assert!(found[0].contains("begin KAMIFLOW_REDIS_URL with rediss://"), "{found:?}");
+}

@@ -310,8 +310,8 @@ impl Cluster {
     }
 }
 
-/// Encodes a path as the host of a URL, which is how client libraries take socket folders.
-fn percent_encode(path: &str) -> String {
+/// Encodes a path as a part of a URL: as its host, which is how client libraries take socket folders, or a parameter.
+pub(crate) fn percent_encode(path: &str) -> String {
     path.bytes().fold(String::new(), |mut encoded, byte| {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             encoded.push(char::from(byte));

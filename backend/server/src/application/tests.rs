@@ -137,6 +137,52 @@ async fn metrics_ask_for_the_token_where_one_is_configured() {
 }
 
 #[tokio::test]
+async fn metrics_tell_what_a_process_knows_without_any_worker() {
+    let application = TestApplication::start(None).await;
+    assert_eq!(application.get("/nowhere/at/all").await.status(), 404);
+    assert_eq!(application.get("/readyz").await.status(), 200);
+    let text = application.get("/metrics").await.text().await.unwrap();
+    for line in [
+        "kamiflow_http_requests_total{route=\"none\",method=\"GET\",status=\"404\"} ",
+        "kamiflow_http_requests_total{route=\"/readyz\",method=\"GET\",status=\"200\"} ",
+        "kamiflow_http_request_seconds_bucket{route=\"/readyz\",le=\"10\"} ",
+        "kamiflow_database_connections_max 2",
+        "kamiflow_database_connections{state=\"idle\"} ",
+        "kamiflow_queue_backlog{pool=\"deliver\"} 0",
+        "kamiflow_redis_up 1",
+        "process_resident_memory_bytes ",
+        "process_cpu_seconds_total ",
+        "process_open_fds ",
+    ] {
+        assert!(text.lines().any(|found| found.starts_with(line)), "{line} is missing in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_process_is_not_ready_on_a_schema_or_with_keys_that_do_not_fit() {
+    let application = TestApplication::start(None).await;
+    let servers = application.servers.as_ref().unwrap();
+    let (client, connection) =
+        tokio_postgres::connect(&servers.postgres.superuser_url("kamiflow"), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99')").await.unwrap();
+    let (status, body) = application.readiness().await;
+    assert_eq!(status, 200, "a newer schema does not stop what runs: {body}");
+    client.batch_execute("DELETE FROM __diesel_schema_migrations WHERE version = '99'").await.unwrap();
+
+    let key = "INSERT INTO data_keys (id, merchant_id, master_key_id, wrapped)
+               VALUES (gen_random_uuid(), '00000000-0000-0000-0000-000000000000', 'k0', '\\x00')";
+    client.batch_execute(key).await.unwrap();
+    let (status, body) = application.readiness().await;
+    assert_eq!((status, failed(&body)), (503, vec!["key_ring"]), "{body}");
+    assert!(!body.to_string().contains("k0"), "names of keys stay inside: {body}");
+
+    client.batch_execute("DELETE FROM __diesel_schema_migrations WHERE version LIKE '%7'").await.unwrap();
+    let (status, body) = application.readiness().await;
+    assert_eq!((status, failed(&body)), (503, vec!["schema"]), "{body}");
+}
+
+#[tokio::test]
 async fn the_server_ends_when_the_token_is_cancelled_and_frees_its_address() {
     let application = TestApplication::start(None).await;
     let taken = application.base.trim_start_matches("http://").parse().unwrap();
