@@ -40,6 +40,9 @@ pub(crate) enum Command {
     /// Brings the database to this version's schema.
     #[command(after_help = commands::migrate::EXAMPLES)]
     Migrate(commands::migrate::Options),
+    /// Exchanges the keys that seal secrets, while everything runs.
+    #[command(after_help = commands::rotate_keys::EXAMPLES)]
+    RotateKeys(commands::rotate_keys::Options),
     /// Runs a Pinduoduo on this machine, with faults, clock control and a ledger.
     #[command(after_help = commands::sandbox::EXAMPLES)]
     Sandbox(commands::sandbox::Options),

@@ -39,6 +39,7 @@ pub mod retry_order;
 pub mod save_rules;
 pub mod shop_access;
 pub mod show_order;
+pub mod rotate_keys;
 pub mod sync;
 pub mod sync_products;
 pub mod tokens;

@@ -8,6 +8,12 @@
 //! A ciphertext moved to another row, column or merchant does not open. Rotation of a master key wraps data keys
 //! anew and touches no sealed column. The cipher is XChaCha20-Poly1305: its 24-byte nonce may be drawn at random
 //! for every column of a large stock without counting.
+//!
+//! # The hash key outlives its data key
+//! Duplicate card numbers are found by a keyed hash, and a unique index over it is what makes sure of it. The key of
+//! the hash is derived from the merchant's *first* data key and from then on handed down, wrapped together with every
+//! later one. So exchanging a data key changes no hash: at every moment of a re-seal, and in every process whichever
+//! data key it still holds, equal numbers have equal hashes, and the index goes on refusing the second.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -90,9 +96,17 @@ impl KeyRing {
 
     /// Makes a new data key for a merchant; returns it with its wrapped form.
     pub(crate) fn generate(&self, merchant: MerchantId) -> Result<(DataKey, Vec<u8>), SealError> {
-        let mut bytes = Zeroizing::new([0u8; KEY_LENGTH]);
-        rand::fill(&mut *bytes);
-        let key = DataKey { id: DataKeyId::generate(), merchant, bytes };
+        let bytes = random_key();
+        let hash_key = derive_hash_key(&bytes)?;
+        let key = DataKey { id: DataKeyId::generate(), merchant, bytes, hash_key };
+        let wrapped = self.wrap(&key)?;
+        Ok((key, wrapped))
+    }
+
+    /// Makes the data key that takes the place of another: it seals with bytes of its own and hashes as the other does.
+    pub(crate) fn succeed(&self, old: &DataKey) -> Result<(DataKey, Vec<u8>), SealError> {
+        let (id, merchant) = (DataKeyId::generate(), old.merchant);
+        let key = DataKey { id, merchant, bytes: random_key(), hash_key: old.hash_key.clone() };
         let wrapped = self.wrap(&key)?;
         Ok((key, wrapped))
     }
@@ -100,7 +114,11 @@ impl KeyRing {
     /// Wraps a data key with the active master key.
     pub(crate) fn wrap(&self, key: &DataKey) -> Result<Vec<u8>, SealError> {
         let master = self.master(&self.active)?;
-        encrypt(master, &wrap_context(&self.active, key.id, key.merchant), key.bytes.as_slice())
+        let mut plain = Zeroizing::new([0u8; 2 * KEY_LENGTH]);
+        let (bytes, hash_key) = plain.split_at_mut(KEY_LENGTH);
+        bytes.copy_from_slice(key.bytes.as_slice());
+        hash_key.copy_from_slice(key.hash_key.as_slice());
+        encrypt(master, &wrap_context(&self.active, key.id, key.merchant), plain.as_slice())
     }
 
     /// Opens a wrapped data key.
@@ -113,8 +131,9 @@ impl KeyRing {
     ) -> Result<DataKey, SealError> {
         let master = self.master(master_key_id)?;
         let plain = decrypt(master, &wrap_context(master_key_id, id, merchant), wrapped)?;
-        let bytes: [u8; KEY_LENGTH] = plain.as_slice().try_into().map_err(|_length| SealError::DoesNotOpen)?;
-        Ok(DataKey { id, merchant, bytes: Zeroizing::new(bytes) })
+        let (bytes, hash_key) = plain.split_at_checked(KEY_LENGTH).ok_or(SealError::DoesNotOpen)?;
+        let key = |part: &[u8]| part.try_into().map(Zeroizing::new).map_err(|_length| SealError::DoesNotOpen);
+        Ok(DataKey { id, merchant, bytes: key(bytes)?, hash_key: key(hash_key)? })
     }
 
     fn master(&self, id: &str) -> Result<&[u8; KEY_LENGTH], SealError> {
@@ -133,6 +152,8 @@ pub struct DataKey {
     id: DataKeyId,
     merchant: MerchantId,
     bytes: Zeroizing<[u8; KEY_LENGTH]>,
+    /// Handed down from key to key, so that hashes stay what they are.
+    hash_key: Zeroizing<[u8; KEY_LENGTH]>,
 }
 
 impl DataKey {
@@ -164,11 +185,7 @@ impl DataKey {
     /// # Errors
     /// Never for keys of this length; the type of the library asks for it.
     pub fn card_hash(&self, number: &str) -> Result<[u8; 32], SealError> {
-        let mut derived = Zeroizing::new([0u8; KEY_LENGTH]);
-        Hkdf::<Sha256>::new(None, self.bytes.as_slice())
-            .expand_multi_info(&[b"card-hash", &CARD_HASH_VERSION.to_be_bytes()], derived.as_mut_slice())
-            .map_err(|_length| SealError::DoesNotOpen)?;
-        let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(derived.as_slice())
+        let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(self.hash_key.as_slice())
             .map_err(|_length| SealError::DoesNotOpen)?;
         mac.update(number.as_bytes());
         Ok(mac.finalize().into_bytes().into())
@@ -179,6 +196,20 @@ impl fmt::Debug for DataKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DataKey").field("id", &self.id).finish_non_exhaustive()
     }
+}
+
+fn random_key() -> Zeroizing<[u8; KEY_LENGTH]> {
+    let mut bytes = Zeroizing::new([0u8; KEY_LENGTH]);
+    rand::fill(&mut *bytes);
+    bytes
+}
+
+fn derive_hash_key(bytes: &[u8; KEY_LENGTH]) -> Result<Zeroizing<[u8; KEY_LENGTH]>, SealError> {
+    let mut derived = Zeroizing::new([0u8; KEY_LENGTH]);
+    Hkdf::<Sha256>::new(None, bytes.as_slice())
+        .expand_multi_info(&[b"card-hash", &CARD_HASH_VERSION.to_be_bytes()], derived.as_mut_slice())
+        .map_err(|_length| SealError::DoesNotOpen)?;
+    Ok(derived)
 }
 
 fn wrap_context(master_key_id: &str, id: DataKeyId, merchant: MerchantId) -> Vec<u8> {
@@ -271,5 +302,18 @@ mod tests {
         assert_eq!(a.card_hash("C1").unwrap(), a.card_hash("C1").unwrap());
         assert_ne!(a.card_hash("C1").unwrap(), a.card_hash("C2").unwrap());
         assert_ne!(a.card_hash("C1").unwrap(), b.card_hash("C1").unwrap());
+    }
+
+    #[test]
+    fn a_successor_seals_anew_and_hashes_as_before() {
+        let (m1, both, m2) = (ring(&["m1"], "m1"), ring(&["m1", "m2"], "m2"), ring(&["m2"], "m2"));
+        let merchant = MerchantId::generate();
+        let (first, _) = m1.generate(merchant).unwrap();
+        let (second, wrapped) = both.succeed(&first).unwrap();
+        let second = m2.unwrap(second.id(), merchant, "m2", &wrapped).unwrap();
+        let (third, _) = m2.succeed(&second).unwrap();
+        assert_eq!(first.card_hash("C1").unwrap(), third.card_hash("C1").unwrap());
+        let sealed = first.seal("cards.secret", Uuid::nil(), b"x").unwrap();
+        assert!(second.open("cards.secret", Uuid::nil(), &sealed).is_err());
     }
 }

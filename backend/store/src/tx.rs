@@ -10,7 +10,7 @@ use kamiflow_kernel::{DataKeyId, MerchantId};
 use uuid::Uuid;
 
 use crate::error::StoreError;
-use crate::keys::DataKey;
+use crate::keys::{DataKey, KeyRing};
 use crate::pool::Keys;
 use crate::sql::sql;
 
@@ -61,6 +61,9 @@ pub struct TenantTx {
     open: Open,
     keys: Arc<Keys>,
     merchant: MerchantId,
+    /// The key that this transaction seals with, from its first use on: what a row is sealed with and the key that the
+    /// row names must be one, also while the merchant's key is exchanged.
+    sealing: Option<Arc<DataKey>>,
 }
 
 impl TenantTx {
@@ -72,7 +75,7 @@ impl TenantTx {
         // A uuid has no quotes to escape; one round trip instead of two.
         let id = merchant.as_uuid();
         let begin = format!("BEGIN; SET LOCAL app.merchant_id = '{id}'");
-        Ok(Self { open: Open::begin(conn, &begin).await?, keys, merchant })
+        Ok(Self { open: Open::begin(conn, &begin).await?, keys, merchant, sealing: None })
     }
 
     /// Returns the merchant this transaction is bound to.
@@ -102,6 +105,8 @@ impl TenantTx {
     /// # Errors
     /// When the connection is lost.
     pub async fn roll_back_to_savepoint(&mut self) -> Result<(), StoreError> {
+        // A key that was made since is gone.
+        self.sealing = None;
         Ok(self.conn()?.batch_execute("ROLLBACK TO SAVEPOINT step").await?)
     }
 
@@ -114,6 +119,19 @@ impl TenantTx {
     /// # Errors
     /// When the key cannot be read, or its master key is not in the ring.
     pub async fn data_key(&mut self) -> Result<Arc<DataKey>, StoreError> {
+        if let Some(key) = &self.sealing {
+            return Ok(Arc::clone(key));
+        }
+        let key = self.active_data_key().await?;
+        self.sealing = Some(Arc::clone(&key));
+        Ok(key)
+    }
+
+    pub(crate) fn ring(&self) -> &KeyRing {
+        &self.keys.ring
+    }
+
+    async fn active_data_key(&mut self) -> Result<Arc<DataKey>, StoreError> {
         let merchant = self.merchant;
         if let Some(key) = self.keys.active_of(merchant) {
             return Ok(key);
@@ -128,7 +146,7 @@ impl TenantTx {
         }
         let (key, wrapped) = self.keys.ring.generate(merchant)?;
         let master = self.keys.ring.active_id().to_owned();
-        sql("INSERT INTO data_keys (id, merchant_id, master_key_id, wrapped) VALUES ($1, $2, $3, $4)")
+        sql("INSERT INTO data_keys (id, merchant_id, master_key_id, made_under, wrapped) VALUES ($1, $2, $3, $3, $4)")
             .bind::<SqlUuid, _>(key.id().as_uuid())
             .bind::<SqlUuid, _>(merchant.as_uuid())
             .bind::<Text, _>(master)

@@ -22,4 +22,5 @@ mod schema_rules;
 mod shops;
 mod stock_rules;
 mod sync;
+mod rotate_keys;
 mod tokens;
