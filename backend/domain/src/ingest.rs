@@ -295,21 +295,32 @@ async fn write(tx: &mut TenantTx, shop: &Shop, items: &[Item], read: Read) -> Re
 }
 
 fn platform_change(item: &Item) -> serde_json::Value {
-    let mut detail = serde_json::Map::new();
-    let Some(before) = &item.before else { return detail.into() };
-    let fields = [
-        ("order_status", before.order_status, item.row.order_status),
-        ("refund_status", before.refund_status, item.row.refund_status),
-        ("confirm_status", before.confirm_status, item.row.confirm_status),
-        ("risk_control_status", before.risk_control_status, item.row.risk_control_status),
-        ("after_sales_status", before.after_sales_status, item.row.after_sales_status),
-    ];
-    for (name, from, to) in fields {
-        if from != to {
-            detail.insert(name.to_owned(), json!([from, to]));
-        }
+    let Some(before) = &item.before else { return json!({}) };
+    let changes = status_changes(before, &item.row).map(|(name, from, to)| (name.to_owned(), json!([from, to])));
+    changes.collect::<serde_json::Map<_, _>>().into()
+}
+
+/// Returns the platform's numbers that two rows of an order differ in, by name, with both values.
+pub(crate) fn status_changes(from: &OrderRow, to: &OrderRow) -> impl Iterator<Item = (&'static str, i16, i16)> {
+    [
+        ("order_status", from.order_status, to.order_status),
+        ("refund_status", from.refund_status, to.refund_status),
+        ("confirm_status", from.confirm_status, to.confirm_status),
+        ("risk_control_status", from.risk_control_status, to.risk_control_status),
+        ("after_sales_status", from.after_sales_status, to.after_sales_status),
+    ]
+    .into_iter()
+    .filter(|(_, from, to)| from != to)
+}
+
+/// Returns the row that storing a read of an order would leave, or `None` if the read tells nothing new.
+pub(crate) fn preview(stored: Option<&OrderRow>, order: &PlatformOrder, read: Read) -> Option<OrderRow> {
+    let row = merge::new_row(order, read);
+    let Some(stored) = stored else { return Some(row) };
+    match merge::merge(stored, &row) {
+        Merge::Unchanged => None,
+        Merge::Take(row) | Merge::Restrict(row) => Some(row),
     }
-    detail.into()
 }
 
 fn event(item: &Item, kind: &'static str, detail: serde_json::Value) -> NewEvent {

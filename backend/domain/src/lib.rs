@@ -29,6 +29,7 @@ pub mod platform_pool;
 pub mod process_order;
 pub mod push_hint;
 pub mod redeem;
+pub mod reconcile;
 pub mod redemption_dry_run;
 pub mod redemption_rules;
 pub mod refresh_token;

@@ -21,18 +21,25 @@
 //! to its start, so that the ordinary windows close it.
 
 mod interval;
+mod missed;
+mod pages;
 pub mod plan;
 mod read;
 mod settle;
 pub mod window;
 
 use kamiflow_kernel::{MerchantId, ShopId};
+pub(crate) use missed::Missed;
+pub use missed::{DifferingOrder, MissedOrder, MissedRefund, StatusChange};
+pub(crate) use pages::{Pages, PartRead, Purpose, may_list_refunds};
+pub(crate) use trouble::{Stop, Trouble};
+
 use kamiflow_store::shop_sync::{self, ShopSyncRow};
 
 use crate::engine::{Engine, EngineError, TickOutcome};
 use crate::market_trouble;
 use crate::shop_access::{self, Shop};
-use read::{Reader, Round, Stop};
+use read::Round;
 
 /// A shop, and where its reading stands.
 struct Work {
@@ -58,7 +65,7 @@ pub async fn tick(engine: &Engine, merchant: MerchantId, shop: ShopId) -> Result
     }
     let work = Work { shop: opened, sync };
     let mut round = Round::begin(&work.sync, started);
-    let end = match (Reader { engine, work: &work, round: &mut round }).all().await {
+    let end = match read::read(engine, &work, &mut round).await {
         Ok(()) => Ok(()),
         Err(Stop::Trouble(trouble)) => Err(trouble),
         Err(Stop::Store(error)) => return Err(error.into()),

@@ -37,6 +37,7 @@ pub mod cards;
 pub mod charge_requests;
 pub mod coverage;
 pub mod credentials;
+pub mod coverage_repair;
 pub mod deliveries;
 pub mod delivery_lines;
 pub mod exceptions;

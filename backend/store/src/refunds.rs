@@ -35,6 +35,9 @@ pub struct NewRefund<'a> {
 /// An after-sale that was new or told something new.
 #[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
 pub struct ChangedRefund {
+    /// The platform's number of it.
+    #[diesel(sql_type = BigInt)]
+    pub after_sales_id: i64,
     /// Its order.
     #[diesel(sql_type = Text)]
     pub order_sn: String,
@@ -76,7 +79,7 @@ pub async fn upsert(
              WHERE excluded.updated_at >= r.updated_at
                AND (excluded.updated_at, excluded.after_sales_status, excluded.after_sales_type, excluded.refund_fen)
                    IS DISTINCT FROM (r.updated_at, r.after_sales_status, r.after_sales_type, r.refund_fen)
-            RETURNING order_sn, xmax = 0 AS fresh")
+            RETURNING after_sales_id, order_sn, xmax = 0 AS fresh")
     .bind::<SqlUuid, _>(tx.merchant().as_uuid())
     .bind::<SqlUuid, _>(shop.as_uuid())
     .bind::<Timestamptz, _>(seen_at)
@@ -88,6 +91,34 @@ pub async fn upsert(
     .bind::<Array<BigInt>, _>(rows().map(|refund| refund.amount.0).collect::<Vec<_>>())
     .bind::<Array<Nullable<Timestamptz>>, _>(rows().map(|refund| refund.created_at).collect::<Vec<_>>())
     .bind::<Array<Timestamptz>, _>(rows().map(|refund| refund.updated_at).collect::<Vec<_>>())
+    .load(tx.conn()?)
+    .await?)
+}
+
+/// Lists the after-sales that [`upsert`] would store as new or changed, without storing them.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_news(
+    tx: &mut TenantTx,
+    shop: ShopId,
+    refunds: &[NewRefund<'_>],
+) -> Result<Vec<ChangedRefund>, StoreError> {
+    Ok(sql("SELECT n.after_sales_id, n.order_sn, r.id IS NULL AS fresh
+              FROM unnest($3::bigint[], $4::text[], $5::smallint[], $6::smallint[], $7::bigint[], $8::timestamptz[])
+                   AS n (after_sales_id, order_sn, after_sales_status, after_sales_type, refund_fen, updated_at)
+              LEFT JOIN refunds r ON r.merchant_id = $1 AND r.shop_id = $2 AND r.after_sales_id = n.after_sales_id
+             WHERE r.id IS NULL OR n.updated_at >= r.updated_at
+               AND (n.updated_at, n.after_sales_status, n.after_sales_type, n.refund_fen)
+                   IS DISTINCT FROM (r.updated_at, r.after_sales_status, r.after_sales_type, r.refund_fen)")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(shop.as_uuid())
+    .bind::<Array<BigInt>, _>(refunds.iter().map(|refund| refund.after_sales_id).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(refunds.iter().map(|refund| refund.order_sn.as_str()).collect::<Vec<_>>())
+    .bind::<Array<SmallInt>, _>(refunds.iter().map(|refund| refund.status).collect::<Vec<_>>())
+    .bind::<Array<SmallInt>, _>(refunds.iter().map(|refund| refund.kind).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(refunds.iter().map(|refund| refund.amount.0).collect::<Vec<_>>())
+    .bind::<Array<Timestamptz>, _>(refunds.iter().map(|refund| refund.updated_at).collect::<Vec<_>>())
     .load(tx.conn()?)
     .await?)
 }

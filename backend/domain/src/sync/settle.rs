@@ -14,7 +14,8 @@ use tracing::{debug, warn};
 use super::Work;
 use super::interval::{jittered, next_interval};
 use super::plan;
-use super::read::{Round, Trouble};
+use super::read::Round;
+use super::trouble::Trouble;
 use crate::backoff::{self, RetryClass};
 use crate::engine::{Engine, EngineError, TickOutcome, Wake};
 use crate::market_trouble;
@@ -169,13 +170,4 @@ async fn open_gap(tx: &mut TenantTx, work: &Work, kind: CoverageKind, gap: Gap) 
 
 fn later(now: DateTime<Utc>, pause: Duration) -> DateTime<Utc> {
     now + TimeDelta::from_std(pause).unwrap_or(TimeDelta::days(1))
-}
-
-impl std::fmt::Display for Trouble {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Market(error) => write!(f, "{error}"),
-            Self::Unsettled(kind) => write!(f, "a window of {} changed every time it was read", kind.as_str()),
-        }
-    }
 }
