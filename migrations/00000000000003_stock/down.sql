@@ -5,6 +5,7 @@ DROP TABLE card_uses;
 DROP FUNCTION card_uses_guard();
 DROP TABLE card_use_transitions;
 DROP TABLE cards;
+DROP FUNCTION cards_parents();
 DROP TABLE card_batches;
 DROP TABLE sku_mappings;
 DROP TABLE skus;

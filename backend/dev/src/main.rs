@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo dev …`.
 
+mod bench;
 mod env_docs;
 mod repository;
 mod tidy;
@@ -25,6 +26,16 @@ struct Arguments {
 enum Command {
     /// Checks what the compiler does not: layers, names, file sizes, headers, documents.
     Tidy,
+    /// Builds everything for release and measures; `cargo dev bench --help` lists the benches.
+    #[command(
+        disable_help_flag = true,
+        after_help = "Examples:\n  cargo dev bench import --json\n  cargo dev bench deliver --latency-ms 0"
+    )]
+    Bench {
+        /// The bench and its options.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "BENCH")]
+        arguments: Vec<OsString>,
+    },
     /// Writes docs/reference/env.md from the declarations of the variables.
     EnvDocs {
         /// Writes nothing; fails if the file is out of date.
@@ -45,6 +56,7 @@ fn main() -> Result<ExitCode> {
     let repository = Repository::find()?;
     match arguments.command {
         Command::Tidy => tidy::run(&repository),
+        Command::Bench { arguments } => bench::run(&repository, &arguments),
         Command::EnvDocs { check } => env_docs::run(&repository, check),
         Command::WithServers { command } => with_servers::run(&repository, &command),
     }

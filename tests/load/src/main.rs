@@ -1,0 +1,101 @@
+//! The benches as programs: each measures one promise on real servers, prints figures, and ends by itself.
+//!
+//! ```text
+//! this process           arranges, is the load, measures
+//!   ├ Postgres, Redis    private, below --dir; Postgres durable: fsync on, synchronous_commit on
+//!   ├ kamiflow sandbox   the platform, a process of its own
+//!   └ kamiflow work      the product, a process of its own
+//! ```
+//! What is said on the way goes to stderr; the last line of stdout is the result, with `--json` as one object. Each
+//! figure is the median of `--runs` runs on a database of its own. Ratios are measured within one run, so that what
+//! else the machine does weighs on both sides. docs/performance.md explains each bench and shows its figures.
+#![allow(
+    clippy::as_conversions,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program that prints figures; its counts are far below 2^52"
+)]
+
+mod import;
+mod measure;
+mod merchant;
+mod progress;
+mod servers;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+
+use crate::progress::note;
+use crate::servers::Servers;
+
+/// Measures what the product promises.
+#[derive(Parser)]
+#[command(name = "cargo dev bench", bin_name = "cargo dev bench")]
+struct Arguments {
+    #[command(subcommand)]
+    bench: Bench,
+
+    /// Prints the result as one JSON object.
+    #[arg(long, global = true)]
+    json: bool,
+
+    /// Repetitions of which the median counts.
+    #[arg(long, global = true, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
+    runs: u32,
+
+    /// Where the private servers live.
+    #[arg(long, global = true, value_name = "FOLDER", default_value = ".kamiflow/bench")]
+    dir: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Imports a file of cards: sealing, duplicates, ledger.
+    Import(import::Options),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    kamiflow_pinduoduo::install_crypto_provider();
+    let ended = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(run(&arguments)));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<()> {
+    let servers = Servers::start(&arguments.dir).await?;
+    let measured = match &arguments.bench {
+        Bench::Import(options) => {
+            import::run(&servers, options, arguments.runs).await.and_then(|it| shown(&it, arguments))
+        }
+    };
+    servers.stop().await?;
+    measured
+}
+
+/// Prints a result: as an object, or as a line per figure.
+fn shown(result: &impl Serialize, arguments: &Arguments) -> Result<()> {
+    let value = serde_json::to_value(result)?;
+    if arguments.json {
+        println!("{value}");
+    } else if let Some(figures) = value.as_object() {
+        for (name, figure) in figures {
+            println!("{name:<20} {figure}");
+        }
+    }
+    note("Done");
+    Ok(())
+}
