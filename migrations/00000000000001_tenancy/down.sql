@@ -5,6 +5,8 @@ DROP TABLE instance;
 DROP PROCEDURE system_function(regprocedure);
 DROP PROCEDURE system_sees(regclass, text);
 DROP PROCEDURE tenant_table(regclass, text);
+DROP PROCEDURE plan_for_large_merchants(regclass);
+DROP PROCEDURE backup_reads(regclass);
 DROP FUNCTION current_merchant();
 REVOKE CREATE ON SCHEMA public FROM kamiflow_system;
 REVOKE USAGE ON SCHEMA public FROM kamiflow_app, kamiflow_system, kamiflow_backup;

@@ -124,6 +124,7 @@ ALTER TABLE orders_default FORCE ROW LEVEL SECURITY;
 
 CREATE FUNCTION orders_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+CALL backup_reads('orders_default');
     IF OLD.state <> NEW.state AND NOT EXISTS (
         SELECT FROM public.order_transitions t
         WHERE t.from_state = OLD.state AND t.to_state = NEW.state AND t.cause = NEW.state_cause) THEN
@@ -172,6 +173,7 @@ ALTER TABLE order_events_default FORCE ROW LEVEL SECURITY;
 
 -- After-sales as the refund windows show them.
 CREATE TABLE refunds (
+CALL backup_reads('order_events_default');
     id uuid PRIMARY KEY,
     merchant_id uuid NOT NULL,
     shop_id uuid NOT NULL,
@@ -207,5 +209,7 @@ BEGIN
         END IF;
     END LOOP;
 END
+            CALL backup_reads(part::regclass);
+            CALL plan_for_large_merchants(part::regclass);
 $$;
 REVOKE ALL ON PROCEDURE ensure_month_partitions(text, date, integer) FROM PUBLIC;

@@ -15,6 +15,7 @@ CALL tenant_table('outbox', 'SELECT, INSERT');
 CALL system_sees('outbox', 'SELECT, DELETE');
 ALTER TABLE outbox_default ENABLE ROW LEVEL SECURITY;
 ALTER TABLE outbox_default FORCE ROW LEVEL SECURITY;
+CALL backup_reads('outbox_default');
 
 CREATE TABLE rollup_deltas (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -25,6 +26,7 @@ CREATE TABLE rollup_deltas (
     n bigint NOT NULL
 );
 CALL tenant_table('rollup_deltas', 'SELECT, INSERT');
+GRANT SELECT ON SEQUENCE rollup_deltas_id_seq TO kamiflow_backup;
 CALL system_sees('rollup_deltas', 'SELECT, DELETE');
 
 CREATE TABLE rollups_hourly (
@@ -56,6 +58,7 @@ CREATE INDEX audit_log_of_merchant ON audit_log (merchant_id, at DESC);
 CALL tenant_table('audit_log', 'SELECT, INSERT');
 ALTER TABLE audit_log_default ENABLE ROW LEVEL SECURITY;
 ALTER TABLE audit_log_default FORCE ROW LEVEL SECURITY;
+CALL backup_reads('audit_log_default');
 
 -- Work for the jobs pool: payload = ids, names are versioned (`refresh_token.v1`).
 CREATE TABLE jobs (
