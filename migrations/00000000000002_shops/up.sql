@@ -127,5 +127,5 @@ CREATE TABLE coverage (
     FOREIGN KEY (merchant_id, shop_id) REFERENCES shops (merchant_id, id)
 ) WITH (fillfactor = 50);
 -- from_at never changes after the insert, so extending the open span stays heap-only.
-CREATE INDEX coverage_of_shop ON coverage (shop_id, kind, from_at);
+CREATE INDEX coverage_of_shop ON coverage (merchant_id, shop_id, kind, from_at);
 CALL tenant_table('coverage', 'SELECT, INSERT, UPDATE');

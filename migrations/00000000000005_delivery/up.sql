@@ -38,7 +38,7 @@ CREATE TABLE deliveries (
     FOREIGN KEY (merchant_id, sku_id) REFERENCES skus (merchant_id, id),
     FOREIGN KEY (merchant_id, pool_id) REFERENCES card_pools (merchant_id, id)
 ) WITH (fillfactor = 80);
-CREATE INDEX deliveries_due ON deliveries (shop_id, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX deliveries_due ON deliveries (merchant_id, shop_id, due_at) WHERE due_at IS NOT NULL;
 CALL tenant_table('deliveries', 'SELECT, INSERT, UPDATE');
 
 CREATE TABLE delivery_lines (
@@ -61,7 +61,7 @@ CREATE TABLE delivery_lines (
     FOREIGN KEY (merchant_id, data_key_id) REFERENCES data_keys (merchant_id, id)
 );
 -- A released line stays as history and its place may be filled anew.
-CREATE UNIQUE INDEX delivery_lines_once ON delivery_lines (delivery_id, item_no, line_no) WHERE live;
+CREATE UNIQUE INDEX delivery_lines_once ON delivery_lines (merchant_id, delivery_id, item_no, line_no) WHERE live;
 CREATE UNIQUE INDEX delivery_lines_use_once ON delivery_lines (card_use_id) WHERE live AND card_use_id IS NOT NULL;
 CALL tenant_table('delivery_lines', 'SELECT, INSERT, UPDATE');
 
@@ -136,7 +136,7 @@ CREATE TABLE delivery_attempts (
     FOREIGN KEY (merchant_id, data_key_id) REFERENCES data_keys (merchant_id, id)
 );
 -- At most one attempt of a delivery is under way at a time; earlier ones may still be unknown.
-CREATE UNIQUE INDEX delivery_attempts_one_open ON delivery_attempts (delivery_id)
+CREATE UNIQUE INDEX delivery_attempts_one_open ON delivery_attempts (merchant_id, delivery_id)
     WHERE state IN ('planned', 'started');
 CALL tenant_table('delivery_attempts', 'SELECT, INSERT, UPDATE');
 

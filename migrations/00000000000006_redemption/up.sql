@@ -60,8 +60,8 @@ CREATE TABLE redemptions (
     FOREIGN KEY (merchant_id, delivery_id) REFERENCES deliveries (merchant_id, id),
     FOREIGN KEY (merchant_id, line_id) REFERENCES delivery_lines (merchant_id, id)
 ) WITH (fillfactor = 80);
-CREATE INDEX redemptions_due ON redemptions (shop_id, due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX redemptions_of_delivery ON redemptions (delivery_id);
+CREATE INDEX redemptions_due ON redemptions (merchant_id, shop_id, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX redemptions_of_delivery ON redemptions (merchant_id, delivery_id);
 -- Daily caps count what a rule has started.
 CREATE INDEX redemptions_of_rule ON redemptions (merchant_id, started_at, rule_id)
     WHERE rule_id IS NOT NULL AND state IN ('calling', 'done');

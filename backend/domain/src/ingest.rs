@@ -246,7 +246,7 @@ async fn write(tx: &mut TenantTx, shop: &Shop, items: &[Item], read: Read) -> Re
         None => item.row.state != OrderState::Seen.as_str() || !item.row.verdict.is_empty(),
     };
     let changes: Vec<OrderRow> = items.iter().filter(moved).map(|item| item.row.clone()).collect();
-    orders::update_content(tx, id, &changes).await?;
+    orders::update_content(tx, &changes).await?;
 
     let mut events = Vec::new();
     for item in items {

@@ -32,20 +32,27 @@ const fn hot(
     HotStatement { name, sql, parameters, indexes }
 }
 
-/// What an order's whole content is bound as.
-const CONTENT: &str = "uuid, uuid, uuid[], date[], text[], text[], text[], text[], smallint[], smallint[], smallint[], \
-    smallint[], smallint[], smallint[], smallint[], smallint[], smallint[], bigint[], bigint[], text[], \
-    text[], text[], integer[], smallint[], bigint[], timestamptz[], timestamptz[], timestamptz[], \
-    timestamptz[], timestamptz[], timestamptz[], timestamptz[], bytea[], timestamptz[], text[]";
+/// Parameters that end with an order's whole content.
+macro_rules! with_content {
+    ($before:literal) => {
+        concat!(
+            $before,
+            "uuid[], date[], text[], text[], text[], text[], smallint[], smallint[], smallint[], \
+             smallint[], smallint[], smallint[], smallint[], smallint[], smallint[], bigint[], bigint[], text[], \
+             text[], text[], integer[], smallint[], bigint[], timestamptz[], timestamptz[], timestamptz[], \
+             timestamptz[], timestamptz[], timestamptz[], timestamptz[], bytea[], timestamptz[], text[]"
+        )
+    };
+}
 
 /// Every hot statement.
 pub const HOT_STATEMENTS: &[HotStatement] = &[
-    hot("attempts::count", attempts::COUNT, "uuid, uuid[]", &["delivery_attempts_pkey"]),
+    hot("attempts::count", attempts::COUNT, "uuid, uuid[]", &["delivery_attempts_one_open"]),
     hot(
         "attempts::end",
         attempts::END,
         "uuid, timestamptz, uuid[], bigint[], text[], jsonb[]",
-        &["delivery_attempts_pkey"],
+        &["delivery_attempts_one_open"],
     ),
     hot("attempts::list", attempts::LIST, "uuid, uuid[]", &["delivery_attempts_once"]),
     hot(
@@ -96,7 +103,7 @@ pub const HOT_STATEMENTS: &[HotStatement] = &[
         "uuid, uuid[]",
         &["delivery_lines_once", "card_uses_pkey", "cards_pkey"],
     ),
-    hot("exceptions::resolve", exceptions::RESOLVE, "uuid, uuid, text[], text[], text", &["exceptions_of_order"]),
+    hot("exceptions::resolve", exceptions::RESOLVE, "uuid, uuid, text[], text[], text", &["exceptions_one_open"]),
     hot("jobs::delete", jobs::DELETE, "uuid, uuid", &["jobs_pkey"]),
     hot("jobs::find", jobs::FIND, "uuid, uuid", &["jobs_pkey"]),
     hot("order_hints::clear_read", order_hints::CLEAR_READ, "uuid, uuid, text[], timestamptz", &["order_hints_pkey"]),
@@ -108,11 +115,11 @@ pub const HOT_STATEMENTS: &[HotStatement] = &[
         "uuid, uuid, text[], timestamptz, timestamptz, text, integer",
         &["order_hints_pkey"],
     ),
-    hot("orders::find_by_sn", orders::FIND_BY_SN, "uuid, uuid, text, date", &["orders_once"]),
-    hot("orders::insert_new", orders::INSERT_NEW, CONTENT, &["orders_once"]),
-    hot("orders::lock_by_sn", orders::LOCK_BY_SN, "uuid, uuid, date[], text[]", &["orders_once"]),
+    hot("orders::find_by_sn", orders::FIND_BY_SN, "uuid, uuid, text, date", &["orders_by_sn"]),
+    hot("orders::insert_new", orders::INSERT_NEW, with_content!("uuid, uuid, "), &["orders_once"]),
+    hot("orders::lock_by_sn", orders::LOCK_BY_SN, "uuid, uuid, date[], text[]", &["orders_by_sn"]),
     hot("orders::transition", orders::TRANSITION, "uuid, date[], uuid[], text, text, text", &["orders_pkey"]),
-    hot("orders::update_content", orders::UPDATE_CONTENT, CONTENT, &["orders_pkey"]),
+    hot("orders::update_content", orders::UPDATE_CONTENT, with_content!("uuid, "), &["orders_pkey"]),
     hot(
         "redemptions::change",
         redemptions::CHANGE,
