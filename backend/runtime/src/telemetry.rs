@@ -1,10 +1,11 @@
 //! Logs and metrics of a process.
 
+mod process;
+
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
-use metrics_process::Collector;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::util::TryInitError;
@@ -54,7 +55,6 @@ pub fn init(settings: &Telemetry) -> Result<(), TelemetryError> {
 #[derive(Clone)]
 pub struct Metrics {
     handle: PrometheusHandle,
-    process: Collector,
 }
 
 impl Metrics {
@@ -76,16 +76,14 @@ impl Metrics {
                 upkeep.run_upkeep();
             }
         });
-        let process = Collector::default();
-        process.describe();
-        Ok(Self { handle, process })
+        Ok(Self { handle })
     }
 
     /// Returns every metric in the Prometheus text format, with what this process uses of the machine right now:
     /// memory, processor time, threads and open files, under the names every Prometheus client uses.
     #[must_use]
     pub fn render(&self) -> String {
-        self.process.collect();
+        process::record();
         self.handle.render()
     }
 }

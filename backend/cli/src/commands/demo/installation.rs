@@ -3,10 +3,12 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use kamiflow_domain::engine::Engine;
 use kamiflow_kernel::{Clock as _, SecretBytes};
 use kamiflow_queue::Queue;
@@ -26,6 +28,8 @@ use crate::sandbox_control::Control;
 const DATABASE: &str = "kamiflow";
 const MASTER_KEY: &str = "master.key";
 const MASTER_KEY_ID: &str = "demo";
+/// How other commands reach the running demo; a file that a shell can read.
+const ENV: &str = "env";
 const CONNECTIONS: usize = 32;
 /// How long what is in flight may take when the demo stops.
 const STOP: Duration = Duration::from_secs(25);
@@ -44,6 +48,7 @@ pub(super) struct Installation {
     push: Option<PushSettings>,
     sandbox: SandboxHandle,
     servers: LocalServers,
+    env: PathBuf,
 }
 
 impl Installation {
@@ -61,7 +66,8 @@ impl Installation {
         migrate::run(&servers.postgres.owner_url(), SystemClock.now()).await?;
         let config =
             StoreConfig { url: servers.postgres.app_url(), pool_size: CONNECTIONS, wait: Duration::from_secs(10) };
-        let ring = KeyRing::new([(MASTER_KEY_ID.to_owned(), master_key(dir)?)], MASTER_KEY_ID)?;
+        let master = master_key(dir)?;
+        let ring = KeyRing::new([(MASTER_KEY_ID.to_owned(), master.clone())], MASTER_KEY_ID)?;
         let store = Store::new(&config, ring)?;
         let queue = Queue::connect(queue_config(&servers.redis.url(), DATABASE, MERCHANT_CONCURRENCY)).await?;
 
@@ -78,7 +84,9 @@ impl Installation {
         };
         let engine = platform.engine(store, Some(&queue))?;
         let push = platform::push(&gateway)?;
-        Ok(Self { engine, queue, control, push, sandbox, servers })
+        let env = fs::canonicalize(dir)?.join(ENV);
+        write_private(&env, &variables(&servers, &sandbox, &master))?;
+        Ok(Self { engine, queue, control, push, sandbox, servers, env })
     }
 
     /// Starts the workers.
@@ -89,15 +97,22 @@ impl Installation {
         Ok(Runner::start(&config, &self.engine, &self.queue, &liveness, &CancellationToken::new())?)
     }
 
-    /// Returns where the sandbox can be watched, for people.
+    /// Returns how the sandbox can be watched and how other commands are pointed at the demo, for people.
     pub(super) fn places(&self) -> String {
         let (url, token) = (self.sandbox.control_url(), self.sandbox.control_token());
-        format!("The sandbox's books: curl -H 'Authorization: Bearer {token}' {url}/ledger")
+        let program = std::env::current_exe().map_or_else(|_| "kamiflow".to_owned(), |path| path.display().to_string());
+        format!(
+            "The sandbox's books: curl -H 'Authorization: Bearer {token}' {url}/ledger\n\
+             In another terminal: (set -a; . {}; {program} status), and order show ORDER_SN, doctor, … likewise",
+            self.env.display()
+        )
     }
 
     /// Stops sandbox and servers.
     pub(super) async fn stop(self, console: Console) -> Result<()> {
         let began = Instant::now();
+        // It would point at servers that are gone.
+        let _ = fs::remove_file(&self.env);
         self.sandbox.stop().await;
         drop((self.engine, self.queue));
         let servers = self.servers;
@@ -145,4 +160,29 @@ fn master_key(dir: &Path) -> Result<SecretBytes> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     file.write_all(&bytes)?;
     Ok(SecretBytes::new(bytes))
+}
+
+/// Returns the demo's configuration as lines that a shell and `env` understand.
+fn variables(servers: &LocalServers, sandbox: &SandboxHandle, master: &SecretBytes) -> String {
+    let key = format!("{MASTER_KEY_ID}:{}", STANDARD.encode(master.expose()));
+    let lines = [
+        ("KAMIFLOW_DATABASE_URL", servers.postgres.app_url()),
+        ("KAMIFLOW_DATABASE_OWNER_URL", servers.postgres.owner_url()),
+        ("KAMIFLOW_REDIS_URL", servers.redis.url()),
+        ("KAMIFLOW_REDIS_PREFIX", DATABASE.to_owned()),
+        ("KAMIFLOW_KEYRING_KEYS", key),
+        ("KAMIFLOW_GATEWAY_KIND", "sandbox".to_owned()),
+        ("KAMIFLOW_GATEWAY_URL", sandbox.gateway_url()),
+        ("KAMIFLOW_GATEWAY_PUSH_URL", sandbox.push_url()),
+        ("KAMIFLOW_GATEWAY_RESEND_SAFE", "true".to_owned()),
+        ("KAMIFLOW_WORKER_MERCHANT_CONCURRENCY", MERCHANT_CONCURRENCY.to_string()),
+    ];
+    lines.into_iter().map(|(name, value)| format!("{name}='{}'\n", value.replace('\'', "'\\''"))).collect()
+}
+
+/// Writes a file that only its owner may read, whatever was there before.
+fn write_private(path: &Path, text: &str) -> Result<()> {
+    let _ = fs::remove_file(path);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    Ok(file.write_all(text.as_bytes())?)
 }
