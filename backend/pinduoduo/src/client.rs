@@ -21,6 +21,7 @@ use tracing::{Instrument, debug_span, field};
 use url::Url;
 
 use crate::api::{Api, ApiMeta, catalog};
+use crate::conceal::conceal;
 use crate::envelope;
 use crate::errors::{CallError, ErrorClass};
 use crate::keys::{AppKeys, MallToken};
@@ -172,7 +173,7 @@ impl Client {
         let values = params.into_values().map_err(|reason| {
             CallError::local(A::META, ErrorClass::Rejected, &format!("cannot be written: {reason}"))
         })?;
-        self.observe(call, async { envelope::read::<A>(self.perform(call, values).await?) }).await
+        self.observe(call, &values, async { envelope::read::<A>(self.perform(call, values.clone()).await?) }).await
     }
 
     /// Makes a call that was written down before; its business parameters are byte for byte those.
@@ -191,13 +192,14 @@ impl Client {
         let refuse = |reason: &str| CallError::local(meta, ErrorClass::Rejected, reason);
         let values = prepared.values().map_err(|error| refuse(&error.to_string()))?;
         let entry = catalog::find(meta.name).ok_or_else(|| refuse("not an API of this client"))?;
-        self.observe(call, async { (entry.judge)(self.perform(call, values).await?) }).await
+        self.observe(call, &values, async { (entry.judge)(self.perform(call, values.clone()).await?) }).await
     }
 
-    /// Runs a call inside its span and counts its end.
+    /// Runs a call inside its span and counts its end. A failure repeats nothing of what the call carried.
     async fn observe<T>(
         &self,
         call: Call<'_>,
+        values: &BTreeMap<String, String>,
         work: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, CallError> {
         let mall = call.token.map(|token| token.mall().0);
@@ -209,7 +211,7 @@ impl Client {
         span.record("outcome", outcome).record("ms", u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
         metrics::counter!("kamiflow_gateway_calls_total", "api" => call.meta.name, "outcome" => outcome).increment(1);
         metrics::histogram!("kamiflow_gateway_call_seconds", "api" => call.meta.name).record(elapsed);
-        result
+        result.map_err(|error| conceal(error, values, call.keys, call.token))
     }
 
     async fn perform(&self, call: Call<'_>, values: BTreeMap<String, String>) -> Result<Answer, CallError> {

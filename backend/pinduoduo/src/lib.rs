@@ -3,6 +3,7 @@
 pub mod api;
 mod card_key;
 mod client;
+mod conceal;
 mod envelope;
 pub mod errors;
 mod keys;

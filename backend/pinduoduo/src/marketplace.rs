@@ -24,6 +24,7 @@ use crate::api::refund::{RefundIncrementGet, RefundStatusCheck};
 use crate::api::token::{TokenCreate, TokenRefresh};
 use crate::card_key::CardKey;
 use crate::client::{CallOptions, Client, ClientConfig, ClientError};
+use crate::conceal::hide;
 use crate::keys::{AppKeys, MallToken};
 use crate::limits::CallBudget;
 
@@ -166,6 +167,11 @@ fn write_options(not_after: DateTime<Utc>) -> CallOptions {
     CallOptions { not_after: Some(not_after), max_wait: WRITE_PATIENCE }
 }
 
+fn without_passwords(error: MarketError, upload: &CardUpload) -> MarketError {
+    let passwords: Vec<&str> = upload.cards.iter().map(|card| card.password.expose()).collect();
+    MarketError { message: hide(&error.message, &passwords), ..error }
+}
+
 impl Marketplace for PinduoduoMarket {
     fn time<'a>(&'a self, application: &'a ApplicationAccess) -> MarketResult<'a, DateTime<Utc>> {
         self.measured_time(application).boxed()
@@ -302,7 +308,9 @@ impl Marketplace for PinduoduoMarket {
             let api = hand_over::UPLOAD;
             let key = self.gateway(api, access.application.gateway)?.card_key.as_ref();
             let request = hand_over::upload(upload, key)?;
-            let added = self.ask_for(access, &request, &write_options(not_after)).await?;
+            let added = self.ask_for(access, &request, &write_options(not_after)).await;
+            // The client hides what it sent; the platform can read the passwords in it, and so might repeat them.
+            let added = added.map_err(|error| without_passwords(error, upload))?;
             added.result.and_then(|batch| batch.batch_id).ok_or_else(|| {
                 // The client lets no such answer pass; were it to, the import may have taken place.
                 refused(api, ErrorClass::OutcomeUnknown, "the answer names no batch")

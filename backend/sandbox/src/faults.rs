@@ -39,6 +39,9 @@ pub struct FaultRule {
     /// Text of kind `code`; the official text when left out.
     #[serde(default)]
     pub message: Option<String>,
+    /// Name of a parameter of the call that the text of kind `code` repeats at its end, as real gateways are careless.
+    #[serde(default)]
+    pub echo: Option<String>,
     /// Milliseconds of `slow`, or of silence in the two time-outs (60 000 when left out).
     #[serde(default)]
     pub ms: Option<u64>,

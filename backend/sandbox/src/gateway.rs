@@ -190,7 +190,7 @@ async fn faulty(
     let code = answer.as_ref().map_or(0, |answer| answer.code);
     match fault.kind {
         FaultKind::Code => {
-            let error = coded(fault);
+            let error = coded(fault, params);
             (error.code, send(rendered(params, failure(&error, world.next_request_id()))))
         }
         FaultKind::Http502Html => (502, bad_gateway()),
@@ -218,13 +218,16 @@ async fn faulty(
     }
 }
 
-fn coded(fault: &FaultRule) -> GatewayError {
+fn coded(fault: &FaultRule, params: &Params) -> GatewayError {
     let mut error = GatewayError::gateway(fault.code.unwrap_or(50000));
     if let Some(sub_code) = &fault.sub_code {
         error.sub_code = Some(sub_code.clone());
     }
     if let Some(message) = &fault.message {
         error.sub_message.clone_from(message);
+    }
+    if let Some(echoed) = fault.echo.as_deref().and_then(|name| params.get(name)) {
+        error.sub_message.push_str(echoed);
     }
     error
 }

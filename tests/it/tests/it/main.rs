@@ -16,6 +16,7 @@ mod isolation;
 mod ledger;
 mod order_acts;
 mod pauses;
+mod platform_texts;
 mod push;
 mod redemption;
 mod schema_rules;
