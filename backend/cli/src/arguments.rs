@@ -40,6 +40,12 @@ pub(crate) enum Command {
     /// Brings the database to this version's schema.
     #[command(after_help = commands::migrate::EXAMPLES)]
     Migrate(commands::migrate::Options),
+    /// Writes a backup: one snapshot of the database, with a manifest to check it by.
+    #[command(after_help = commands::backup::EXAMPLES)]
+    Backup(commands::backup::Options),
+    /// Restores a backup; every shop waits in trial run until it is reconciled.
+    #[command(after_help = commands::restore::EXAMPLES)]
+    Restore(commands::restore::Options),
     /// Exchanges the keys that seal secrets, while everything runs.
     #[command(after_help = commands::rotate_keys::EXAMPLES)]
     RotateKeys(commands::rotate_keys::Options),

@@ -1,11 +1,13 @@
 //! One module per subcommand.
 
+pub(crate) mod backup;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod migrate;
 pub(crate) mod order;
 pub(crate) mod sandbox;
 pub(crate) mod reconcile;
+pub(crate) mod restore;
 pub(crate) mod rotate_keys;
 pub(crate) mod serve;
 pub(crate) mod status;
@@ -27,6 +29,8 @@ pub(crate) async fn run(command: Command, console: &Console) -> Result<Exit> {
         Command::Work(options) => work::run(options, *console).await,
         Command::Migrate(options) => migrate::run(options, *console).await,
         Command::Sandbox(options) => sandbox::run(options, *console).await,
+        Command::Backup(options) => backup::run(options, *console).await,
+        Command::Restore(options) => restore::run(options, *console).await,
         Command::RotateKeys(options) => rotate_keys::run(options, *console).await,
         Command::Demo(options) => demo::run(options, *console).await,
         Command::Status(options) => status::run(options, *console).await,

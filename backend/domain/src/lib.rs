@@ -5,6 +5,7 @@ mod stock_in;
 
 pub mod approve_redemption;
 pub mod backoff;
+pub mod backup;
 pub mod card_file;
 pub mod card_pattern;
 pub mod charge;
@@ -36,6 +37,8 @@ pub mod refresh_token;
 pub mod register_application;
 pub mod release_order;
 pub mod report_use;
+pub mod restore;
+pub mod restore_stock;
 pub mod retry_order;
 pub mod save_rules;
 pub mod shop_access;

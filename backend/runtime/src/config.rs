@@ -20,6 +20,7 @@
 //! To add a variable: declare it in its section's file, list it in that section's `VARIABLES`,
 //! read it in `Section::read`, and run `cargo dev env-docs`.
 
+mod backup;
 mod database;
 mod gateway;
 mod keyring;
@@ -38,6 +39,7 @@ mod worker;
 mod tests;
 
 pub use self::database::{Database, DatabaseOwner};
+pub use self::backup::{BackupSource, BackupTools, RestoreTarget};
 pub use self::gateway::{Gateway, GatewayEndpoint};
 pub use self::keyring::{Keyring, KeyringKey};
 pub use self::reader::{ConfigError, Problem, Reader};

@@ -64,6 +64,7 @@ pub mod restored_shops;
 pub mod shops;
 pub mod sku_lookup;
 pub mod startup;
+pub mod snapshot;
 pub mod stock_waits;
 pub mod system;
 

@@ -170,6 +170,14 @@ pub async fn find_shop_of_mall(
     tx: &mut SystemTx,
     gateway: GatewayKind,
     mall: MallId,
+impl Instance {
+    /// Returns the name of this incarnation: another one after every restore.
+    #[must_use]
+    pub fn incarnation(&self) -> String {
+        format!("{}:{}", self.id, self.epoch)
+    }
+}
+
 ) -> Result<Option<OwnedShop>, StoreError> {
     Ok(sql("SELECT merchant_id AS merchant, shop_id AS shop FROM system_shop_of_mall($1, $2)")
         .bind::<Text, _>(gateway.as_str())

@@ -10,6 +10,7 @@
 //! <prefix>{pNN}:<pool>:line:<group>   list: entries over the group's limit
 //! <prefix>{pNN}:<pool>:lines          set: groups with a line
 //! <prefix>epoch                       string: id of the epoch
+//! <prefix>incarnation                 string: which incarnation of the data this was filled from
 //! <prefix>tick:<pool>                 string: the promoter's last tick, expires with it
 //! <prefix>rate:{<scope>}:<bucket>     string: theoretical arrival time, µs
 //! <prefix>rate:{<scope>}:.since       string: when the limiter was first seen, µs
@@ -59,6 +60,10 @@ impl Keys {
 
     pub(crate) fn epoch(&self) -> String {
         format!("{}epoch", self.prefix)
+    }
+
+    pub(crate) fn incarnation(&self) -> String {
+        format!("{}incarnation", self.prefix)
     }
 
     pub(crate) fn tick(&self, pool: &str) -> String {

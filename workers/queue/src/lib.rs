@@ -70,6 +70,7 @@ mod connection;
 mod consumer;
 mod entry;
 mod error;
+mod incarnation;
 mod keys;
 mod lease;
 mod limiter;

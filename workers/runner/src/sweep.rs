@@ -49,6 +49,18 @@ impl Sweep {
         Self { engine, queue: queue.clone(), leader, started: false }
     }
 
+    /// Forgets what the queue was told about another incarnation of the data: a backup was restored.
+    async fn adopt(&self) -> Result<(), StepError> {
+        // Which incarnation: no merchant's row.
+        let mut tx = self.engine.store.system_tx().await?;
+        let instance = system::fetch_instance(&mut tx).await?;
+        tx.commit().await?;
+        if self.queue.adopt(&instance.incarnation()).await? {
+            warn!("The database was restored from a backup: the queue forgets everything and is filled anew");
+        }
+        Ok(())
+    }
+
     async fn seed(&self) -> Result<usize, StepError> {
         let mut seeded = 0;
         for (pool, entries) in self.due_before(self.engine.now() + AHEAD).await? {
@@ -114,6 +126,7 @@ impl Step for Sweep {
     }
 
     async fn step(&mut self) -> Result<Turn, StepError> {
+        self.adopt().await?;
         if self.queue.ensure_epoch().await? == EpochState::Fresh {
             let seeded = self.seed().await?;
             info!("Redis was empty: scheduled {seeded} shops and jobs again");

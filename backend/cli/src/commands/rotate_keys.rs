@@ -95,9 +95,7 @@ fn tell(done: &RotatedKeys, keyring: &Keyring, console: Console) -> Result<Exit>
             }
         } else {
             let warn = console.toned(Tone::Warn, "run it again:");
-            console.print(format_args!(
-                "{warn} {left} rows and {wrapped_otherwise} data keys still need a former key"
-            ));
+            console.print(format_args!("{warn} {left} rows and {wrapped_otherwise} data keys still need a former key"));
         }
     }
     Ok(if complete { Exit::Done } else { Exit::Failed })

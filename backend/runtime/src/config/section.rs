@@ -3,7 +3,7 @@
 use super::reader::{ConfigError, Reader};
 use super::source::EnvSource;
 use super::variable::Variable;
-use super::{database, gateway, keyring, redis, server, telemetry, test_servers, worker};
+use super::{backup, database, gateway, keyring, redis, server, telemetry, test_servers, worker};
 
 /// A typed group of variables.
 pub trait Section: Sized {
@@ -53,6 +53,7 @@ pub struct SectionReference {
 /// Every variable there is, section by section.
 pub static SECTIONS: &[SectionReference] = &[
     database::REFERENCE,
+    backup::REFERENCE,
     redis::REFERENCE,
     keyring::REFERENCE,
     gateway::REFERENCE,

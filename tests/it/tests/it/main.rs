@@ -23,5 +23,6 @@ mod schema_rules;
 mod shops;
 mod stock_rules;
 mod sync;
+mod restore;
 mod rotate_keys;
 mod tokens;

@@ -175,3 +175,23 @@ async fn a_server_that_is_not_there_is_unavailable() {
     let refusal = Queue::connect(config).await.err().unwrap();
     assert!(refusal.is_unavailable(), "{refusal:?}");
 }
+
+#[tokio::test]
+async fn a_queue_filled_from_another_incarnation_of_the_data_forgets_everything() {
+    let redis = TestRedis::start();
+    let queue = redis.queue().await;
+    queue.schedule_many(POOL, &shops()).await.unwrap();
+    assert!(!queue.adopt("installation:1").await.unwrap(), "nobody knew where it came from");
+    assert_eq!(queue.ensure_epoch().await.unwrap(), EpochState::Fresh);
+    assert!(!queue.adopt("installation:1").await.unwrap());
+    assert!(queue.stats(POOL).await.unwrap().backlog() > 0, "an ordinary start keeps what is there");
+
+    let lock = queue.locks();
+    assert!(lock.try_lease("a", "somebody", Duration::from_secs(60)).await.unwrap());
+    assert!(queue.adopt("installation:2").await.unwrap());
+    let stats = queue.stats(POOL).await.unwrap();
+    assert_eq!(stats.backlog(), 0, "{stats:?}");
+    assert!(lock.try_lease("a", "somebody else", Duration::from_secs(60)).await.unwrap(), "locks are gone, too");
+    assert_eq!(queue.ensure_epoch().await.unwrap(), EpochState::Fresh);
+    assert!(!queue.adopt("installation:2").await.unwrap());
+}

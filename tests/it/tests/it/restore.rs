@@ -1,0 +1,283 @@
+//! Backup and restore: what is restored equals what was backed up, nothing is half there, and no card is used twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kamiflow_domain::backup::{BackupError, MakeBackup, Manifest, Protection, Unlock, make_backup, read_manifest};
+use kamiflow_domain::engine::Wake;
+use kamiflow_domain::go_live::{GoLive, GoLiveError, WentLive, go_live};
+use kamiflow_domain::reconcile::{Mode, ReconcileShop, Reconciliation, Step};
+use kamiflow_domain::restore::{InTheWay, Restore, RestoreError, RestoredBackup, restore};
+use kamiflow_domain::restore_stock::{self, ReleaseStock};
+use kamiflow_kernel::OrderSn;
+use kamiflow_runtime::config::BackupTools;
+use kamiflow_sandbox::scenario::VoucherStatus;
+use kamiflow_store::{Store, StoreConfig, restored_shops};
+use kamiflow_test_support::{TestApp, World, WorldOptions};
+use serde_json::json;
+use tempfile::TempDir;
+
+fn program(name: &str) -> PathBuf {
+    BackupTools { programs: None, passphrase: None }.find(name).expect("Postgres' client programs are installed")
+}
+
+fn store(world: &World) -> Store {
+    let url = world.database.url("kamiflow_app");
+    let config = StoreConfig { url, pool_size: 8, wait: Duration::from_secs(10) };
+    Store::new(&config, TestApp::key_ring(&["m1"], "m1")).unwrap()
+}
+
+async fn backup(world: &World, parent: &Path, protection: Protection) -> (PathBuf, Manifest) {
+    let request = MakeBackup {
+        url: world.database.url("kamiflow_backup").into(),
+        pg_dump: program("pg_dump"),
+        parent: parent.to_owned(),
+        protection,
+        made_by: "test".to_owned(),
+    };
+    make_backup(&request, &|_| ()).await.unwrap()
+}
+
+fn request(world: &World, folder: &Path, in_the_way: InTheWay) -> Restore {
+    Restore {
+        url: world.database.url_as_superuser().into(),
+        pg_restore: program("pg_restore"),
+        folder: folder.to_owned(),
+        unlock: Unlock::default(),
+        in_the_way,
+        now: world.engine.now(),
+    }
+}
+
+/// Restores as soon as the last connection of what was stopped has ended.
+async fn restored(request: Restore) -> Result<RestoredBackup, RestoreError> {
+    let mut looks = tokio::time::interval(Duration::from_millis(20));
+    let ended = async {
+        loop {
+            match restore(&request, &|_| ()).await {
+                Err(RestoreError::InUse { .. }) => looks.tick().await,
+                ended => return ended,
+            };
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), ended).await.unwrap()
+}
+
+/// Stops the world's process, restores over its database, and starts it again.
+async fn lose_and_restore(world: &mut World, folder: &Path) -> RestoredBackup {
+    let request = request(world, folder, InTheWay::Anything);
+    world.engine.store = store(world);
+    let done = restored(request).await.unwrap();
+    world.engine.store = store(world);
+    let kept = done.kept_as.as_deref().unwrap();
+    world.sql_as_superuser().await.execute(&format!("DROP DATABASE \"{kept}\" WITH (FORCE)"), &[]).await.unwrap();
+    done
+}
+
+async fn live(world: &World, release: Vec<OrderSn>) -> Result<WentLive, GoLiveError> {
+    go_live(&world.engine, &world.ctx(), &GoLive { shop: world.shop, deliver_from: world.engine.now(), release }).await
+}
+
+async fn reconcile(world: &World) {
+    let mut tx = world.tx().await;
+    let (from, to) = restored_shops::find(&mut tx, world.shop).await.unwrap().unwrap().range();
+    drop(tx);
+    // The platform's lists are complete some seconds behind its clock.
+    world.time_passes(30).await;
+    assert!(to < world.engine.now());
+    let request = ReconcileShop { shop: world.shop, from, to: None, mode: Mode::Repair };
+    let mut run = Reconciliation::begin(&world.engine, &world.ctx(), &request).await.unwrap();
+    while run.step().await.unwrap() != Step::Done {}
+}
+
+/// Codes that the platform took for more than one order, and orders that got more than one code.
+async fn twice(world: &World) -> (BTreeSet<String>, BTreeSet<String>) {
+    let mut orders_of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let sent = world.vouchers_sent().await;
+    for (order, codes) in &sent {
+        for code in codes {
+            orders_of.entry(code.clone()).or_default().insert(order.clone());
+        }
+    }
+    let codes = orders_of.into_iter().filter(|(_, orders)| orders.len() > 1).map(|(code, _)| code).collect();
+    let orders = sent.into_iter().filter(|(_, codes)| codes.len() > 1).map(|(order, _)| order).collect();
+    (codes, orders)
+}
+
+async fn count(world: &World, sql: &str) -> i64 {
+    world.sql_as_superuser().await.count(sql, &[]).await.unwrap()
+}
+
+async fn backup_deliver_50_restore(status: VoucherStatus, found_as: &str) {
+    let mut options = WorldOptions { cards: 120, ..WorldOptions::default() };
+    options.scenario.voucher_send.status = status;
+    let mut world = World::with(options).await;
+    let before = world.order("VOUCHER", json!({ "count": 10 })).await;
+    world.deliver_all(&before).await;
+    let folder = TempDir::new().unwrap();
+    let (path, manifest) = backup(&world, folder.path(), Protection::None).await;
+
+    let after = world.order("VOUCHER", json!({ "count": 50 })).await;
+    world.deliver_all(&after).await;
+    assert_eq!(world.vouchers_sent().await.len(), 60);
+    // The next order is on its way when everything is lost: paid, and not delivered.
+    let paid = world.order("VOUCHER", json!({ "count": 3 })).await;
+
+    let done = lose_and_restore(&mut world, &path).await;
+    assert_eq!((done.stamped.shops, done.stamped.quarantined), (1, 110));
+    assert_eq!(done.manifest, manifest);
+    assert_eq!(world.shop_state().await.0, "trial_run");
+    assert_eq!(world.stock(world.vouchers).await.available, 0);
+
+    // Nobody gets it live before what was lost has been read, whatever he tries.
+    assert!(matches!(live(&world, Vec::new()).await, Err(GoLiveError::NotReconciled { .. })));
+    let forced = "UPDATE shops SET state = 'live', deliver_from = now()";
+    assert!(world.sql_as_superuser().await.execute(forced, &[]).await.is_err());
+    world.deliver_all(&after).await;
+    reconcile(&world).await;
+    let early = GoLive { shop: world.shop, deliver_from: manifest.snapshot_at, release: Vec::new() };
+    let early = go_live(&world.engine, &world.ctx(), &early).await;
+    assert!(matches!(early, Err(GoLiveError::BeforeRestore { .. })), "{early:?}");
+
+    live(&world, Vec::new()).await.unwrap();
+    let new = world.order("VOUCHER", json!({ "count": 20 })).await;
+    let everything: Vec<OrderSn> = before.iter().chain(&after).chain(&paid).chain(&new).cloned().collect();
+    world.deliver_all(&everything).await;
+    assert_eq!(world.vouchers_sent().await.len(), 60, "stock that may be used up is sold to nobody");
+    for order in &after {
+        assert_eq!(world.state(order).await, found_as, "{order}");
+    }
+
+    let pools = restore_stock::list(&world.engine.store, &world.ctx()).await.unwrap();
+    assert_eq!((pools[0].quarantined, pools[0].reconciled, pools[0].uploads), (110, true, false), "{pools:?}");
+    assert!(pools[0].wanted_since >= 50, "{pools:?}");
+    let keep = ReleaseStock { pool: world.vouchers, keep: pools[0].wanted_since };
+    let (released, wakes) = restore_stock::release(&world.engine.store, &world.ctx(), keep).await.unwrap();
+    assert_eq!(i64::try_from(released).unwrap(), 110 - pools[0].wanted_since);
+    assert_eq!(wakes, [Wake::Deliver(world.shop)]);
+    world.deliver_all(&everything).await;
+    // What was paid before the loss goes out when a person says so.
+    assert_eq!(world.state(&paid[0]).await, "held_backlog");
+    live(&world, paid.clone()).await.unwrap();
+    world.deliver_all(&everything).await;
+    let sent = world.vouchers_sent().await;
+    for order in everything.iter() {
+        assert!(sent.contains_key(order.as_str()), "{order} got nothing");
+    }
+    assert_eq!(twice(&world).await, (BTreeSet::new(), BTreeSet::new()));
+    assert_eq!(count(&world, "SELECT epoch FROM instance").await, 2);
+}
+
+#[tokio::test]
+async fn backup_deliver_50_restore_no_card_is_used_twice() {
+    backup_deliver_50_restore(VoucherStatus::Moves, "shipped_elsewhere").await;
+}
+
+#[tokio::test]
+async fn an_order_that_the_platform_does_not_ship_gets_no_second_card_after_a_restore() {
+    backup_deliver_50_restore(VoucherStatus::Stays, "held_backlog").await;
+}
+
+#[tokio::test]
+async fn a_request_under_way_at_the_backup_is_never_sent_again_but_its_success_is_seen() {
+    let mut options = WorldOptions::default();
+    options.scenario.voucher_send.status = VoucherStatus::Stays;
+    options.engine.resend_safe = true;
+    let mut world = World::with(options).await;
+    let order = world.one_order("VOUCHER").await;
+    let unsent = json!({ "api": "pdd.voucher.voucher.info.send", "kind": "timeout_before_effect", "remaining": 1 });
+    world.fault(unsent).await;
+    world.deliver_all(std::slice::from_ref(&order)).await;
+    assert_eq!(world.state(&order).await, "handing_over");
+    let folder = TempDir::new().unwrap();
+    let (path, _) = backup(&world, folder.path(), Protection::None).await;
+
+    lose_and_restore(&mut world, &path).await;
+    reconcile(&world).await;
+    live(&world, Vec::new()).await.unwrap();
+    world.time_passes(60).await;
+    world.deliver_all(std::slice::from_ref(&order)).await;
+    world.time_passes(60).await;
+    world.deliver().await;
+    // Its card may have been freed and sold after the backup: without a restore it would be sent again by itself.
+    assert_eq!(world.state(&order).await, "handing_over");
+    assert_eq!(world.exceptions(&order).await, ["unknown_outcome"]);
+    assert!(world.vouchers_sent().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_backup_is_private_encrypted_and_found_out_when_it_is_damaged() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::start().await;
+    let order = world.one_order("VOUCHER").await;
+    world.deliver_all(std::slice::from_ref(&order)).await;
+    let parent = TempDir::new().unwrap();
+    let (path, manifest) = backup(&world, parent.path(), Protection::Passphrase("correct horse".into())).await;
+    assert_eq!(read_manifest(&path).unwrap(), manifest);
+    let rows = |table: &str| manifest.tables.iter().find(|sum| sum.table == table).unwrap().rows;
+    assert_eq!((rows("cards"), rows("deliveries"), rows("instance")), (20, 1, 1));
+    assert!(manifest.tables.iter().any(|sum| sum.table.starts_with("orders_2") && sum.rows == 1), "partitions count");
+    for file in ["manifest.json", "dump.pgc.age"] {
+        assert_eq!(path.join(file).metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file}");
+    }
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 1, "nothing partial is left");
+
+    let dump = path.join("dump.pgc.age");
+    let whole = std::fs::read(&dump).unwrap();
+    assert!(whole.starts_with(b"age-encryption.org/v1"), "other programs can open it");
+    assert!(!whole.windows(5).any(|bytes| bytes == b"PGDMP"), "nothing of it is in the clear");
+    // Another process of the world is connected: nothing happens to a database in use, whatever is asked.
+    let request = |unlock: Unlock| Restore { unlock, ..request(&world, &path, InTheWay::Anything) };
+    let right = Unlock { passphrase: Some("correct horse".into()), ..Unlock::default() };
+    let used = restore(&request(right.clone()), &|_| ()).await;
+    assert!(matches!(used, Err(RestoreError::InUse { .. })), "{used:?}");
+
+    let elsewhere = format!("{}_elsewhere", world.database.url_as_superuser());
+    let request = |unlock: Unlock| Restore { url: elsewhere.clone().into(), ..request(unlock) };
+    let wrong = Unlock { passphrase: Some("wrong".into()), ..Unlock::default() };
+    for unlock in [Unlock::default(), wrong] {
+        let refused = restore(&request(unlock), &|_| ()).await;
+        assert!(matches!(refused, Err(RestoreError::Backup(BackupError::Key(_)))), "{refused:?}");
+    }
+    let mut changed = whole.clone();
+    let middle = changed.len() / 2;
+    changed[middle] ^= 1;
+    for damaged in [&changed[..], &whole[..whole.len() - 1]] {
+        std::fs::write(&dump, damaged).unwrap();
+        let refused = restore(&request(right.clone()), &|_| ()).await;
+        assert!(matches!(refused, Err(RestoreError::Backup(BackupError::Damaged(_)))), "{refused:?}");
+    }
+    std::fs::write(&dump, &whole).unwrap();
+    let name = elsewhere.rsplit('/').next().unwrap().to_owned();
+    let like = format!("SELECT count(*) FROM pg_database WHERE datname LIKE '{name}%'");
+    assert_eq!(count(&world, &like).await, 0, "a refused restore leaves nothing behind");
+
+    restore(&request(right.clone()), &|_| ()).await.unwrap();
+    for (allowed, cure) in [(InTheWay::Nothing, "--force"), (InTheWay::Schema, "--force")] {
+        let refused = restore(&Restore { in_the_way: allowed, ..request(right.clone()) }, &|_| ()).await;
+        let Err(RestoreError::InTheWay { cure: told, .. }) = &refused else { panic!("{refused:?}") };
+        assert!(told.contains(cure), "{told}");
+    }
+    world.sql_as_superuser().await.execute(&format!("DROP DATABASE \"{name}\" WITH (FORCE)"), &[]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_restore_that_finds_other_rows_than_were_backed_up_changes_nothing() {
+    let world = World::start().await;
+    let parent = TempDir::new().unwrap();
+    let (path, manifest) = backup(&world, parent.path(), Protection::None).await;
+    let mut forged = manifest;
+    let cards = forged.tables.iter_mut().find(|sum| sum.table == "cards").unwrap();
+    cards.hash = "1.2.3.4".to_owned();
+    std::fs::write(path.join("manifest.json"), serde_json::to_vec(&forged).unwrap()).unwrap();
+    let elsewhere = format!("{}_differs", world.database.url_as_superuser());
+    let refused =
+        restore(&Restore { url: elsewhere.clone().into(), ..request(&world, &path, InTheWay::Nothing) }, &|_| ()).await;
+    let told = refused.unwrap_err().to_string();
+    assert!(told.contains("`cards` has other contents"), "{told}");
+    let name = elsewhere.rsplit('/').next().unwrap().to_owned();
+    let like = format!("SELECT count(*) FROM pg_database WHERE datname LIKE '{name}%'");
+    assert_eq!(count(&world, &like).await, 0);
+}
