@@ -21,9 +21,10 @@ Examples:
   kamiflow backup /var/backups --recipient age1…            # only the holder of the identity can read it
   KAMIFLOW_BACKUP_PASSPHRASE=… kamiflow backup /var/backups --json
 
-The folder holds manifest.json and dump.pgc, or dump.pgc.age, which `age -d` opens and `pg_restore` reads. Files are
-readable by their owner only, and a folder that is not complete ends in .partial. The key ring is not in it: back it up
-apart from it. Run it while everything works; it stops nobody.";
+The folder holds manifest.json and dump.pgc, or dump.pgc.age, which `age -d` opens and
+`pg_restore` reads. Files are readable by their owner only, and a folder that is not complete ends
+in .partial. The key ring is not in it: back it up apart from it. Run it while everything works;
+it stops nobody.";
 
 /// Options of `kamiflow backup`.
 #[derive(Debug, Args)]

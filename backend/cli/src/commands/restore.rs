@@ -23,11 +23,11 @@ Examples:
   # Stop serve and work everywhere, then, as a Postgres superuser:
   export KAMIFLOW_BACKUP_ADMIN_URL=postgres://postgres@db/kamiflow
   kamiflow restore /var/backups/kamiflow-20261122T233000Z
-  kamiflow restore /var/backups/kamiflow-20261122T233000Z --force      # a database that still holds data
+  kamiflow restore /var/backups/kamiflow-20261122T233000Z --force      # over data
   KAMIFLOW_BACKUP_PASSPHRASE=… kamiflow restore FOLDER --json
   # Afterwards, for each shop:
   kamiflow reconcile --shop shop_… --from SNAPSHOT --to NOW
-  # and for each pool, when somebody has made sure which cards may have been handed out since the backup:
+  # and for each pool, when somebody knows how many cards may have gone out since the backup:
   kamiflow restore stock --merchant mer_…
   kamiflow restore stock --merchant mer_… --pool pool_… --keep 150
 
@@ -35,9 +35,10 @@ What may be in the way:
   (nothing)      the database does not exist or has no table in it
   --into-empty   it has tables, but no merchant: a schema that was migrated and never used
   --force        it has anything: data, or somebody else's tables
-What is in the way is renamed to NAME_before_TIME and kept; drop it yourself when you are sure. The backup is loaded into
-a database of another name, compared table by table, and takes the name at the end: when something fails, everything is
-as it was. Grants on the database itself and ALTER DATABASE … SET are not in a backup.";
+What is in the way is renamed to NAME_before_TIME and kept; drop it yourself when you are sure.
+The backup is loaded into a database of another name, compared table by table, and takes the name
+at the end: when something fails, everything is as it was. Grants on the database itself and ALTER
+DATABASE … SET are not in a backup.";
 
 /// Options of `kamiflow restore`.
 #[derive(Debug, Args)]

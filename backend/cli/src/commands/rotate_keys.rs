@@ -25,8 +25,9 @@ Examples:
   kamiflow rotate-keys --reseal
   # 3. When it says so, take k1 out of the ring.
 
-Safe to interrupt and to run again: it goes on where it was. Workers and imports go on meanwhile. Under one master key
-a data key is exchanged once; add another master key to exchange it again. Duplicate cards are found as before.";
+Safe to interrupt and to run again: it goes on where it was. Workers and imports go on meanwhile.
+Under one master key a data key is exchanged once; add another master key to exchange it again.
+Duplicate cards are found as before.";
 
 /// Options of `kamiflow rotate-keys`.
 #[derive(Debug, Args)]

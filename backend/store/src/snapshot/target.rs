@@ -229,7 +229,7 @@ async fn contents(conn: &mut AsyncPgConnection) -> Result<Contents, StoreError> 
     }
     let tables: Tables = sql("SELECT count(*) AS n, to_regclass('public.merchants')::text AS merchants
                FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
-              WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S') AND s.nspname !~ '^(pg_|information_schema$)'")
+              WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S') AND s.nspname NOT LIKE 'pg\\_%' AND s.nspname <> 'information_schema'")
     .get_result(conn)
     .await?;
     if tables.n == 0 {

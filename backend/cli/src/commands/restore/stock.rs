@@ -16,15 +16,16 @@ use crate::exit::{Exit, NotFound, Refused, WrongUsage};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
-  kamiflow restore stock --merchant mer_…                              # shows pools, and how many cards to keep back
-  kamiflow restore stock --merchant mer_… --pool pool_… --keep 150    # the first 150 stay, the others are sold again
+  kamiflow restore stock --merchant mer_…                              # how many to keep back
+  kamiflow restore stock --merchant mer_… --pool pool_… --keep 150     # the others are sold again
   kamiflow restore stock --merchant mer_… --pool pool_… --keep all --json
 
-Cards are handed out in one order: the soonest to expire first, then the oldest. Those that may have been handed out
-between the backup and the loss lie at the front of a pool. --keep is how many of them stay in quarantine for good; it
-must be at least as many as orders can have taken. By it you confirm that since the backup nothing was mapped to the pool
-anew, no shop was connected that takes from it, none of its cards were moved, voided, exported or uploaded to the
-platform, and no batch of it was paused. When you do not know, keep all: import new cards instead.";
+Cards are handed out in one order: the soonest to expire first, then the oldest. Those that may
+have been handed out between the backup and the loss lie at the front of a pool. --keep is how
+many of them stay in quarantine for good; it must be at least as many as orders can have taken. By
+it you confirm that since the backup nothing was mapped to the pool anew, no shop was connected
+that takes from it, none of its cards were moved, voided, exported or uploaded to the platform,
+and no batch of it was paused. When you do not know, keep all: import new cards instead.";
 
 /// Options of `kamiflow restore stock`.
 #[derive(Debug, Args)]
