@@ -1,4 +1,3 @@
-DROP PROCEDURE ensure_month_partitions(text, date, integer);
 DROP TABLE refunds;
 DROP TABLE order_events;
 DROP TABLE order_hints;

@@ -191,25 +191,3 @@ CALL backup_reads('order_events_default');
 );
 CREATE INDEX refunds_of_order ON refunds (shop_id, order_sn);
 CALL tenant_table('refunds', 'SELECT, INSERT, UPDATE');
-
--- Creates the month partitions of one partitioned table from a month on; safe to run again.
-CREATE PROCEDURE ensure_month_partitions(parent text, from_month date, months integer) LANGUAGE plpgsql AS $$
-DECLARE
-    start date;
-    part text;
-BEGIN
-    FOR n IN 0 .. months - 1 LOOP
-        start := (date_trunc('month', from_month) + make_interval(months => n))::date;
-        part := format('%s_%s', parent, to_char(start, 'YYYYMM'));
-        IF to_regclass(part) IS NULL THEN
-            EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)',
-                part, parent, start, (start + make_interval(months => 1))::date);
-            EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', part);
-            EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', part);
-        END IF;
-    END LOOP;
-END
-            CALL backup_reads(part::regclass);
-            CALL plan_for_large_merchants(part::regclass);
-$$;
-REVOKE ALL ON PROCEDURE ensure_month_partitions(text, date, integer) FROM PUBLIC;

@@ -151,6 +151,9 @@ BEGIN
         RETURN NEW;
     END IF;
     IF NEW.payload_hash <> OLD.payload_hash OR NEW.payload_sealed <> OLD.payload_sealed AND NEW.data_key_id = OLD.data_key_id
+          -- Retention empties what can never be sent again; system_forget_payloads says what that is.
+          AND NOT (NEW.payload_sealed = '' AND current_user = 'kamiflow_system'
+                   AND OLD.state IN ('succeeded', 'failed', 'resolved_delivered', 'resolved_not_delivered'))
        OR NEW.delivery_id <> OLD.delivery_id OR NEW.n <> OLD.n THEN
         RAISE EXCEPTION 'attempt % cannot become another request', OLD.id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'delivery_attempts_identity';

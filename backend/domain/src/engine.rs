@@ -9,6 +9,7 @@ use kamiflow_store::{Store, StoreError};
 
 use crate::ctx::{Actor, Ctx};
 use crate::marketplace::{MarketError, Marketplace};
+use crate::retention::RetentionPolicy;
 
 /// The engine's dependencies. Cheap to clone.
 #[derive(Clone)]
@@ -50,6 +51,10 @@ pub struct EngineConfig {
     pub pickup_tracking: String,
     /// Classified failures in a row after which an order is left to a person.
     pub poison_after: i32,
+    /// How long things are kept.
+    pub retention: RetentionPolicy,
+    /// How long before an order's latest shipping time it is told that nothing was handed over.
+    pub ship_by_notice: Duration,
 }
 
 impl Default for EngineConfig {
@@ -67,6 +72,8 @@ impl Default for EngineConfig {
             pickup_logistics_id: 999,
             pickup_tracking: "virtual".to_owned(),
             poison_after: 12,
+            retention: RetentionPolicy::default(),
+            ship_by_notice: Duration::from_secs(2 * 60 * 60),
         }
     }
 }

@@ -39,6 +39,8 @@ pub mod release_order;
 pub mod report_use;
 pub mod restore;
 pub mod restore_stock;
+pub mod resume_application;
+pub mod retention;
 pub mod retry_order;
 pub mod save_rules;
 pub mod shop_access;

@@ -66,7 +66,9 @@ macro_rules! place {
                 $second,
                 " AS second FROM ",
                 $table,
-                " WHERE merchant_id = $1 AND id > $2 AND data_key_id <> $3
+                " WHERE merchant_id = $1 AND id > $2 AND data_key_id <> $3 AND octet_length(",
+                $first,
+                ") > 0
                   ORDER BY id LIMIT $4 FOR NO KEY UPDATE SKIP LOCKED"
             ),
             update: concat!(
@@ -79,7 +81,14 @@ macro_rules! place {
                 " FROM unnest($3::uuid[], $4::bytea[], $5::bytea[]) AS i (id, first, second)
                   WHERE t.merchant_id = $1 AND t.id = i.id"
             ),
-            left: concat!("SELECT count(*) AS n FROM ", $table, " WHERE merchant_id = $1 AND data_key_id <> $2"),
+            // What retention has emptied (attempts' payloads) names a key and holds nothing that it seals.
+            left: concat!(
+                "SELECT count(*) AS n FROM ",
+                $table,
+                " WHERE merchant_id = $1 AND data_key_id <> $2 AND octet_length(",
+                $first,
+                ") > 0"
+            ),
         }
     };
 }

@@ -3,7 +3,7 @@
 use super::reader::{ConfigError, Reader};
 use super::source::EnvSource;
 use super::variable::Variable;
-use super::{backup, database, gateway, keyring, redis, server, telemetry, test_servers, worker};
+use super::{backup, database, gateway, keyring, redis, retention, server, telemetry, test_servers, worker};
 
 /// A typed group of variables.
 pub trait Section: Sized {
@@ -59,6 +59,7 @@ pub static SECTIONS: &[SectionReference] = &[
     gateway::REFERENCE,
     server::REFERENCE,
     worker::REFERENCE,
+    retention::REFERENCE,
     telemetry::REFERENCE,
     test_servers::REFERENCE,
 ];
