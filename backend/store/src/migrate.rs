@@ -3,20 +3,17 @@
 use diesel::QueryableByName;
 use diesel::migration::MigrationSource;
 use diesel::pg::Pg;
-use diesel::sql_types::{Array, Bool, Date, Text};
+use diesel::sql_types::{Array, Bool, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection as _};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::connection::{Target, told};
 use crate::error::StoreError;
+use crate::retention;
 use crate::sql::sql;
 use crate::tx::SystemTx;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
-/// Months of partitions before the present one: the platform can be asked about 90 days (protocol 3.1).
-const MONTHS_BEFORE: i32 = 4;
-/// Months of partitions after the present one.
-const MONTHS_AHEAD: i32 = 3;
 /// The role that migrations run as: policies and grants name it.
 const OWNER: &str = "kamiflow_owner";
 /// Migrations may take their time; only waiting for others is bounded, so that a queue of locks does not stop the work.
@@ -92,7 +89,7 @@ pub async fn run(owner_url: &str, now: chrono::DateTime<chrono::Utc>) -> Result<
         .batch_execute("GRANT SELECT ON __diesel_schema_migrations TO kamiflow_app, kamiflow_backup")
         .await
         .map_err(StoreError::from)?;
-    ensure_partitions(&mut connection, now.date_naive()).await?;
+    retention::make_partitions_as_owner(&mut connection, now.date_naive()).await?;
     Ok(applied)
 }
 
@@ -166,7 +163,7 @@ fn known() -> Result<Vec<String>, StoreError> {
     Ok(versions)
 }
 
-async fn connect(owner_url: &str) -> Result<AsyncPgConnection, StoreError> {
+pub(crate) async fn connect(owner_url: &str) -> Result<AsyncPgConnection, StoreError> {
     let target = Target::parse(owner_url, SESSION)?;
     target.connect().await.map_err(|error| match error {
         diesel::ConnectionError::BadConnection(cause) => StoreError::Unavailable(cause),
@@ -210,18 +207,6 @@ fn apply(harness: &mut diesel_async::AsyncMigrationHarness<AsyncPgConnection>) -
     }
     let versions = harness.run_pending_migrations(MIGRATIONS).map_err(failed)?;
     Ok(versions.iter().map(ToString::to_string).collect())
-}
-
-async fn ensure_partitions(conn: &mut AsyncPgConnection, today: chrono::NaiveDate) -> Result<(), StoreError> {
-    for parent in ["orders", "order_events", "outbox", "audit_log"] {
-        sql("CALL ensure_month_partitions($1, ($2::date - make_interval(months => 4))::date, 8)")
-            .bind::<Text, _>(parent)
-            .bind::<Date, _>(today)
-            .execute(conn)
-            .await?;
-    }
-    const { assert!(MONTHS_BEFORE + 1 + MONTHS_AHEAD == 8, "the statement above names both") };
-    Ok(())
 }
 
 #[cfg(test)]
