@@ -67,15 +67,23 @@ CREATE TABLE sku_mappings (
     cards_per_unit integer NOT NULL DEFAULT 1 CONSTRAINT sku_mappings_cards_per_unit CHECK (cards_per_unit BETWEEN 1 AND 100),
     -- Method settings: voucher text form, store for OTA, charge address, logistics id.
     settings jsonb NOT NULL DEFAULT '{}',
+    -- The platform's own stock of the SKU: with fewer cards than the first it is filled up to the second. NULL: by hand.
+    top_up_below integer,
+    top_up_to integer,
     updated_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (merchant_id, id),
     CONSTRAINT sku_mappings_once UNIQUE (sku_id),
+    CONSTRAINT sku_mappings_top_up CHECK (
+        (top_up_below IS NULL AND top_up_to IS NULL)
+        OR (delivery_method = 'platform_pool' AND top_up_below IS NOT NULL AND top_up_to IS NOT NULL
+            AND top_up_below BETWEEN 1 AND top_up_to AND top_up_to <= 100000)),
     CONSTRAINT sku_mappings_pool_where_needed CHECK (
         (delivery_method IN ('voucher_send', 'platform_pool', 'pickup_page')) = (pool_id IS NOT NULL)),
     FOREIGN KEY (merchant_id, sku_id) REFERENCES skus (merchant_id, id),
     FOREIGN KEY (merchant_id, pool_id) REFERENCES card_pools (merchant_id, id)
 );
 CREATE INDEX sku_mappings_of_pool ON sku_mappings (merchant_id, pool_id);
+CREATE INDEX sku_mappings_top_up_by_itself ON sku_mappings (sku_id) WHERE top_up_below IS NOT NULL;
 CALL tenant_table('sku_mappings', 'SELECT, INSERT, UPDATE, DELETE');
 
 CREATE TABLE card_batches (
@@ -179,6 +187,8 @@ CREATE TABLE card_uses (
 -- would rather intersect two indexes and sort the whole pool than read this one in its order.
 CREATE INDEX card_uses_available ON card_uses (merchant_id, pool_id, expires_at NULLS LAST, id) WHERE state = 'available';
 CREATE INDEX card_uses_of_line ON card_uses (line_id) WHERE line_id IS NOT NULL;
+-- What the platform may hand out of a pool: few rows, counted each minute.
+CREATE INDEX card_uses_at_platform ON card_uses (pool_id, id) WHERE state IN ('uploading', 'at_platform');
 CALL tenant_table('card_uses', 'SELECT, INSERT, UPDATE');
 
 -- The only ways a use may go. A way back to 'available' is allowed only for uses that were never exposed.

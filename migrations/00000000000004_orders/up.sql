@@ -118,6 +118,9 @@ CREATE TABLE orders_default PARTITION OF orders DEFAULT;
 -- Lists of a merchant, newest first; a shop's orders by state.
 CREATE INDEX orders_of_merchant ON orders (merchant_id, seen_at DESC, id DESC);
 CREATE INDEX orders_backlog ON orders (shop_id, paid_at) WHERE state = 'held_backlog';
+-- What is to be handed over and is not yet, by the moment until which it must be.
+CREATE INDEX orders_ship_by ON orders (last_ship_at)
+    WHERE state IN ('seen', 'awaiting_cards', 'reserved', 'handing_over') AND order_status = 1;
 CALL tenant_table('orders', 'SELECT, INSERT, UPDATE');
 ALTER TABLE orders_default ENABLE ROW LEVEL SECURITY;
 ALTER TABLE orders_default FORCE ROW LEVEL SECURITY;

@@ -244,4 +244,6 @@ CREATE TABLE platform_upload_uses (
     FOREIGN KEY (merchant_id, upload_id) REFERENCES platform_uploads (merchant_id, id),
     FOREIGN KEY (merchant_id, card_use_id) REFERENCES card_uses (merchant_id, id)
 );
+-- Which SKU a card in the platform's stock was imported for.
+CREATE INDEX platform_upload_uses_of_use ON platform_upload_uses (card_use_id);
 CALL tenant_table('platform_upload_uses', 'SELECT, INSERT');

@@ -120,4 +120,6 @@ CREATE TABLE exceptions (
 -- One open exception of a kind per order (or per shop where there is no order).
 CREATE UNIQUE INDEX exceptions_one_open ON exceptions (merchant_id, shop_id, order_sn, code) WHERE resolved_at IS NULL;
 CREATE INDEX exceptions_of_order ON exceptions (shop_id, order_sn);
+-- What is open of one kind, over all shops: few rows.
+CREATE INDEX exceptions_open_of_code ON exceptions (code, shop_id) WHERE resolved_at IS NULL;
 CALL tenant_table('exceptions', 'SELECT, INSERT, UPDATE');

@@ -181,6 +181,85 @@ CREATE FUNCTION system_pools_with_waits(max_rows integer)
 $$;
 CALL system_function('system_pools_with_waits(integer)');
 
+-- Shops with orders whose latest shipping time nears or has passed and that nobody was told of, or with open
+-- exceptions about orders that this is no longer true of. `store::ship_by` says the same about one shop.
+-- Indexes orders_ship_by, exceptions_open_of_code.
+CREATE FUNCTION system_ship_by_shops(near timestamptz, at timestamptz, max_rows integer)
+    RETURNS TABLE (merchant_id uuid, shop_id uuid)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    (SELECT o.merchant_id, o.shop_id
+       FROM orders o JOIN shops s ON s.id = o.shop_id
+      WHERE o.state IN ('seen', 'awaiting_cards', 'reserved', 'handing_over') AND o.order_status = 1
+        AND o.last_ship_at <= near
+        AND o.confirm_status = 1 AND o.refund_status = 1 AND o.risk_control_status = 0
+        AND s.state IN ('live', 'stopped') AND s.deliver_from IS NOT NULL
+        AND NOT EXISTS (SELECT FROM exceptions e
+                         WHERE e.shop_id = o.shop_id AND e.order_sn = o.order_sn AND e.code = 'ship_by_near'
+                           AND (o.last_ship_at > at OR e.needs_review))
+      GROUP BY o.merchant_id, o.shop_id)
+    UNION
+    (SELECT e.merchant_id, e.shop_id FROM exceptions e
+      WHERE e.code = 'ship_by_near' AND e.resolved_at IS NULL
+        AND NOT EXISTS (SELECT FROM orders o
+                         WHERE o.order_day = e.order_day AND o.id = e.order_id AND o.last_ship_at <= near
+                           AND o.state IN ('seen', 'awaiting_cards', 'reserved', 'handing_over') AND o.order_status = 1
+                           AND o.confirm_status = 1 AND o.refund_status = 1 AND o.risk_control_status = 0)
+      GROUP BY e.merchant_id, e.shop_id)
+    LIMIT max_rows
+$$;
+CALL system_function('system_ship_by_shops(timestamptz, timestamptz, integer)');
+
+-- Imports into the platform's stock whose sender is gone. Index platform_uploads_one_open.
+CREATE FUNCTION system_stale_uploads(before timestamptz, max_rows integer)
+    RETURNS TABLE (merchant_id uuid, sku_id uuid)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT u.merchant_id, u.sku_id FROM platform_uploads u
+    WHERE u.state = 'started' AND u.send_deadline < before ORDER BY u.send_deadline LIMIT max_rows
+$$;
+CALL system_sees('platform_uploads', 'SELECT');
+CALL system_function('system_stale_uploads(timestamptz, integer)');
+
+-- How many of our cards the platform may still hand out for a SKU, as far as we know: imported for it and not linked to
+-- an order, less the lines of orders it served with cards of which we could not tell which.
+CREATE FUNCTION platform_stock(of_merchant uuid, of_sku uuid, of_pool uuid) RETURNS bigint
+    LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT (SELECT count(*) FROM card_uses u
+             WHERE u.merchant_id = of_merchant AND u.pool_id = of_pool AND u.state IN ('uploading', 'at_platform')
+               AND EXISTS (SELECT FROM platform_upload_uses x
+                             JOIN platform_uploads p ON p.id = x.upload_id AND p.merchant_id = x.merchant_id
+                            WHERE x.merchant_id = of_merchant AND x.card_use_id = u.id AND p.sku_id = of_sku
+                              AND p.state <> 'failed'))
+         - (SELECT coalesce(sum((e.detail ->> 'lines')::bigint - (e.detail ->> 'known')::bigint), 0)::bigint
+              FROM exceptions e
+              JOIN deliveries d ON d.merchant_id = e.merchant_id AND d.shop_id = e.shop_id AND d.order_sn = e.order_sn
+             WHERE e.merchant_id = of_merchant AND e.code = 'link_unresolved' AND e.resolved_at IS NULL
+               AND d.sku_id = of_sku AND d.pool_id = of_pool)
+$$;
+GRANT EXECUTE ON FUNCTION platform_stock(uuid, uuid, uuid) TO kamiflow_app, kamiflow_system;
+
+-- SKUs whose platform stock is to be filled up by itself and is low, while nothing is under way about it and no import
+-- into the shop's stock has an unknown outcome. Index sku_mappings_top_up_by_itself.
+CREATE FUNCTION system_low_platform_stock(job_name text, max_rows integer)
+    RETURNS TABLE (merchant_id uuid, sku_id uuid)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT m.merchant_id, m.sku_id
+      FROM sku_mappings m JOIN skus k ON k.id = m.sku_id JOIN shops s ON s.id = k.shop_id
+     WHERE m.top_up_below IS NOT NULL AND s.state = 'live'
+       AND NOT EXISTS (SELECT FROM jobs j
+                        WHERE j.merchant_id = m.merchant_id AND j.name = job_name AND j.key = m.sku_id::text)
+       AND NOT EXISTS (SELECT FROM platform_uploads u WHERE u.sku_id = m.sku_id AND u.state = 'started')
+       AND NOT EXISTS (SELECT FROM exceptions e
+                        WHERE e.code = 'upload_unknown' AND e.shop_id = s.id AND e.resolved_at IS NULL)
+       AND EXISTS (SELECT FROM card_uses u WHERE u.pool_id = m.pool_id AND u.state = 'available')
+       AND platform_stock(m.merchant_id, m.sku_id, m.pool_id) < m.top_up_below
+     LIMIT max_rows
+$$;
+CALL system_sees('sku_mappings', 'SELECT');
+CALL system_sees('skus', 'SELECT');
+CALL system_sees('card_uses', 'SELECT');
+CALL system_sees('platform_upload_uses', 'SELECT');
+CALL system_function('system_low_platform_stock(text, integer)');
+
 CREATE FUNCTION system_merchants() RETURNS TABLE (merchant_id uuid)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT m.id FROM merchants m WHERE m.id <> '00000000-0000-0000-0000-000000000000' ORDER BY m.id

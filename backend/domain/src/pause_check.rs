@@ -23,11 +23,17 @@ impl Paused {
     /// Returns whether a delivery may not start: its merchant, shop, SKU or pool is paused.
     #[must_use]
     pub fn delivery_of(&self, shop: ShopId, row: &DeliveryRow) -> bool {
+        self.hand_over_of(shop, SkuId::from_uuid(row.sku_id), row.pool_id.map(PoolId::from_uuid))
+    }
+
+    /// Returns whether nothing may be handed over for a SKU from a pool: its merchant, shop, SKU or pool is paused.
+    #[must_use]
+    pub fn hand_over_of(&self, shop: ShopId, sku: SkuId, pool: Option<PoolId>) -> bool {
         self.0.iter().filter(|pause| pause.work == PausedWork::Delivery).any(|pause| match pause.scope {
             PauseScope::Merchant => true,
             PauseScope::Shop(id) => id == shop,
-            PauseScope::Sku(id) => id == SkuId::from_uuid(row.sku_id),
-            PauseScope::Pool(id) => row.pool_id.is_some_and(|pool| id == PoolId::from_uuid(pool)),
+            PauseScope::Sku(id) => id == sku,
+            PauseScope::Pool(id) => pool == Some(id),
             PauseScope::Batch(_) => false,
         })
     }

@@ -117,6 +117,7 @@ async fn store(engine: &Engine, shop: &Shop, link: &ToLink, codes: Codes) -> Res
     for from in [OrderState::Seen, OrderState::AwaitingCards, OrderState::HeldBacklog] {
         orders::transition(&mut tx, &[row.order()], from, OrderState::Delivered, "platform_delivered").await?;
     }
+    exceptions::resolve(&mut tx, id, &[row.order_sn.as_str()], &[ReasonCode::ShipByNear], "delivered").await?;
     let known = lines.iter().filter(|line| line.card_use.is_some() || line.code.is_some()).count();
     if known < lines.len() {
         let exception = NewException {

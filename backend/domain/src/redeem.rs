@@ -100,6 +100,10 @@ pub async fn plan(tx: &mut TenantTx, delivered: &[Delivered], now: DateTime<Utc>
                 shop: delivery.shop,
                 delivery: delivery.delivery,
                 line: *line,
+                // Counts the uses of this line, not of its card. A line stands for one permitted use (`card_uses`) and one
+                // buyer: a card that may be used n times is n lines, each with its only use. What a platform code
+                // permits beyond that is the buyer's to use, and nobody asked us to declare it. With a constant,
+                // UNIQUE (line, use_no) means at most one declaration per line, whoever plans and however often.
                 use_no: 1,
                 order: OrderKey { day: delivery.order_day, id: delivery.order_id },
                 order_sn: delivery.order_sn.as_str(),

@@ -2,12 +2,15 @@
 //!
 //! The cards are `uploading` before the call. Certain refusal puts them back into stock; success makes them
 //! `at_platform`; whatever else happens, they may be there, so they are quarantined and a person decides: an unknown
-//! upload is never sent again by itself.
+//! upload is never sent again by itself. An import whose process died is settled like one that timed out, by [`sweep`].
+//!
+//! What may not be handed over may not be imported either: nothing leaves for a shop that is not live, nothing of what is
+//! paused.
 
-use kamiflow_kernel::{CardUseId, CardUseState, DataKeyId, PoolId, ReasonCode, SecretText, ShopId, SkuId};
+use kamiflow_kernel::{CardUseId, CardUseState, DataKeyId, PoolId, ReasonCode, SecretText, ShopId, ShopState, SkuId};
 use kamiflow_store::card_uses::{self, LineChange, Transition};
 use kamiflow_store::exceptions::{self, NewException};
-use kamiflow_store::platform_uploads::{self, NewUpload, UploadEnd, UploadTarget};
+use kamiflow_store::platform_uploads::{self, NewUpload, OwnedSku, UploadEnd, UploadTarget, Wanted};
 use kamiflow_store::{SealError, StoreError, TenantTx, card_pools, cards, stock_waits};
 use serde_json::json;
 use uuid::Uuid;
@@ -15,12 +18,14 @@ use uuid::Uuid;
 use crate::acts;
 use crate::ctx::Ctx;
 use crate::engine::{Engine, Wake};
+use crate::market_trouble;
 use crate::marketplace::{CardUpload, ErrorClass, MarketError, UploadCard};
+use crate::pause_check::Paused;
 use crate::shop_access::{self, Shop};
 use kamiflow_kernel::{GoodsId, PlatformSkuId};
 
 /// Most cards of one call (protocol 4.3).
-const MOST_CARDS: u32 = 5_000;
+pub(crate) const MOST_CARDS: u32 = 5_000;
 
 /// What is to be imported.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +60,15 @@ pub enum UploadError {
     /// A card has no secret, which the platform requires as its password.
     #[error("card {0} has no secret, which the platform requires as its password")]
     NoPassword(kamiflow_kernel::CardId),
+    /// The shop is in trial run, stopped, or cannot be called.
+    #[error("shop {0} is not live")]
+    ShopNotLive(ShopId),
+    /// Its merchant, shop, SKU or pool is paused.
+    #[error("deliveries of sku {0} are paused")]
+    Paused(SkuId),
+    /// It took so long that it was settled as unknown meanwhile; the cards are quarantined and an exception is open.
+    #[error("the import of sku {0} was settled as unknown before its answer came")]
+    Overtaken(SkuId),
     /// The platform refused; the cards are back in stock.
     #[error("the platform refused the import")]
     Refused(#[source] MarketError),
@@ -85,13 +99,17 @@ struct Begun {
 /// See [`UploadError`].
 pub async fn upload_cards(engine: &Engine, ctx: &Ctx, request: UploadCards) -> Result<UploadReport, UploadError> {
     settle_stale(engine, ctx, request.sku).await?;
+    let sku = request.sku;
     let begun = begin(engine, ctx, request).await?;
     let result = engine.market.upload_cards(&begun.shop.access, &begun.call, begun.upload.deadline).await;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     match result {
         Ok(batch) => {
-            finish(&mut tx, engine, &begun.upload, UploadEnd::Succeeded, Some(batch)).await?;
+            let ended = finish(&mut tx, engine, &begun.upload, UploadEnd::Succeeded, Some(batch)).await?;
             tx.commit().await?;
+            if !ended {
+                return Err(UploadError::Overtaken(sku));
+            }
             Ok(UploadReport { uploaded: begun.upload.uses.len(), wakes: Vec::new() })
         }
         Err(error) if error.class == ErrorClass::OutcomeUnknown => {
@@ -101,12 +119,35 @@ pub async fn upload_cards(engine: &Engine, ctx: &Ctx, request: UploadCards) -> R
         }
         Err(error) => {
             card_pools::lock(&mut tx, &[begun.pool]).await?;
-            finish(&mut tx, engine, &begun.upload, UploadEnd::Failed, None).await?;
+            let ended = finish(&mut tx, engine, &begun.upload, UploadEnd::Failed, None).await?;
             stock_waits::wake(&mut tx, begun.pool, engine.now()).await?;
             tx.commit().await?;
+            if !ended {
+                return Err(UploadError::Overtaken(sku));
+            }
+            if market_trouble::is_shared(&error) {
+                market_trouble::settle(engine, &begun.shop, &error).await?;
+            }
             Err(UploadError::Refused(error))
         }
     }
+}
+
+/// Settles the imports of all merchants whose process died; returns how many. Nobody is called: whether the platform has
+/// the cards is for a person to find out.
+///
+/// # Errors
+/// When the store fails; what was settled stays.
+pub async fn sweep(engine: &Engine, limit: i32) -> Result<usize, StoreError> {
+    // Ids only; each import is settled in its merchant's own transaction.
+    let mut tx = engine.store.system_tx().await?;
+    let stale = platform_uploads::list_stale(&mut tx, engine.now() - engine.config.resolve_after, limit).await?;
+    tx.commit().await?;
+    for OwnedSku { merchant, sku } in &stale {
+        settle_stale(engine, &engine.ctx("upload", *merchant), *sku).await?;
+        tracing::warn!(sku.id = %sku, "An import of SKU `{sku}` was left without an end; its cards are quarantined");
+    }
+    Ok(stale.len())
 }
 
 /// An import whose sender died is unknown like one that timed out.
@@ -124,14 +165,26 @@ async fn settle_stale(engine: &Engine, ctx: &Ctx, sku: SkuId) -> Result<(), Stor
 
 async fn begin(engine: &Engine, ctx: &Ctx, request: UploadCards) -> Result<Begun, UploadError> {
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    // Held until the cards are taken: a pause that is set meanwhile waits, and holds from the next import on.
+    let paused = Paused::keep(&mut tx, ctx.now).await?;
     let target =
         platform_uploads::find_target(&mut tx, request.sku).await?.ok_or(UploadError::NotMapped(request.sku))?;
     let pool = PoolId::from_uuid(target.pool_id);
     let shop = shop_access::open(&mut tx, ShopId::from_uuid(target.shop_id)).await?;
+    if shop.state != ShopState::Live || !market_trouble::may_call(&shop) {
+        return Err(UploadError::ShopNotLive(shop.access.shop));
+    }
+    if paused.hand_over_of(shop.access.shop, request.sku, Some(pool)) {
+        return Err(UploadError::Paused(request.sku));
+    }
     let min_validity = card_pools::fetch(&mut tx, pool).await?.min_validity_s;
-    let valid_after = ctx.now + chrono::TimeDelta::seconds(i64::from(min_validity));
-    let count = i64::from(request.count.min(MOST_CARDS));
-    let uses = platform_uploads::lock_available(&mut tx, pool, valid_after, count).await?;
+    let wanted = Wanted {
+        pool,
+        valid_after: ctx.now + chrono::TimeDelta::seconds(i64::from(min_validity)),
+        paused_batches: paused.batches(),
+        limit: i64::from(request.count.min(MOST_CARDS)),
+    };
+    let uses = platform_uploads::lock_available(&mut tx, &wanted).await?;
     if uses.is_empty() {
         return Err(UploadError::NoStock);
     }
@@ -181,15 +234,16 @@ async fn call(tx: &mut TenantTx, target: &UploadTarget, uses: &[CardUseId]) -> R
     })
 }
 
+/// Ends an import that is under way, with its cards; returns whether it was.
 async fn finish(
     tx: &mut TenantTx,
     engine: &Engine,
     upload: &NewUpload,
     end: UploadEnd,
     batch: Option<i64>,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     if !platform_uploads::end(tx, upload.id, end, batch, engine.now()).await? {
-        return Ok(());
+        return Ok(false);
     }
     let ctx = engine.ctx("upload", tx.merchant());
     let to = match end {
@@ -208,7 +262,7 @@ async fn finish(
         };
         exceptions::open(tx, &[exception]).await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 async fn transition(

@@ -62,6 +62,7 @@ pub mod rules;
 pub mod reseal;
 pub mod restored_shops;
 pub mod retention;
+pub mod ship_by;
 pub mod shop_sync;
 pub mod restored_shops;
 pub mod shops;

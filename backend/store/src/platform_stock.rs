@@ -1,14 +1,15 @@
-//! Cards that lie in the platform's own stock, and the lines of orders that the platform served from it.
+//! Cards that lie in the platform's own stock, how much of it is to be there, and the lines of orders served from it.
 
-use diesel::QueryableByName;
-use diesel::sql_types::{Array, BigInt, Bytea, Integer, Nullable, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Nullable, Text, Uuid as SqlUuid};
+use diesel::{OptionalExtension, QueryableByName};
 use diesel_async::RunQueryDsl;
-use kamiflow_kernel::{CardId, CardUseId, DataKeyId, DeliveryId, LineId, PoolId};
+use kamiflow_kernel::{CardId, CardUseId, DataKeyId, DeliveryId, LineId, PoolId, SkuId};
 use uuid::Uuid;
 
 use crate::error::StoreError;
+use crate::platform_uploads::OwnedSku;
 use crate::sql::sql;
-use crate::tx::TenantTx;
+use crate::tx::{SystemTx, TenantTx};
 
 /// Place of a sealed code that the platform made; the row is the line.
 pub const PLATFORM_CODE: &str = "delivery_lines.platform_code_sealed";
@@ -124,4 +125,77 @@ pub async fn insert_lines(tx: &mut TenantTx, delivery: DeliveryId, lines: &[Link
     .execute(tx.conn()?)
     .await?;
     Ok(())
+}
+
+/// How much of a SKU is to lie in the platform's stock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopUp {
+    /// With fewer cards than these, more are imported.
+    pub below: i32,
+    /// Up to so many.
+    pub to: i32,
+}
+
+/// Says how much of a SKU is to lie in the platform's stock; `None`: a person imports. Returns whether the SKU is mapped to
+/// `platform_pool`; what is mapped otherwise stays as it is.
+///
+/// # Errors
+/// Constraint `sku_mappings_top_up` refuses amounts that make no sense.
+pub async fn update_top_up(tx: &mut TenantTx, sku: SkuId, top_up: Option<TopUp>) -> Result<bool, StoreError> {
+    let updated = sql("UPDATE sku_mappings SET top_up_below = $3, top_up_to = $4
+                        WHERE merchant_id = $1 AND sku_id = $2 AND delivery_method = 'platform_pool'")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(sku.as_uuid())
+    .bind::<Nullable<Integer>, _>(top_up.map(|top_up| top_up.below))
+    .bind::<Nullable<Integer>, _>(top_up.map(|top_up| top_up.to))
+    .execute(tx.conn()?)
+    .await?;
+    Ok(updated == 1)
+}
+
+/// What there is and what there is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
+pub struct StockLevel {
+    /// With fewer cards than these, more are imported.
+    #[diesel(sql_type = Integer)]
+    pub below: i32,
+    /// Up to so many.
+    #[diesel(sql_type = Integer)]
+    pub to: i32,
+    /// Cards that the platform may still hand out, as far as we know: see `platform_stock` in the schema.
+    #[diesel(sql_type = BigInt)]
+    pub stock: i64,
+    /// Whether an import into the shop's stock has an unknown outcome.
+    #[diesel(sql_type = Bool)]
+    pub unknown: bool,
+}
+
+/// Reads the level of a SKU whose stock is filled up by itself. Indexes sku_mappings_once, card_uses_at_platform.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn find_level(tx: &mut TenantTx, sku: SkuId) -> Result<Option<StockLevel>, StoreError> {
+    Ok(sql("SELECT m.top_up_below AS below, m.top_up_to AS to, platform_stock($1, m.sku_id, m.pool_id) AS stock,
+                   EXISTS (SELECT FROM exceptions e
+                            WHERE e.merchant_id = $1 AND e.code = 'upload_unknown' AND e.shop_id = k.shop_id
+                              AND e.resolved_at IS NULL) AS unknown
+              FROM sku_mappings m JOIN skus k ON k.id = m.sku_id AND k.merchant_id = m.merchant_id
+             WHERE m.merchant_id = $1 AND m.sku_id = $2 AND m.top_up_below IS NOT NULL")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(sku.as_uuid())
+    .get_result(tx.conn()?)
+    .await
+    .optional()?)
+}
+
+/// Lists the SKUs of all merchants whose platform stock is low and has no job of this name, at most `limit`.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_low(tx: &mut SystemTx, job_name: &str, limit: i32) -> Result<Vec<OwnedSku>, StoreError> {
+    Ok(sql("SELECT merchant_id AS merchant, sku_id AS sku FROM system_low_platform_stock($1, $2)")
+        .bind::<Text, _>(job_name)
+        .bind::<Integer, _>(limit)
+        .load(tx.conn()?)
+        .await?)
 }

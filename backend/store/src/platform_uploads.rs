@@ -1,26 +1,34 @@
 //! Imports of our cards into the platform's own stock.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName};
 use diesel_async::RunQueryDsl;
-use kamiflow_kernel::{CardUseId, PoolId, ShopId, SkuId};
+use kamiflow_kernel::{CardUseId, MerchantId, PoolId, ShopId, SkuId};
 use uuid::Uuid;
 
 use crate::error::StoreError;
 use crate::sql::sql;
-use crate::tx::TenantTx;
+use crate::tx::{SystemTx, TenantTx};
+
+/// Which cards an import may take.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// From which pool.
+    pub pool: PoolId,
+    /// A card must be valid for longer than this.
+    pub valid_after: DateTime<Utc>,
+    /// Batches that are paused.
+    pub paused_batches: Vec<Uuid>,
+    /// At most so many.
+    pub limit: i64,
+}
 
 /// Locks free uses of a pool for an import, expiry first. Index card_uses_available.
 ///
 /// # Errors
 /// When the connection is lost.
-pub async fn lock_available(
-    tx: &mut TenantTx,
-    pool: PoolId,
-    valid_after: DateTime<Utc>,
-    limit: i64,
-) -> Result<Vec<CardUseId>, StoreError> {
+pub async fn lock_available(tx: &mut TenantTx, wanted: &Wanted) -> Result<Vec<CardUseId>, StoreError> {
     #[derive(QueryableByName)]
     struct Free {
         #[diesel(sql_type = SqlUuid)]
@@ -30,12 +38,14 @@ pub async fn lock_available(
     let free: Vec<Free> = sql("SELECT u.id FROM card_uses u
              WHERE u.merchant_id = $1 AND u.pool_id = $2 AND u.state = 'available'
                AND (u.expires_at IS NULL OR u.expires_at > $3)
-               AND EXISTS (SELECT FROM cards c WHERE c.id = u.card_id AND c.merchant_id = $1 AND c.uses_permitted = 1)
-             ORDER BY u.expires_at NULLS LAST, u.id LIMIT $4 FOR UPDATE OF u SKIP LOCKED")
+               AND EXISTS (SELECT FROM cards c WHERE c.id = u.card_id AND c.merchant_id = $1 AND c.uses_permitted = 1
+                              AND c.batch_id <> ALL ($4))
+             ORDER BY u.expires_at NULLS LAST, u.id LIMIT $5 FOR UPDATE OF u SKIP LOCKED")
     .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<SqlUuid, _>(pool.as_uuid())
-    .bind::<Timestamptz, _>(valid_after)
-    .bind::<BigInt, _>(limit)
+    .bind::<SqlUuid, _>(wanted.pool.as_uuid())
+    .bind::<Timestamptz, _>(wanted.valid_after)
+    .bind::<Array<SqlUuid>, _>(wanted.paused_batches.clone())
+    .bind::<BigInt, _>(wanted.limit)
     .load(tx.conn()?)
     .await?;
     Ok(free.into_iter().map(|row| CardUseId::from_uuid(row.id)).collect())
@@ -149,6 +159,33 @@ pub async fn lock_stale(
     .get_result(tx.conn()?)
     .await
     .optional()?)
+}
+
+/// A SKU and whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
+pub struct OwnedSku {
+    /// Its merchant.
+    #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
+    pub merchant: MerchantId,
+    /// The SKU.
+    #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
+    pub sku: SkuId,
+}
+
+/// Lists the SKUs of all merchants with an import that is still open although its deadline is long past.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_stale(
+    tx: &mut SystemTx,
+    deadline_before: DateTime<Utc>,
+    limit: i32,
+) -> Result<Vec<OwnedSku>, StoreError> {
+    Ok(sql("SELECT merchant_id AS merchant, sku_id AS sku FROM system_stale_uploads($1, $2)")
+        .bind::<Timestamptz, _>(deadline_before)
+        .bind::<Integer, _>(limit)
+        .load(tx.conn()?)
+        .await?)
 }
 
 /// Lists the uses of an import.

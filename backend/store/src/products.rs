@@ -340,7 +340,9 @@ pub async fn upsert_mapping(tx: &mut TenantTx, new: &NewMapping, at: DateTime<Ut
          ON CONFLICT ON CONSTRAINT sku_mappings_once DO UPDATE
             SET delivery_method = excluded.delivery_method, pool_id = excluded.pool_id,
                 redemption_method = excluded.redemption_method, cards_per_unit = excluded.cards_per_unit,
-                settings = excluded.settings, updated_at = excluded.updated_at
+                settings = excluded.settings, updated_at = excluded.updated_at,
+                top_up_below = CASE WHEN excluded.delivery_method = 'platform_pool' THEN m.top_up_below END,
+                top_up_to = CASE WHEN excluded.delivery_method = 'platform_pool' THEN m.top_up_to END
           WHERE m.merchant_id = excluded.merchant_id")
     .bind::<SqlUuid, _>(Uuid::now_v7())
     .bind::<SqlUuid, _>(merchant.as_uuid())

@@ -16,6 +16,8 @@ use kamiflow_domain::market_trouble;
 use kamiflow_domain::redeem::destroyed;
 use kamiflow_domain::refresh_token;
 use kamiflow_domain::sync_products::{self, SyncProductsError};
+use kamiflow_domain::top_up::{self, Filled};
+use kamiflow_domain::upload_cards::UploadError;
 use kamiflow_kernel::{JobId, MerchantId, ShopId};
 use kamiflow_store::jobs::{self, JobRow};
 use kamiflow_store::{StoreError, TenantTx};
@@ -48,8 +50,20 @@ enum JobError {
     Payload(#[source] serde_json::Error),
     #[error("the shop must be authorized anew")]
     ShopStopped,
+    #[error("cards cannot be imported")]
+    Upload(#[source] UploadError),
     #[error(transparent)]
     Engine(#[from] EngineError),
+}
+
+impl From<UploadError> for JobError {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::Refused(error) => Self::Engine(error.into()),
+            UploadError::Store(error) => Self::Engine(error.into()),
+            other => Self::Upload(other),
+        }
+    }
 }
 
 impl From<StoreError> for JobError {
@@ -104,6 +118,11 @@ async fn dispatch(engine: &Engine, ctx: &Ctx, job: &JobRow) -> Result<JobEnd, Jo
             let after = if found.more_details { TimeDelta::zero() } else { PRODUCTS_EVERY };
             Ok(JobEnd::Again(engine.now() + after))
         }
+        top_up::NAME => Ok(match top_up::run(engine, ctx, payload(job)?).await? {
+            Filled::Enough(_) => JobEnd::Done,
+            Filled::More(_) => JobEnd::Again(engine.now()),
+            Filled::Later(at) => JobEnd::Again(at),
+        }),
         destroyed::NAME => {
             destroyed::run(engine, ctx, payload(job)?).await?;
             Ok(JobEnd::Done)
@@ -137,7 +156,10 @@ async fn write_end(
     let failures = u32::try_from(job.failures).unwrap_or(0).saturating_add(1);
     let delay = match &error {
         JobError::Engine(EngineError::Market(error)) => market_trouble::delay(error, failures),
-        JobError::Engine(EngineError::Store(_)) | JobError::UnknownName(_) | JobError::Payload(_) => {
+        JobError::Engine(EngineError::Store(_))
+        | JobError::UnknownName(_)
+        | JobError::Payload(_)
+        | JobError::Upload(_) => {
             next_delay(RetryClass::PlatformFault, failures, &mut rand::rng())
         }
         JobError::ShopStopped => next_delay(RetryClass::Unavailable, failures, &mut rand::rng()),

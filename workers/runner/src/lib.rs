@@ -33,8 +33,7 @@
 //!
 //! # How to add a loop
 //!
-//! Implement [`Step`], guard it with a `Leader` if one process is enough, and start it in `runner`. For a job see
-//! `jobs`.
+//! Implement [`Step`], or [`Chore`] if one process at a time is enough, and start it in `runner`. For a job see `jobs`.
 
 mod budget;
 mod housekeeping;
@@ -44,8 +43,8 @@ mod liveness;
 mod pool;
 mod pools;
 mod push;
-mod retention;
 mod relay;
+mod retention;
 mod runner;
 mod step;
 mod sweep;
@@ -57,13 +56,16 @@ mod work;
 mod tests;
 
 pub use budget::SharedBudget;
-pub use housekeeping::{BacklogGauge, LedgerRoots, PartitionCheck, RollupFolder, StockSweep, TokenWatch};
+pub use housekeeping::{
+    BacklogGauge, Chore, Led, LedgerRoots, PartitionCheck, PlatformStockWatch, RollupFolder, ShipByWatch, StockSweep,
+    TokenWatch,
+};
 pub use liveness::{Beat, Liveness};
 pub use pools::{PoolKind, UnknownPool, queue_config};
 pub use push::{PushListeners, PushSettings};
 pub use relay::Relay;
+pub use retention::Retention;
 pub use runner::{Runner, RunnerConfig, RunnerError, RunnerHandle, Stopped};
 pub use step::{Step, StepError, Turn};
-pub use retention::Retention;
 pub use sweep::Sweep;
 pub use waker::Waker;

@@ -12,12 +12,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use crate::housekeeping::{BacklogGauge, LedgerRoots, PartitionCheck, RollupFolder, StockSweep, TokenWatch};
+use crate::housekeeping::{
+    BacklogGauge, Led, LedgerRoots, PartitionCheck, PlatformStockWatch, RollupFolder, ShipByWatch, StockSweep,
+    TokenWatch,
+};
 use crate::liveness::Liveness;
 use crate::pool::PoolLoop;
 use crate::pools::PoolKind;
 use crate::push::{PushListeners, PushSettings};
 use crate::relay::Relay;
+use crate::retention::Retention;
 use crate::step::{self, Step, StepError, Turn};
 use crate::sweep::Sweep;
 use crate::turns::{Failures, Turns};
@@ -137,11 +141,14 @@ impl RunnerHandle {
         self.run(promotion, liveness);
         self.run(Sweep::new(engine.clone(), queue), liveness);
         self.run(relay, liveness);
-        self.run(RollupFolder::new(engine.store.clone(), queue), liveness);
-        self.run(StockSweep::new(engine.clone(), queue), liveness);
-        self.run(TokenWatch::new(engine.clone(), queue), liveness);
-        self.run(LedgerRoots::new(engine.clone(), queue), liveness);
-        self.run(PartitionCheck::new(engine.store.clone(), queue), liveness);
+        self.run(Led::new(queue, RollupFolder::new(engine.store.clone())), liveness);
+        self.run(Led::new(queue, StockSweep::new(engine.clone(), queue)), liveness);
+        self.run(Led::new(queue, ShipByWatch::new(engine.clone())), liveness);
+        self.run(Led::new(queue, PlatformStockWatch::new(engine.clone(), queue)), liveness);
+        self.run(Led::new(queue, TokenWatch::new(engine.clone(), queue)), liveness);
+        self.run(Led::new(queue, LedgerRoots::new(engine.clone())), liveness);
+        self.run(Led::new(queue, PartitionCheck::new(engine.store.clone())), liveness);
+        self.run(Led::new(queue, Retention::new(engine.clone())), liveness);
         self.run(BacklogGauge::new(queue), liveness);
         if let Some(push) = &config.push {
             self.run(PushListeners::new(engine.clone(), queue, push.clone()), liveness);

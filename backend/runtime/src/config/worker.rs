@@ -70,6 +70,14 @@ static POLL_CEILING_SECONDS: Variable = number(
     "The longest time between two polls of a quiet shop.",
 );
 
+static SHIP_BY_NOTICE_SECONDS: Variable = number(
+    "KAMIFLOW_WORKER_SHIP_BY_NOTICE_SECONDS",
+    Kind::Seconds(60..=172_800),
+    "7200",
+    "How long before an order's latest shipping time it is told that nothing was handed over. Once \
+     the time is past, a person is asked.",
+);
+
 static SHUTDOWN_SECONDS: Variable = number(
     "KAMIFLOW_WORKER_SHUTDOWN_SECONDS",
     Kind::Seconds(1..=600),
@@ -90,6 +98,7 @@ pub(super) const REFERENCE: SectionReference = SectionReference {
         &MERCHANT_CONCURRENCY,
         &POLL_FLOOR_SECONDS,
         &POLL_CEILING_SECONDS,
+        &SHIP_BY_NOTICE_SECONDS,
         &SHUTDOWN_SECONDS,
     ],
 };
@@ -113,6 +122,8 @@ pub struct Worker {
     pub poll_floor: Duration,
     /// The longest time between two polls of a shop; not below the floor.
     pub poll_ceiling: Duration,
+    /// How long before its latest shipping time an order that was not handed over is told.
+    pub ship_by_notice: Duration,
     /// How long a stopping process finishes what is in flight.
     pub shutdown: Duration,
 }
@@ -170,6 +181,7 @@ impl Section for Worker {
         let merchant_concurrency = reader.count(&MERCHANT_CONCURRENCY);
         let poll_floor = reader.seconds(&POLL_FLOOR_SECONDS);
         let poll_ceiling = reader.seconds(&POLL_CEILING_SECONDS);
+        let ship_by_notice = reader.seconds(&SHIP_BY_NOTICE_SECONDS);
         let shutdown = reader.seconds(&SHUTDOWN_SECONDS);
         if let (Some(floor), Some(ceiling)) = (poll_floor, poll_ceiling)
             && ceiling < floor
@@ -187,6 +199,7 @@ impl Section for Worker {
             merchant_concurrency: merchant_concurrency?,
             poll_floor: poll_floor?,
             poll_ceiling: poll_ceiling?,
+            ship_by_notice: ship_by_notice?,
             shutdown: shutdown?,
         })
     }
