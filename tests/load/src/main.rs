@@ -16,11 +16,20 @@
     reason = "a program that prints figures; its counts are far below 2^52"
 )]
 
+mod deliver;
+mod fairness;
+mod fleet;
+mod growth;
+mod idle;
 mod import;
+mod latency;
 mod measure;
 mod merchant;
+mod process;
 mod progress;
+mod sandbox;
 mod servers;
+mod wire;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,6 +37,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::progress::note;
 use crate::servers::Servers;
@@ -56,6 +66,18 @@ struct Arguments {
 enum Bench {
     /// Imports a file of cards: sealing, duplicates, ledger.
     Import(import::Options),
+    /// Signed calls a second of the simulated platform.
+    Sandbox(sandbox::Options),
+    /// Delivered orders a second of the whole product, beside those of a bare client.
+    Deliver(deliver::Options),
+    /// Milliseconds from payment to voucher at a steady pace.
+    Latency(latency::Options),
+    /// Thousands of shops in which nothing happens.
+    Idle(idle::Options),
+    /// Whether deliveries become slower after millions of orders.
+    Growth(growth::Options),
+    /// How much longer one merchant's buyers wait while another has a long backlog.
+    Fairness(fairness::Options),
 }
 
 fn main() -> ExitCode {
@@ -76,14 +98,27 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments) -> Result<()> {
+    std::fs::create_dir_all(&arguments.dir)?;
+    if let Bench::Sandbox(options) = &arguments.bench {
+        return shown(&sandbox::run(&arguments.dir, options, arguments.runs).await?, arguments);
+    }
     let servers = Servers::start(&arguments.dir).await?;
-    let measured = match &arguments.bench {
-        Bench::Import(options) => {
-            import::run(&servers, options, arguments.runs).await.and_then(|it| shown(&it, arguments))
-        }
-    };
+    let measured = measure(&servers, arguments).await;
     servers.stop().await?;
-    measured
+    shown(&measured?, arguments)
+}
+
+async fn measure(servers: &Servers, arguments: &Arguments) -> Result<Value> {
+    let (dir, runs) = (&arguments.dir, arguments.runs);
+    Ok(match &arguments.bench {
+        Bench::Sandbox(options) => serde_json::to_value(sandbox::run(dir, options, runs).await?)?,
+        Bench::Import(options) => serde_json::to_value(import::run(servers, options, runs).await?)?,
+        Bench::Deliver(options) => serde_json::to_value(deliver::run(servers, dir, options, runs).await?)?,
+        Bench::Latency(options) => serde_json::to_value(latency::run(servers, dir, options, runs).await?)?,
+        Bench::Idle(options) => serde_json::to_value(idle::run(servers, dir, options, runs).await?)?,
+        Bench::Growth(options) => serde_json::to_value(growth::run(servers, dir, options, runs).await?)?,
+        Bench::Fairness(options) => serde_json::to_value(fairness::run(servers, dir, options, runs).await?)?,
+    })
 }
 
 /// Prints a result: as an object, or as a line per figure.

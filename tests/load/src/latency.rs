@@ -1,0 +1,146 @@
+//! `bench latency`: from the moment an order is paid, which is when its push message leaves, to its voucher.
+//!
+//! Buyers order at a steady pace, never in step with what is delivered, so a worker that falls behind shows as latency.
+//! Both moments are the sandbox's own, in milliseconds.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use serde::Serialize;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::deliver;
+use crate::fleet::{self, Plan, Readiness};
+use crate::measure::{CpuWatch, Watched, median, percentile, rounded};
+use crate::process::{Mall, Platform};
+use crate::progress::note;
+use crate::servers::Servers;
+
+const DATABASE: &str = "bench_latency";
+const EVERY: Duration = Duration::from_millis(50);
+
+/// Options of `bench latency`.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Shops.
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    shops: usize,
+
+    /// Merchants.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    merchants: usize,
+
+    /// Orders a second.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    rate: usize,
+
+    /// Seconds that count.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    seconds: usize,
+
+    /// Seconds before, which do not.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    warm_up: usize,
+
+    /// Milliseconds every answer of the sandbox waits.
+    #[arg(long, value_name = "MS", default_value_t = 20)]
+    latency_ms: u64,
+
+    /// Shops the worker delivers for at once.
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    concurrency: usize,
+}
+
+/// What was measured.
+#[derive(Serialize)]
+pub(crate) struct Figures {
+    p50_ms: f64,
+    p99_ms: f64,
+    orders_per_s: f64,
+    shops: usize,
+}
+
+/// Measures.
+pub(crate) async fn run(servers: &Servers, dir: &Path, options: &Options, runs: u32) -> Result<Figures> {
+    let (mut middles, mut tails, mut rates) = (Vec::new(), Vec::new(), Vec::new());
+    for run in 1..=runs {
+        let (latencies, rate) = once(servers, dir, options, run).await?;
+        let (p50, p99) = (percentile(latencies.clone(), 0.5), percentile(latencies, 0.99));
+        note(format_args!("Run {run} of {runs}: p50 {p50:.0} ms, p99 {p99:.0} ms at {rate:.0} orders/s"));
+        middles.push(p50);
+        tails.push(p99);
+        rates.push(rate);
+    }
+    servers.drop_database(DATABASE).await?;
+    Ok(Figures {
+        p50_ms: rounded(median(middles), 0),
+        p99_ms: rounded(median(tails), 0),
+        orders_per_s: rounded(median(rates), 1),
+        shops: options.shops,
+    })
+}
+
+async fn once(servers: &Servers, dir: &Path, options: &Options, run: u32) -> Result<(Vec<f64>, f64)> {
+    servers.fresh_database(DATABASE).await?;
+    let plan = Plan { applications: options.merchants.max(1), shops: options.shops };
+    let platform = Platform::start(dir, &fleet::scenario(&plan, 100.0, true)).await?;
+    let engine = fleet::engine(servers.app_url(DATABASE), &platform)?;
+    let seconds = options.seconds + options.warm_up;
+    let cards = seconds * options.rate / plan.applications * 3 / 2 + 200;
+    let shops = fleet::set_up(&engine, &plan, Readiness { cards, poll_floor_s: 15 }).await?;
+    platform.set_latency(options.latency_ms).await?;
+    let settings = deliver::WorkerShape { database: DATABASE, concurrency: options.concurrency, run };
+    let worker = deliver::start_worker(servers, &platform, settings).await?;
+    deliver::until_idle(&platform, shops.len(), Duration::from_secs(300)).await?;
+
+    let malls: Vec<Mall> = shops.iter().map(|shop| shop.mall).collect();
+    note(format_args!("Buyers order {} times a second for {seconds} s", options.rate));
+    buy(&platform, &malls, options.rate, options.warm_up).await?;
+    let cpu = CpuWatch::begin(&[
+        ("postgres", Watched::Family(servers.postgres.pid())),
+        ("redis", Watched::Process(servers.redis.pid())),
+        platform.process.watched(),
+        worker.process.watched(),
+    ]);
+    let began = Instant::now();
+    let counted = buy(&platform, &malls, options.rate, options.seconds).await?;
+    let rate = counted.len() as f64 / began.elapsed().as_secs_f64();
+    cpu.tell("deliveries");
+    deliver::until_sent(&platform, (options.seconds + options.warm_up) * options.rate, Duration::from_secs(60)).await?;
+    let latencies = latencies(&platform, &counted).await?;
+    worker.process.stop().await?;
+    platform.process.stop().await?;
+    Ok((latencies, rate))
+}
+
+/// Lets buyers order in one mall after the other, at a pace that waits for nothing.
+pub(crate) async fn buy(platform: &Platform, malls: &[Mall], rate: usize, seconds: usize) -> Result<Vec<String>> {
+    let mut bought = Vec::with_capacity(rate * seconds);
+    let mut ticks = tokio::time::interval(EVERY);
+    // A late tick is made up for, so that the pace stays.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let per_second = 1_000 / usize::try_from(EVERY.as_millis())?;
+    // A step that is prime to the number of malls visits all of them in an order that looks like none.
+    let mut mall = malls.iter().cycle().step_by(malls.len() / 3 * 2 + 1);
+    let wanted = rate * seconds;
+    for tick in 1..=seconds * per_second {
+        ticks.tick().await;
+        let due = wanted * tick / (seconds * per_second);
+        let batch: Vec<Mall> = mall.by_ref().take(due - bought.len()).copied().collect();
+        bought.extend(platform.order_once_each(&batch).await?);
+    }
+    Ok(bought)
+}
+
+/// Returns the milliseconds from payment to voucher of some orders.
+pub(crate) async fn latencies(platform: &Platform, orders: &[String]) -> Result<Vec<f64>> {
+    let books = platform.vouchers().await?;
+    ensure!(books.twice == 0, "{} vouchers were sent twice", books.twice);
+    let waits: BTreeMap<&str, i64> =
+        orders.iter().filter_map(|sn| Some((sn.as_str(), books.at_ms.get(sn)? - books.paid_ms.get(sn)?))).collect();
+    ensure!(waits.len() == orders.len(), "{} of {} orders were delivered", waits.len(), orders.len());
+    Ok(waits.into_values().map(|wait| wait as f64).collect())
+}
