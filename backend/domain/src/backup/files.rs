@@ -189,9 +189,10 @@ pub(crate) fn open_dump(folder: &Path, dump: &DumpFile, unlock: &Unlock) -> Resu
         "passphrase" => {
             let missing = || BackupError::Key("the dump is encrypted with a passphrase: give it".to_owned());
             let passphrase = unlock.passphrase.as_ref().ok_or_else(missing)?;
-            let identity = age::scrypt::Identity::new(SecretString::from(passphrase.expose().to_owned()));
+            let scrypt = age::scrypt::Identity::new(SecretString::from(passphrase.expose().to_owned()));
+            let identity: &dyn age::Identity = &scrypt;
             let decryptor = Decryptor::new(file).map_err(wrong)?;
-            Ok(Box::new(decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity)).map_err(wrong)?))
+            Ok(Box::new(decryptor.decrypt(std::iter::once(identity)).map_err(wrong)?))
         }
         "recipients" => {
             let missing =

@@ -25,7 +25,7 @@ static KEYS: Variable = Variable {
     doc: "Master keys as `id:base64`, separated by commas; each is 32 bytes \
           (`openssl rand -base64 32`). Old keys stay listed until every data key is wrapped anew.",
     secret: true,
-    used_by: &["serve", "work", "order"],
+    used_by: &["serve", "work", "order", "rotate-keys"],
 };
 
 static FILE: Variable = Variable {
@@ -35,7 +35,7 @@ static FILE: Variable = Variable {
     doc: "A file with one `id:base64` per line, for secrets that are mounted. Empty lines and \
           lines that start with `#` are skipped.",
     secret: false,
-    used_by: &["serve", "work", "order"],
+    used_by: &["serve", "work", "order", "rotate-keys"],
 };
 
 static ACTIVE: Variable = Variable {
@@ -44,7 +44,7 @@ static ACTIVE: Variable = Variable {
     preset: Preset::Instead("the only key, if there is one"),
     doc: "The id of the key that wraps new data keys.",
     secret: false,
-    used_by: &["serve", "work", "order"],
+    used_by: &["serve", "work", "order", "rotate-keys"],
 };
 
 pub(super) const REFERENCE: SectionReference = SectionReference {
