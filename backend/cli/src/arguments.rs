@@ -58,6 +58,9 @@ pub(crate) enum Command {
     /// Shows how servers, queues, shops and tokens do; exits with 1 when something is wrong.
     #[command(after_help = commands::status::EXAMPLES)]
     Status(commands::status::Options),
+    /// Looks the installation over, and says what helps against what is wrong.
+    #[command(after_help = commands::doctor::EXAMPLES)]
+    Doctor(commands::doctor::Options),
     /// Looks at one order and does what is safe about it.
     Order(commands::order::Options),
     /// Prints a completion script for a shell.

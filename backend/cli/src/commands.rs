@@ -3,6 +3,7 @@
 pub(crate) mod backup;
 pub(crate) mod completions;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod migrate;
 pub(crate) mod order;
 pub(crate) mod sandbox;
@@ -34,6 +35,7 @@ pub(crate) async fn run(command: Command, console: &Console) -> Result<Exit> {
         Command::RotateKeys(options) => rotate_keys::run(options, *console).await,
         Command::Demo(options) => demo::run(options, *console).await,
         Command::Status(options) => status::run(options, *console).await,
+        Command::Doctor(options) => doctor::run(options, *console).await,
         Command::Order(options) => order::run(options, *console).await,
         Command::Completions(options) => completions::run(options),
     }

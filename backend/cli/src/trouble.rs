@@ -55,9 +55,12 @@ pub(crate) fn explained(error: anyhow::Error) -> anyhow::Error {
 
 /// Says what is wrong with Postgres and what helps.
 pub(crate) fn of_postgres(error: &StoreError, variable: &str) -> String {
-    let text = told(error);
-    let cure = cure(OF_POSTGRES, &text).unwrap_or("start Postgres there, or correct {}").replace("{}", variable);
-    format!("{text}; {cure}")
+    format!("{}; {}", told(error), cure_of_postgres(error, variable))
+}
+
+/// Says what helps against an error of Postgres, which was reached by a variable.
+pub(crate) fn cure_of_postgres(error: &StoreError, variable: &str) -> String {
+    cure(OF_POSTGRES, &told(error)).unwrap_or("start Postgres there, or correct {}").replace("{}", variable)
 }
 
 /// Says what helps against an error of Redis.

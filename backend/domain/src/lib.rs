@@ -13,6 +13,7 @@ pub mod compat;
 pub mod connect_shop;
 pub mod ctx;
 pub mod deliver;
+pub mod doctor;
 pub mod engine;
 pub mod gate;
 pub mod generate_cards;

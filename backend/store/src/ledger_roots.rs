@@ -77,6 +77,32 @@ pub async fn find(tx: &mut TenantTx, day: NaiveDate) -> Result<Option<RootRow>, 
         .optional()?)
 }
 
+/// A day that has a root.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+pub struct SealedDay {
+    /// The day.
+    #[diesel(sql_type = Date)]
+    pub day: NaiveDate,
+    /// Uses its root covers.
+    #[diesel(sql_type = BigInt)]
+    pub uses: i64,
+    /// Its root.
+    #[diesel(sql_type = Bytea)]
+    pub root: Vec<u8>,
+}
+
+/// Lists the latest days that have a root, the latest first.
+///
+/// # Errors
+/// When the connection is lost.
+pub async fn list_latest(tx: &mut TenantTx, limit: i64) -> Result<Vec<SealedDay>, StoreError> {
+    Ok(sql("SELECT day, uses, root FROM card_ledger_roots WHERE merchant_id = $1 ORDER BY day DESC LIMIT $2")
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<BigInt, _>(limit)
+        .load(tx.conn()?)
+        .await?)
+}
+
 /// Inserts the root of a day; one that is there stays.
 ///
 /// # Errors

@@ -34,6 +34,7 @@ pub mod card_claims;
 pub mod card_pools;
 pub mod card_uses;
 pub mod cards;
+pub mod catalog;
 pub mod charge_requests;
 pub mod coverage;
 pub mod credentials;

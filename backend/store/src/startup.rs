@@ -16,7 +16,7 @@ use crate::keys::SealError;
 use crate::migrate::{self, SchemaState};
 use crate::pool::Store;
 use crate::sql::sql;
-use crate::tx::SystemTx;
+use crate::tx::{SystemTx, TenantTx};
 
 /// Why a process must not work on a database. Its text says what is wrong and what helps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +125,23 @@ pub async fn list_master_keys(tx: &mut SystemTx) -> Result<Vec<MasterKeyUse>, St
               FROM system_master_keys()")
     .load(tx.conn()?)
     .await?)
+}
+
+/// Lists all data keys of the transaction's merchant, retired ones too.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_data_keys(tx: &mut TenantTx) -> Result<Vec<DataKeyId>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Key {
+        #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
+        id: DataKeyId,
+    }
+    let rows: Vec<Key> = sql("SELECT id FROM data_keys WHERE merchant_id = $1 ORDER BY created_at, id")
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .load(tx.conn()?)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 /// Unwraps one data key with a master key, without remembering it.
