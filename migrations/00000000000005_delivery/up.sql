@@ -196,11 +196,14 @@ CREATE TABLE stock_waits (
     shop_id uuid NOT NULL,
     cards integer NOT NULL CONSTRAINT stock_waits_cards CHECK (cards >= 1),
     since timestamptz NOT NULL,
+    -- When stock covered it while somebody held its delivery; the shop's next look makes it due.
+    missed_at timestamptz,
     FOREIGN KEY (merchant_id, delivery_id) REFERENCES deliveries (merchant_id, id),
     FOREIGN KEY (merchant_id, pool_id) REFERENCES card_pools (merchant_id, id),
     FOREIGN KEY (merchant_id, shop_id) REFERENCES shops (merchant_id, id)
 );
 CREATE INDEX stock_waits_of_pool ON stock_waits (pool_id, since, delivery_id);
+CREATE INDEX stock_waits_missed ON stock_waits (shop_id) WHERE missed_at IS NOT NULL;
 CALL tenant_table('stock_waits', 'SELECT, INSERT, UPDATE, DELETE');
 
 -- The fulfiller's queue: a charge somebody must make before SUCCESS may be reported.

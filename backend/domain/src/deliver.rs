@@ -16,6 +16,7 @@
 //! **Batches**: up to [`EngineConfig::batch`](crate::engine::EngineConfig) orders of one shop share both transactions.
 //! If the first one fails, its orders are tried one by one, so that one bad order never holds up the others.
 
+mod admission;
 mod claim;
 mod payload;
 mod reserve;
@@ -29,8 +30,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt};
 use kamiflow_kernel::{MerchantId, OrderSn, ShopId, ShopState};
+use kamiflow_store::deliveries::DueDelivery;
 use kamiflow_store::order_hints::HintRow;
-use kamiflow_store::{StoreError, deliveries, order_hints};
+use kamiflow_store::{StoreError, deliveries, order_hints, stock_waits};
 
 pub(crate) use reserve::count_failure;
 
@@ -39,11 +41,15 @@ use crate::gate::Evidence;
 use crate::ingest;
 use crate::market_trouble;
 use crate::marketplace::{ErrorClass, MarketError, PlatformOrder};
+use crate::pause_check::Paused;
 use crate::platform_pool;
 use crate::shop_access::{self, Shop};
 
 /// Longest read of an order: what is left of the evidence's two seconds is for the transaction that starts it.
 const SLOWEST_READ: Duration = Duration::from_millis(1_500);
+
+/// One of so many places of a batch is kept for hints.
+const HINTS_SHARE: usize = 4;
 
 /// An order that was read a moment ago.
 #[derive(Debug, Clone)]
@@ -80,7 +86,14 @@ pub async fn tick(engine: &Engine, merchant: MerchantId, shop: ShopId) -> Result
         return Ok(outcome);
     }
     for order_sn in &work.unresolved {
-        outcome.done += usize::from(resolve::one(engine, &work.shop, order_sn, &mut outcome.wakes).await?);
+        match resolve::one(engine, &work.shop, order_sn, &mut outcome.wakes).await {
+            Ok(looked) => outcome.done += usize::from(looked),
+            // Its turn comes again when the resolver's time is over; the others must not wait for it.
+            Err(EngineError::Store(error)) if !is_about_us(&error) => {
+                tracing::error!(order.sn = %order_sn, error = ?error, "An order could not be resolved");
+            }
+            Err(error) => return Err(error),
+        }
     }
     let fresh = read_all(engine, &work).await?;
     outcome.done += hand_over(engine, &work.shop, fresh, &mut outcome.wakes).await?;
@@ -94,22 +107,40 @@ async fn look(engine: &Engine, merchant: MerchantId, shop: ShopId) -> Result<Wor
     let now = engine.now();
     let limit = i64::try_from(engine.config.batch).unwrap_or(50);
     let mut tx = engine.store.tenant_tx(merchant).await?;
+    let paused = Paused::keep(&mut tx, now).await?;
     let opened = shop_access::open(&mut tx, shop).await?;
-    let due = deliveries::list_due(&mut tx, shop, now, limit).await?;
+    // What is paused costs no read: it is put off here, however much it is, and takes nobody's place in the batch. The
+    // same goes for what was decided before a shop went back to trial run.
+    let mut levels = paused.levels_of(shop);
+    levels.everything |= opened.state == ShopState::TrialRun;
+    if !levels.is_empty() {
+        deliveries::put_off_paused(&mut tx, shop, now, &levels, paused.look_again(now)).await?;
+    }
+    stock_waits::take_missed(&mut tx, shop, now).await?;
+    let due = deliveries::list_due(&mut tx, shop, now, &levels, limit).await?;
     let hints = order_hints::list_due(&mut tx, shop, now, limit).await?;
     tx.commit().await?;
-    let (unresolved, deliverable): (Vec<_>, Vec<_>) = due.into_iter().partition(deliveries::DueDelivery::is_unresolved);
-    let mut known = BTreeSet::new();
-    let to_read = deliverable
-        .iter()
-        .map(|due| &due.order_sn)
-        .chain(hints.iter().map(|hint| &hint.order_sn))
-        .filter(|order_sn| known.insert(order_sn.as_str()))
-        .filter_map(|order_sn| order_sn.parse().ok())
-        .take(engine.config.batch)
-        .collect();
+    let (unresolved, deliverable): (Vec<_>, Vec<_>) = due.into_iter().partition(DueDelivery::is_unresolved);
+    let to_read = share(engine.config.batch, &deliverable, &hints);
     let unresolved = unresolved.into_iter().map(|due| due.order_sn).collect();
     Ok(Work { shop: opened, hints, to_read, unresolved })
+}
+
+/// Chooses what a batch reads: deliveries first, but never without a place for hints. A hint may be a refund that one of
+/// those deliveries must not miss, and a backlog can be long.
+fn share(batch: usize, deliverable: &[DueDelivery], hints: &[HintRow]) -> Vec<OrderSn> {
+    let due: BTreeSet<&str> = deliverable.iter().map(|due| due.order_sn.as_str()).collect();
+    let hints: Vec<&str> =
+        hints.iter().map(|hint| hint.order_sn.as_str()).filter(|order_sn| !due.contains(order_sn)).collect();
+    let kept = hints.len().min(batch / HINTS_SHARE);
+    deliverable
+        .iter()
+        .map(|due| due.order_sn.as_str())
+        .take(batch.saturating_sub(kept))
+        .chain(hints)
+        .filter_map(|order_sn| order_sn.parse().ok())
+        .take(batch)
+        .collect()
 }
 
 async fn read_all(engine: &Engine, work: &Work) -> Result<Vec<Fresh>, EngineError> {

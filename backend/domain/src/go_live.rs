@@ -4,9 +4,10 @@ use chrono::{DateTime, SubsecRound, Utc};
 use kamiflow_kernel::{OrderSn, ShopId, ShopState};
 use kamiflow_store::backlog::Release;
 use kamiflow_store::order_events::NewEvent;
+use kamiflow_store::pauses::PausedWork;
 use kamiflow_store::restored_shops::Restored;
 use kamiflow_store::shops::{ShopChange, ShopRow};
-use kamiflow_store::{StoreError, TenantTx, backlog, order_events, restored_shops, shops};
+use kamiflow_store::{StoreError, TenantTx, backlog, order_events, pauses, restored_shops, shops};
 use serde_json::json;
 
 use crate::acts;
@@ -85,6 +86,8 @@ pub async fn go_live(engine: &Engine, ctx: &Ctx, request: &GoLive) -> Result<Wen
     // The platform's times of payment have whole seconds: an order paid in this very second is not backlog.
     let request = &GoLive { deliver_from: request.deliver_from.trunc_subsecs(0), ..request.clone() };
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    // Nobody puts work off any more because of the trial run.
+    pauses::lock(&mut tx).await?;
     lock_working(&mut tx, request.shop).await?;
     may_deliver_from(restored_shops::find(&mut tx, request.shop).await?, request.deliver_from)?;
     let change = ShopChange::GoLive { deliver_from: request.deliver_from };
@@ -100,6 +103,8 @@ pub async fn go_live(engine: &Engine, ctx: &Ctx, request: &GoLive) -> Result<Wen
         })
         .collect();
     order_events::append(&mut tx, ctx.now, &events).await?;
+    // What was under way when the shop went back to trial run goes on.
+    pauses::make_due(&mut tx, PausedWork::Delivery, &[request.shop], ctx.now).await?;
     let waiting = backlog::hint_seen(&mut tx, request.shop, ctx.now).await?;
     let detail = json!({ "deliver_from": request.deliver_from, "released": released.len() });
     acts::record(&mut tx, ctx, "shop.go_live", request.shop, detail).await?;

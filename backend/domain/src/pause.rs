@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use kamiflow_kernel::{ShopId, ShopState};
 use kamiflow_store::pauses::{NewPause, PauseScope, PausedWork};
-use kamiflow_store::{StoreError, TenantTx, card_pools, cards, pauses, products, shops};
+use kamiflow_store::{StoreError, TenantTx, card_pools, cards, pauses, products, shops, stock_waits};
 use serde_json::json;
 
 use crate::acts;
@@ -58,6 +58,8 @@ pub async fn pause(engine: &Engine, ctx: &Ctx, request: &Pause) -> Result<(), Pa
         return Err(PauseError::EndsInThePast);
     }
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    // From here on nobody starts what this is to hold back.
+    pauses::lock(&mut tx).await?;
     check_target(&mut tx, request.scope).await?;
     let new = NewPause {
         scope: request.scope,
@@ -66,7 +68,11 @@ pub async fn pause(engine: &Engine, ctx: &Ctx, request: &Pause) -> Result<(), Pa
         ends_at: request.ends_at,
         at: ctx.now,
     };
-    pauses::upsert(&mut tx, &new).await?;
+    if pauses::upsert(&mut tx, &new).await? {
+        // What was put off to the end that it had is to look at its new end.
+        let shops = shops_concerned(&mut tx, request.scope).await?;
+        pauses::make_due(&mut tx, request.work, &shops, ctx.now).await?;
+    }
     let detail = json!({ "work": request.work.as_str(), "reason": request.reason, "ends_at": request.ends_at });
     acts::record(&mut tx, ctx, "pause.set", target_name(ctx, request.scope), detail).await?;
     tx.commit().await?;
@@ -79,11 +85,18 @@ pub async fn pause(engine: &Engine, ctx: &Ctx, request: &Pause) -> Result<(), Pa
 /// When the store fails.
 pub async fn resume(engine: &Engine, ctx: &Ctx, scope: PauseScope, work: PausedWork) -> Result<Vec<Wake>, PauseError> {
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    // Whoever has seen the pause has put its work off by then, and is found below.
+    pauses::lock(&mut tx).await?;
     if !pauses::delete(&mut tx, scope, work).await? {
         return Ok(Vec::new());
     }
-    let shops = shops_concerned(&mut tx, scope).await?;
+    let mut shops = shops_concerned(&mut tx, scope).await?;
     pauses::make_due(&mut tx, work, &shops, ctx.now).await?;
+    if work == PausedWork::Delivery {
+        shops.extend(wake_waiting(&mut tx, ctx.now).await?);
+        shops.sort_unstable();
+        shops.dedup();
+    }
     acts::record(&mut tx, ctx, "pause.end", target_name(ctx, scope), json!({ "work": work.as_str() })).await?;
     tx.commit().await?;
     let wake = match work {
@@ -91,6 +104,17 @@ pub async fn resume(engine: &Engine, ctx: &Ctx, scope: PauseScope, work: PausedW
         PausedWork::Redemption => Wake::Redeem,
     };
     Ok(shops.into_iter().map(wake).collect())
+}
+
+/// Wakes those who wait for cards that arrived while they were paused.
+async fn wake_waiting(tx: &mut TenantTx, now: DateTime<Utc>) -> Result<Vec<ShopId>, StoreError> {
+    let pools = stock_waits::list_pools(tx).await?;
+    card_pools::lock(tx, &pools).await?;
+    let mut shops = Vec::new();
+    for pool in pools {
+        shops.extend(stock_waits::wake(tx, pool, now).await?);
+    }
+    Ok(shops)
 }
 
 async fn check_target(tx: &mut TenantTx, scope: PauseScope) -> Result<(), StoreError> {

@@ -15,6 +15,8 @@ text_enum! {
         UnknownOutcome => "unknown_outcome",
         /// The platform refused the hand-over for a reason that a retry does not cure.
         HandOverRefused => "hand_over_refused",
+        /// Cards that are held for an order expired, or were taken out of stock, before they could be sent.
+        CardsUnfit => "cards_unfit",
         /// A refund came between evidence and settlement.
         RefundRaced => "refund_raced",
         /// A refund after the delivery.
@@ -121,6 +123,13 @@ impl ReasonCode {
                 true,
             ),
             Self::HandOverRefused => r("", &[A::Retry, A::MapSku, A::ReleaseQuarantined], &[], true),
+            // The delivery's one payload names these cards, so there is no sending others.
+            Self::CardsUnfit => r(
+                "",
+                &[A::Retry, A::ReleaseQuarantined],
+                &[A::SendOtherCards, A::RestoreCards, A::ConfirmDelivered],
+                true,
+            ),
             Self::RefundRaced => r("the card is burned", &[A::Acknowledge], &[A::RestoreCards], false),
             Self::RefundedAfterDelivery => {
                 r("the card is burned; redemption stops", &[A::Acknowledge], &[A::RestoreCards, A::Approve], false)

@@ -125,6 +125,61 @@ async fn run_claim(tx: &mut TenantTx, claim: &Claim, statement: &'static str) ->
         .await?)
 }
 
+/// What the cards that a delivery holds are good for by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
+pub struct HeldCards {
+    /// Which delivery.
+    #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
+    pub delivery: DeliveryId,
+    /// Cards it holds.
+    #[diesel(sql_type = BigInt)]
+    pub cards: i64,
+    /// Of them, no longer valid for as long as their pool asks.
+    #[diesel(sql_type = BigInt)]
+    pub expiring: i64,
+    /// Of them, no longer reserved for it: voided, say.
+    #[diesel(sql_type = BigInt)]
+    pub gone: i64,
+    /// Of them, of a paused batch.
+    #[diesel(sql_type = BigInt)]
+    pub paused: i64,
+}
+
+pub(crate) const LIST_HELD: &str = "SELECT l.delivery_id AS delivery, count(*) AS cards,
+                count(*) FILTER (WHERE u.expires_at <= $3 + make_interval(secs => p.min_validity_s)) AS expiring,
+                count(*) FILTER (WHERE u.state <> 'reserved' OR u.line_id IS DISTINCT FROM l.id) AS gone,
+                count(*) FILTER (WHERE c.batch_id = ANY ($4)) AS paused
+           FROM delivery_lines l
+           JOIN card_uses u ON u.id = l.card_use_id AND u.merchant_id = $1
+           JOIN cards c ON c.id = u.card_id AND c.merchant_id = $1
+           JOIN card_pools p ON p.id = u.pool_id AND p.merchant_id = $1
+          WHERE l.merchant_id = $1 AND l.delivery_id = ANY ($2) AND l.live
+          GROUP BY l.delivery_id";
+
+/// Lists what the cards held by deliveries are good for at a moment. Indexes delivery_lines_once, card_uses_pkey.
+///
+/// Locks nothing: a card that a delivery holds moves only under that delivery's lock, which the caller has.
+///
+/// # Errors
+/// When the connection is lost.
+pub async fn list_held(
+    tx: &mut TenantTx,
+    deliveries: &[DeliveryId],
+    paused_batches: &[Uuid],
+    at: DateTime<Utc>,
+) -> Result<Vec<HeldCards>, StoreError> {
+    if deliveries.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(sql(LIST_HELD)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<Array<SqlUuid>, _>(deliveries.iter().map(|id| id.as_uuid()).collect::<Vec<_>>())
+        .bind::<Timestamptz, _>(at)
+        .bind::<Array<SqlUuid>, _>(paused_batches.to_vec())
+        .load(tx.conn()?)
+        .await?)
+}
+
 /// A way that the card uses held by deliveries go together.
 #[derive(Debug, Clone, Copy)]
 pub struct HeldMove {

@@ -2,13 +2,14 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::QueryableByName;
-use diesel::sql_types::{Array, BigInt, Bytea, Date, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Bytea, Date, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use kamiflow_kernel::{DeliveryId, DeliveryMethod, DeliveryState, OrderId, OrderSn, PoolId, RedemptionMethod, ShopId};
 use uuid::Uuid;
 
 use crate::error::StoreError;
 use crate::orders::OrderKey;
+use crate::pauses::PausedLevels;
 use crate::sql::{parsed, sql};
 use crate::tx::TenantTx;
 
@@ -240,11 +241,31 @@ impl DueDelivery {
     }
 }
 
-pub(crate) const LIST_DUE: &str = "SELECT d.order_sn, d.state FROM deliveries d
-             WHERE d.merchant_id = $1 AND d.shop_id = $2 AND d.due_at <= $3
-             ORDER BY d.last_ship_at NULLS LAST, d.due_at LIMIT $4";
+/// What a pause of delivery holds back: levels are bound as $4 to $7. What the platform hands out itself is no hand-over.
+macro_rules! held_by_pauses {
+    ($before:literal, $after:literal) => {
+        concat!(
+            $before,
+            "(d.state IN ('pending', 'reserved') AND d.method NOT IN ('platform_pool', 'platform_codes')
+                    AND ($4 OR d.sku_id = ANY ($5) OR coalesce(d.pool_id = ANY ($6), false)
+                         OR d.state = 'reserved' AND cardinality($7) > 0
+                            AND EXISTS (SELECT FROM delivery_lines l
+                                  JOIN card_uses u ON u.id = l.card_use_id AND u.merchant_id = $1
+                                  JOIN cards c ON c.id = u.card_id AND c.merchant_id = $1
+                                 WHERE l.merchant_id = $1 AND l.delivery_id = d.id AND l.live AND c.batch_id = ANY ($7))))",
+            $after
+        )
+    };
+}
 
-/// Lists what is due in a shop, the earliest latest-shipping time first. Index deliveries_due.
+pub(crate) const LIST_DUE: &str = held_by_pauses!(
+    "SELECT d.order_sn, d.state FROM deliveries d
+             WHERE d.merchant_id = $1 AND d.shop_id = $2 AND d.due_at <= $3 AND NOT ",
+    " ORDER BY d.last_ship_at NULLS LAST, d.due_at LIMIT $8"
+);
+
+/// Lists what is due in a shop and not held back by a pause, the earliest latest-shipping time first. Index
+/// deliveries_due.
 ///
 /// # Errors
 /// When the connection is lost.
@@ -252,14 +273,58 @@ pub async fn list_due(
     tx: &mut TenantTx,
     shop: ShopId,
     now: DateTime<Utc>,
+    paused: &PausedLevels,
     limit: i64,
 ) -> Result<Vec<DueDelivery>, StoreError> {
     Ok(sql(LIST_DUE)
         .bind::<SqlUuid, _>(tx.merchant().as_uuid())
         .bind::<SqlUuid, _>(shop.as_uuid())
         .bind::<Timestamptz, _>(now)
+        .bind::<Bool, _>(paused.everything)
+        .bind::<Array<SqlUuid>, _>(&paused.skus)
+        .bind::<Array<SqlUuid>, _>(&paused.pools)
+        .bind::<Array<SqlUuid>, _>(&paused.batches)
         .bind::<BigInt, _>(limit)
         .load(tx.conn()?)
+        .await?)
+}
+
+/// The most deliveries that one statement puts off; the next turn goes on.
+const MOST_PUT_OFF: i64 = 5_000;
+
+pub(crate) const PUT_OFF_PAUSED: &str = held_by_pauses!(
+    "UPDATE deliveries p SET due_at = $8
+       FROM (SELECT d.id FROM deliveries d
+              WHERE d.merchant_id = $1 AND d.shop_id = $2 AND d.due_at <= $3 AND ",
+    " ORDER BY d.id LIMIT $9 FOR UPDATE SKIP LOCKED) held
+      WHERE p.merchant_id = $1 AND p.id = held.id"
+);
+
+/// Puts off what is due and held back by a pause, so that nobody reads it meanwhile. Index deliveries_due.
+///
+/// The caller keeps the pauses as they are ([`pauses::keep`](crate::pauses::keep)): work that was put off for a pause
+/// that has just ended would wait for nothing.
+///
+/// # Errors
+/// When the connection is lost.
+pub async fn put_off_paused(
+    tx: &mut TenantTx,
+    shop: ShopId,
+    now: DateTime<Utc>,
+    paused: &PausedLevels,
+    until: DateTime<Utc>,
+) -> Result<usize, StoreError> {
+    Ok(sql(PUT_OFF_PAUSED)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .bind::<Timestamptz, _>(now)
+        .bind::<Bool, _>(paused.everything)
+        .bind::<Array<SqlUuid>, _>(&paused.skus)
+        .bind::<Array<SqlUuid>, _>(&paused.pools)
+        .bind::<Array<SqlUuid>, _>(&paused.batches)
+        .bind::<Timestamptz, _>(until)
+        .bind::<BigInt, _>(MOST_PUT_OFF)
+        .execute(tx.conn()?)
         .await?)
 }
 

@@ -68,6 +68,12 @@ pub const HOT_STATEMENTS: &[HotStatement] = &[
         &["card_uses_available", "card_uses_pkey", "cards_pkey"],
     ),
     hot(
+        "card_claims::list_held",
+        card_claims::LIST_HELD,
+        "uuid, uuid[], timestamptz, uuid[]",
+        &["delivery_lines_once", "card_uses_pkey", "cards_pkey"],
+    ),
+    hot(
         "card_claims::move_held",
         card_claims::MOVE_HELD,
         "uuid, uuid[], text, text, text, boolean, boolean, timestamptz",
@@ -80,7 +86,12 @@ pub const HOT_STATEMENTS: &[HotStatement] = &[
         &["coverage_pkey"],
     ),
     hot("coverage::extend, the latest span", coverage::LATEST, "uuid, uuid, text", &["coverage_of_shop"]),
-    hot("deliveries::list_due", deliveries::LIST_DUE, "uuid, uuid, timestamptz, bigint", &["deliveries_due"]),
+    hot(
+        "deliveries::list_due",
+        deliveries::LIST_DUE,
+        "uuid, uuid, timestamptz, boolean, uuid[], uuid[], uuid[], bigint",
+        &["deliveries_due"],
+    ),
     hot("deliveries::lock_by_sn", deliveries::LOCK_BY_SN, "uuid, uuid, text[]", &["deliveries_once"]),
     hot("deliveries::lock_waiting", deliveries::LOCK_WAITING, "uuid, uuid, text[]", &["deliveries_once"]),
     hot("deliveries::next_due", deliveries::NEXT_DUE, "uuid, uuid", &["deliveries_due", "order_hints_due"]),
@@ -89,6 +100,12 @@ pub const HOT_STATEMENTS: &[HotStatement] = &[
         deliveries::PLAN,
         "uuid, uuid, uuid[], date[], uuid[], text[], uuid[], text[], text[], uuid[], integer[], timestamptz[], timestamptz[]",
         &["deliveries_once"],
+    ),
+    hot(
+        "deliveries::put_off_paused",
+        deliveries::PUT_OFF_PAUSED,
+        "uuid, uuid, timestamptz, boolean, uuid[], uuid[], uuid[], timestamptz, bigint",
+        &["deliveries_due", "deliveries_pkey"],
     ),
     hot("deliveries::reschedule", deliveries::RESCHEDULE, "uuid, uuid, text[], timestamptz", &["deliveries_once"]),
     hot(
@@ -173,10 +190,16 @@ pub const HOT_STATEMENTS: &[HotStatement] = &[
         &["stock_waits_pkey"],
     ),
     hot(
-        "stock_waits::list_of_live_shops",
-        stock_waits::LIST_OF_LIVE_SHOPS,
-        "uuid, uuid, bigint",
-        &["stock_waits_of_pool"],
+        "stock_waits::list_deliverable",
+        stock_waits::LIST_DELIVERABLE,
+        "uuid, uuid, timestamptz, bigint",
+        &["stock_waits_of_pool", "deliveries_pkey"],
     ),
     hot("stock_waits::make_due", stock_waits::MAKE_DUE, "uuid, uuid[], timestamptz", &["deliveries_pkey"]),
+    hot(
+        "stock_waits::take_missed",
+        stock_waits::TAKE_MISSED,
+        "uuid, uuid, timestamptz",
+        &["stock_waits_missed", "deliveries_pkey"],
+    ),
 ];

@@ -1,8 +1,12 @@
 //! Pauses: what is not to be delivered or redeemed for now, at every level.
+//!
+//! Who starts hand-overs keeps the merchant's pauses as they are until its transaction ends ([`keep`]); who sets or ends
+//! one waits for those transactions first ([`lock`]). So once a pause is committed nothing starts that had not seen it,
+//! and once it is ended nobody puts work off for it any more. Both are the first lock of their transaction.
 
 use chrono::{DateTime, Utc};
 use diesel::QueryableByName;
-use diesel::sql_types::{Array, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use kamiflow_kernel::{BatchId, PoolId, ShopId, SkuId};
 use uuid::Uuid;
@@ -98,30 +102,89 @@ pub struct PauseRow {
     pub ends_at: Option<DateTime<Utc>>,
 }
 
-/// Sets a pause, or changes the reason and end of the one that is set.
+/// Tells the locks of pauses from other advisory locks.
+const LOCK_SPACE: i64 = 0x7061_7573;
+
+/// Keeps the merchant's pauses as they are until the transaction ends. Others may do so at the same time.
 ///
 /// # Errors
-/// When the statement fails.
-pub async fn upsert(tx: &mut TenantTx, new: &NewPause<'_>) -> Result<(), StoreError> {
+/// When somebody who sets or ends a pause takes too long.
+pub async fn keep(tx: &mut TenantTx) -> Result<(), StoreError> {
     let merchant = tx.merchant();
-    let target = new.scope.target(tx);
-    sql("INSERT INTO pauses (id, merchant_id, scope, target_id, work, reason, ends_at, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-         ON CONFLICT ON CONSTRAINT pauses_once DO UPDATE SET reason = excluded.reason, ends_at = excluded.ends_at")
-    .bind::<SqlUuid, _>(Uuid::now_v7())
-    .bind::<SqlUuid, _>(merchant.as_uuid())
-    .bind::<Text, _>(new.scope.level())
-    .bind::<SqlUuid, _>(target)
-    .bind::<Text, _>(new.work.as_str())
-    .bind::<Text, _>(new.reason)
-    .bind::<Nullable<Timestamptz>, _>(new.ends_at)
-    .bind::<Timestamptz, _>(new.at)
-    .execute(tx.conn()?)
-    .await?;
+    sql("SELECT pg_advisory_xact_lock_shared(hashtextextended($1::text, $2))")
+        .bind::<SqlUuid, _>(merchant.as_uuid())
+        .bind::<BigInt, _>(LOCK_SPACE)
+        .execute(tx.conn()?)
+        .await?;
     Ok(())
 }
 
-/// Ends a pause; returns whether there was one.
+/// Waits for everybody who keeps the merchant's pauses as they are, and keeps them out until the transaction ends.
+///
+/// # Errors
+/// When the wait is too long.
+pub async fn lock(tx: &mut TenantTx) -> Result<(), StoreError> {
+    let merchant = tx.merchant();
+    sql("SELECT pg_advisory_xact_lock(hashtextextended($1::text, $2))")
+        .bind::<SqlUuid, _>(merchant.as_uuid())
+        .bind::<BigInt, _>(LOCK_SPACE)
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}
+
+/// Levels at which the delivery of one shop is paused, as statements take them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PausedLevels {
+    /// The merchant or the shop itself.
+    pub everything: bool,
+    /// SKUs.
+    pub skus: Vec<Uuid>,
+    /// Pools.
+    pub pools: Vec<Uuid>,
+    /// Batches; what holds a card of one waits.
+    pub batches: Vec<Uuid>,
+}
+
+impl PausedLevels {
+    /// Returns whether nothing is paused.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        !self.everything && self.skus.is_empty() && self.pools.is_empty() && self.batches.is_empty()
+    }
+}
+
+/// Sets a pause, or changes the reason and end of the one that is set; returns whether one was set. Under [`lock`].
+///
+/// # Errors
+/// When the statement fails.
+pub async fn upsert(tx: &mut TenantTx, new: &NewPause<'_>) -> Result<bool, StoreError> {
+    #[derive(QueryableByName)]
+    struct Written {
+        #[diesel(sql_type = Bool)]
+        changed: bool,
+    }
+    let merchant = tx.merchant();
+    let target = new.scope.target(tx);
+    let written: Written =
+        sql("INSERT INTO pauses (id, merchant_id, scope, target_id, work, reason, ends_at, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT ON CONSTRAINT pauses_once DO UPDATE SET reason = excluded.reason, ends_at = excluded.ends_at
+         RETURNING xmax <> 0 AS changed")
+        .bind::<SqlUuid, _>(Uuid::now_v7())
+        .bind::<SqlUuid, _>(merchant.as_uuid())
+        .bind::<Text, _>(new.scope.level())
+        .bind::<SqlUuid, _>(target)
+        .bind::<Text, _>(new.work.as_str())
+        .bind::<Text, _>(new.reason)
+        .bind::<Nullable<Timestamptz>, _>(new.ends_at)
+        .bind::<Timestamptz, _>(new.at)
+        .get_result(tx.conn()?)
+        .await?;
+    Ok(written.changed)
+}
+
+/// Ends a pause; returns whether there was one. Under [`lock`].
 ///
 /// # Errors
 /// When the statement fails.
@@ -184,7 +247,8 @@ pub async fn list_active(tx: &mut TenantTx, at: DateTime<Utc>) -> Result<Vec<Pau
         .collect()
 }
 
-/// Makes work of some shops due that was put off; what has nothing to do by itself stays without a time.
+/// Makes work of some shops due that was put off; what has nothing to do by itself stays without a time, and what is
+/// being handed over right now stays with its sender.
 ///
 /// # Errors
 /// When the statement fails.
@@ -198,9 +262,12 @@ pub async fn make_due(
     let statement = match work {
         PausedWork::Delivery => {
             "UPDATE deliveries d SET due_at = $3
-               FROM (SELECT id FROM deliveries
-                      WHERE merchant_id = $1 AND shop_id = ANY($2) AND due_at > $3 AND state IN ('pending', 'reserved')
-                      ORDER BY id FOR UPDATE) later
+               FROM (SELECT w.id FROM deliveries w
+                      WHERE w.merchant_id = $1 AND w.shop_id = ANY($2) AND w.due_at > $3
+                        AND (w.state IN ('pending', 'reserved')
+                             OR w.state = 'handing_over' AND NOT EXISTS (SELECT FROM delivery_attempts a
+                                 WHERE a.merchant_id = $1 AND a.delivery_id = w.id AND a.state = 'started'))
+                      ORDER BY w.id FOR UPDATE) later
               WHERE d.merchant_id = $1 AND d.id = later.id"
         }
         PausedWork::Redemption => {

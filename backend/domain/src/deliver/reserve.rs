@@ -7,7 +7,7 @@ use kamiflow_kernel::{
     AttemptId, DataKeyId, DeliveryId, DeliveryMethod, DeliveryState, LineId, OrderSn, OrderState, PoolId, ReasonCode,
 };
 use kamiflow_store::attempts::{self, AttemptRow, NewAttempt};
-use kamiflow_store::card_claims::Claimed;
+use kamiflow_store::card_claims::{Claimed, HeldCards};
 use kamiflow_store::deliveries::{self, DeliveryChange, DeliveryRow};
 use kamiflow_store::delivery_lines::NewLine;
 use kamiflow_store::exceptions::{self, NewException};
@@ -17,13 +17,14 @@ use kamiflow_store::stock_waits::NewWait;
 use kamiflow_store::{StoreError, TenantTx, delivery_lines, order_hints, orders, rollups, stock_waits};
 use serde_json::json;
 
+use super::admission::{self, Case, Hold, held_back};
 use super::claim::{self, Holding};
 use super::payload::{self, Payload};
-use super::{Fresh, Turn, is_live};
+use super::{Fresh, Turn};
 use crate::charge;
 use crate::deliver::send::Started;
 use crate::engine::{Engine, Wake};
-use crate::ingest::{self, DELIVERABLE, Read, Source, stored_evidence};
+use crate::ingest::{self, Read, Source};
 use crate::pause_check::Paused;
 use crate::platform_pool::ToLink;
 use crate::shop_access::Shop;
@@ -65,6 +66,7 @@ struct Ready<'a> {
 pub(super) async fn batch(engine: &Engine, shop: &Shop, fresh: &[Fresh]) -> Result<Reserved, StoreError> {
     let id = shop.access.shop;
     let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
+    let paused = Paused::keep(&mut tx, engine.now()).await?;
     let began = fresh.iter().map(|order| order.evidence.read_at).min().unwrap_or_else(|| engine.now());
     let orders: Vec<_> = fresh.iter().map(|order| order.order.clone()).collect();
     let ingested = ingest::ingest(&mut tx, shop, &orders, Read { started: began, source: Source::Hint }).await?;
@@ -77,30 +79,27 @@ pub(super) async fn batch(engine: &Engine, shop: &Shop, fresh: &[Fresh]) -> Resu
     let sns: Vec<&str> = by_sn.keys().copied().collect();
     let rows = deliveries::lock_by_sn(&mut tx, id, &sns).await?;
     let turn = Turn { engine, shop, now: engine.now() };
-    let now = turn.now;
-    let paused = Paused::load(&mut tx, now).await?;
     let ids: Vec<DeliveryId> = rows.iter().map(DeliveryRow::id).collect();
     let mut attempts = attempts_of(&mut tx, &rows, &ids).await?;
+    let held = admission::held_cards(&mut tx, &rows, &paused, turn.now).await?;
     let mut ready = Vec::new();
-    let (mut later, mut at_once, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+    let mut waiting = Waiting::default();
     for row in &rows {
         let sn = row.order_sn.as_str();
         let (Some(order), Some(known)) = (by_sn.get(sn), stored.get(sn)) else { continue };
-        match admit(turn, row, (known, order), &paused)? {
+        let held = held.iter().find(|held| held.delivery == row.id());
+        match admit(turn, Case { row, known, evidence: &order.evidence, held }, order, &paused)? {
             Admission::No => {}
-            Admission::Rest => rest.push(sn),
-            Admission::Later => later.push(sn),
-            Admission::AtOnce => at_once.push(sn),
+            Admission::Rest => waiting.rest.push(sn),
+            Admission::Held(hold) => waiting.add(row, hold),
             Admission::Link => reserved.to_link.push(ToLink { delivery: row.clone(), order: order.order.clone() }),
             Admission::Yes => {
                 ready.push(Ready { row, fresh: order, earlier: attempts.remove(&row.id()).unwrap_or_default() })
             }
         }
     }
-    deliveries::reschedule(&mut tx, id, &later, Some(now + LOOK_AGAIN)).await?;
-    deliveries::reschedule(&mut tx, id, &at_once, Some(now)).await?;
-    deliveries::reschedule(&mut tx, id, &rest, None).await?;
-    let ready = charge::only_charged(&mut tx, shop, ready, |ready| ready.row, now).await?;
+    waiting.write(turn, &mut tx, &paused).await?;
+    let ready = charge::only_charged(&mut tx, shop, ready, |ready| ready.row, turn.now).await?;
     reserved.started = start(turn, &mut tx, ready, &paused).await?;
 
     let attempts: Vec<AttemptId> = reserved.started.iter().map(|started| started.attempt).collect();
@@ -136,53 +135,98 @@ async fn confirm(engine: &Engine, shop: &Shop, started: &[AttemptId], error: Sto
 enum Admission {
     /// Not due, or in no state for it.
     No,
-    /// Its order is not to be handed over; whoever decides otherwise makes it due.
-    Rest,
-    /// The evidence is too old by now; read it again.
-    AtOnce,
-    /// May not start now; look again in a while.
-    Later,
     /// The platform hands it out.
     Link,
+    /// The platform will hand it out; its order says when.
+    Rest,
+    /// May not start now.
+    Held(Hold),
     /// Start it.
     Yes,
 }
 
-/// Judges a due delivery by its order as it is stored, which may know more than the read did, and by the read itself.
-fn admit(
-    turn: Turn<'_>,
-    row: &DeliveryRow,
-    (known, order): (&OrderRow, &Fresh),
-    paused: &Paused,
-) -> Result<Admission, StoreError> {
-    let Turn { engine, shop, now } = turn;
+/// Judges a delivery that may be due.
+fn admit(turn: Turn<'_>, case: Case<'_>, order: &Fresh, paused: &Paused) -> Result<Admission, StoreError> {
+    let row = case.row;
     let startable = matches!(row.state()?, DeliveryState::Pending | DeliveryState::Reserved);
-    if !startable || row.due_at.is_none_or(|due| due > now) {
+    if !startable || row.due_at.is_none_or(|due| due > turn.now) {
         return Ok(Admission::No);
     }
     if matches!(row.method()?, DeliveryMethod::PlatformPool | DeliveryMethod::PlatformCodes) {
         // The platform served it already, so this is as good in trial run.
         return Ok(if order.order.order_status >= 2 { Admission::Link } else { Admission::Rest });
     }
-    let decided = match known.state()? {
-        OrderState::Seen => known.verdict == DELIVERABLE,
-        OrderState::AwaitingCards | OrderState::Reserved => true,
-        _ => false,
-    };
-    // Its cards may have been freed and sent to somebody else by what a restore has lost.
-    let lost = row.payload_hash.is_some() && shop.restored_at.is_some_and(|restored| row.created_at < restored);
-    if !decided || lost || !is_live(shop) {
-        return Ok(Admission::Rest);
+    Ok(held_back(turn, case, paused)?.map_or(Admission::Yes, Admission::Held))
+}
+
+/// What may not start now, by when it is looked at again.
+#[derive(Default)]
+struct Waiting<'a> {
+    rest: Vec<&'a str>,
+    later: Vec<&'a str>,
+    paused: Vec<&'a str>,
+    at_once: Vec<&'a str>,
+    unfit: Vec<(&'a DeliveryRow, HeldCards)>,
+}
+
+impl<'a> Waiting<'a> {
+    fn add(&mut self, row: &'a DeliveryRow, hold: Hold) {
+        let sn = row.order_sn.as_str();
+        match hold {
+            Hold::NotToDeliver => self.rest.push(sn),
+            Hold::Closed(_) | Hold::NoCalls => self.later.push(sn),
+            Hold::Paused => self.paused.push(sn),
+            Hold::Stale => self.at_once.push(sn),
+            Hold::Unfit(held) => self.unfit.push((row, held)),
+        }
     }
-    if paused.delivery_of(shop.access.shop, row)
-        || order.evidence.open_for_delivery().is_err()
-        || stored_evidence(known).open_for_delivery().is_err()
-    {
-        return Ok(Admission::Later);
+
+    async fn write(mut self, turn: Turn<'_>, tx: &mut TenantTx, paused: &Paused) -> Result<(), StoreError> {
+        let (id, now) = (turn.shop.access.shop, turn.now);
+        ask_about_cards(turn, tx, &self.unfit).await?;
+        self.rest.extend(self.unfit.iter().map(|(row, _)| row.order_sn.as_str()));
+        let times = [
+            (self.rest, None),
+            (self.later, Some(now + LOOK_AGAIN)),
+            (self.paused, Some(paused.look_again(now))),
+            (self.at_once, Some(now)),
+        ];
+        for (sns, due_at) in times {
+            if !sns.is_empty() {
+                deliveries::reschedule(tx, id, &sns, due_at).await?;
+            }
+        }
+        Ok(())
     }
-    let age = now - order.evidence.read_at;
-    let stale = age.to_std().is_ok_and(|age| age > engine.config.evidence_max_age);
-    Ok(if stale { Admission::AtOnce } else { Admission::Yes })
+}
+
+/// Leaves deliveries to a person whose cards can no longer be sent; they stay held, because nothing else may be sent.
+async fn ask_about_cards(
+    turn: Turn<'_>,
+    tx: &mut TenantTx,
+    unfit: &[(&DeliveryRow, HeldCards)],
+) -> Result<(), StoreError> {
+    if unfit.is_empty() {
+        return Ok(());
+    }
+    let shop = turn.shop.access.shop;
+    let news: Vec<NewException> = unfit
+        .iter()
+        .map(|(row, held)| NewException {
+            shop,
+            order: Some((row.order(), row.order_sn.clone())),
+            code: ReasonCode::CardsUnfit,
+            needs_review: true,
+            detail: admission::told(held),
+        })
+        .collect();
+    let opened = exceptions::open(tx, &news).await?;
+    rollups::add(tx, shop, turn.now, &[("exceptions", i64::try_from(opened).unwrap_or(i64::MAX))]).await?;
+    let events: Vec<NewEvent> = unfit
+        .iter()
+        .map(|(row, held)| NewEvent { order: row.order(), kind: "needs_review", detail: admission::told(held) })
+        .collect();
+    order_events::append(tx, turn.now, &events).await
 }
 
 /// Claims, plans and starts; everything in the caller's transaction.

@@ -9,19 +9,20 @@
 use chrono::TimeDelta;
 use kamiflow_kernel::{AttemptId, AttemptState, DeliveryMethod, DeliveryState, OrderSn, OrderState, ReasonCode};
 use kamiflow_store::attempts::{self, AttemptRow, NewAttempt};
-use kamiflow_store::card_claims::{self, HeldMove};
+use kamiflow_store::card_claims::{self, HeldCards, HeldMove};
 use kamiflow_store::deliveries::{self, DeliveryChange, DeliveryRow};
 use kamiflow_store::exceptions::{self, NewException};
 use kamiflow_store::order_events::{self, NewEvent};
 use kamiflow_store::{StoreError, TenantTx, orders, rollups};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::admission::{self, Case, Hold};
 use super::send::{self, Started};
-use super::{Turn, payload, settle};
+use super::{Fresh, Turn, payload, settle};
 use crate::engine::{Engine, EngineError, Wake};
 use crate::gate::Evidence;
+use crate::ingest::{self, Read, Source};
 use crate::market_trouble;
-use crate::marketplace::PlatformOrder;
 use crate::pause_check::Paused;
 use crate::shop_access::Shop;
 
@@ -48,18 +49,21 @@ pub(super) async fn one(
             return Ok(true);
         }
     };
-    let evidence = Evidence::of(&order, read_at);
-    match judge(engine, shop, (&row, &attempts), (&order, &evidence))? {
-        Judgment::Delivered => wakes.extend(delivered(engine, shop, &row, &evidence).await?),
-        Judgment::Gone => refunded_meanwhile(engine, shop, &row, &evidence).await?,
-        Judgment::SendAgain => {
-            if let Some(started) = start_again(engine, shop, &row, &attempts, &evidence).await? {
-                let sent = send::all(engine, shop, vec![started]).await;
+    let fresh = Fresh { evidence: Evidence::of(&order, read_at), order };
+    let evidence = &fresh.evidence;
+    match judge(engine, shop, (&row, &attempts), &fresh)? {
+        Judgment::Delivered => wakes.extend(delivered(engine, shop, &row, evidence).await?),
+        Judgment::Gone => refunded_meanwhile(engine, shop, &row, evidence).await?,
+        Judgment::SendAgain => match start_again(engine, shop, (&row, &attempts), &fresh, wakes).await? {
+            Again::Started(started) => {
+                let sent = send::all(engine, shop, vec![*started]).await;
                 settle::all(engine, shop, sent, wakes).await?;
             }
-        }
+            Again::Later => {}
+            Again::Unfit(held) => ask(engine, shop, &row, admission::told(&held), evidence).await?,
+        },
         Judgment::Later => put_off(engine, shop, &row, RESOLVER_TIME.to_std().unwrap_or_default()).await?,
-        Judgment::Ask(reason) => ask(engine, shop, &row, &evidence, reason).await?,
+        Judgment::Ask(reason) => ask(engine, shop, &row, json!({ "reason": reason }), evidence).await?,
     }
     Ok(true)
 }
@@ -77,7 +81,7 @@ fn judge(
     engine: &Engine,
     shop: &Shop,
     (row, attempts): (&DeliveryRow, &[AttemptRow]),
-    (order, evidence): (&PlatformOrder, &Evidence),
+    Fresh { order, evidence }: &Fresh,
 ) -> Result<Judgment, StoreError> {
     if order.order_status >= 2 {
         return Ok(Judgment::Delivered);
@@ -121,9 +125,16 @@ async fn take_over(
     let resolvable = attempts
         .last()
         .and_then(|attempt| attempt.send_deadline)
-        .is_some_and(|deadline| deadline + engine.config.resolve_after <= now);
+        .map(|deadline| deadline + engine.config.resolve_after);
     let due = row.due_at.is_some_and(|due| due <= now);
-    if row.state()? != DeliveryState::HandingOver || !due || !resolvable {
+    let Some(resolvable) = resolvable.filter(|_| due && matches!(row.state(), Ok(DeliveryState::HandingOver))) else {
+        return Ok(None);
+    };
+    if resolvable > now {
+        // Made due too early, by the end of a pause, say: it is not to be looked at again and again until then.
+        let change = DeliveryChange { due_at: Some(resolvable), ..unchanged(&row, DeliveryState::HandingOver) };
+        deliveries::update_fenced(&mut tx, &[change]).await?;
+        tx.commit().await?;
         return Ok(None);
     }
     let change = DeliveryChange {
@@ -211,33 +222,72 @@ async fn refunded_meanwhile(
     tx.commit().await
 }
 
+/// What came of the wish to send again.
+enum Again {
+    /// Ours to send.
+    Started(Box<Started>),
+    /// Not now; the delivery is due again.
+    Later,
+    /// Not with these cards, and there are no others.
+    Unfit(HeldCards),
+}
+
+/// Starts the identical request again, judged in this transaction exactly as a first send is.
 async fn start_again(
     engine: &Engine,
     shop: &Shop,
-    row: &DeliveryRow,
-    attempts: &[AttemptRow],
-    evidence: &Evidence,
-) -> Result<Option<Started>, StoreError> {
-    let Some(last) = attempts.last() else { return Ok(None) };
+    (row, attempts): (&DeliveryRow, &[AttemptRow]),
+    fresh: &Fresh,
+    wakes: &mut Vec<Wake>,
+) -> Result<Again, StoreError> {
+    let Some(last) = attempts.last() else { return Ok(Again::Later) };
     let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
-    let Some((_orders, locked)) = relock(&mut tx, shop, row).await? else { return Ok(None) };
-    let now = engine.now();
-    let stale = (now - evidence.read_at).to_std().is_ok_and(|age| age > engine.config.evidence_max_age);
-    let paused = Paused::load(&mut tx, now).await?;
-    if stale || paused.delivery_of(shop.access.shop, &locked) || !super::is_live(shop) {
-        return Ok(None);
-    }
+    let paused = Paused::keep(&mut tx, engine.now()).await?;
+    let read = Read { started: fresh.evidence.read_at, source: Source::Gate };
+    let ingested = ingest::ingest(&mut tx, shop, std::slice::from_ref(&fresh.order), read).await?;
+    let shop = &Shop { state: ingested.shop_state.unwrap_or(shop.state), ..shop.clone() };
+    let Some((_orders, locked)) = relock(&mut tx, shop, row).await? else { return Ok(Again::Later) };
+    let Some(known) = ingested.orders.first() else { return Ok(Again::Later) };
+    let turn = Turn { engine, shop, now: engine.now() };
+    let held = admission::held_cards(&mut tx, std::slice::from_ref(&locked), &paused, turn.now).await?;
+    let case = Case { row: &locked, known, evidence: &fresh.evidence, held: held.first() };
+    let again = match admission::held_back(turn, case, &paused)? {
+        None => Again::Started(Box::new(write_again(turn, &mut tx, &locked, last, &fresh.evidence).await?)),
+        Some(Hold::Unfit(held)) => Again::Unfit(held),
+        Some(hold) => {
+            let until = match hold {
+                Hold::Paused => paused.look_again(turn.now),
+                _ => turn.now + RESOLVER_TIME,
+            };
+            let change = DeliveryChange { due_at: Some(until), ..unchanged(&locked, DeliveryState::HandingOver) };
+            deliveries::update_fenced(&mut tx, &[change]).await?;
+            Again::Later
+        }
+    };
+    tx.commit().await?;
+    wakes.extend(ingested.wakes);
+    Ok(again)
+}
+
+async fn write_again(
+    turn: Turn<'_>,
+    tx: &mut TenantTx,
+    locked: &DeliveryRow,
+    last: &AttemptRow,
+    evidence: &Evidence,
+) -> Result<Started, StoreError> {
+    let Turn { engine, now, .. } = turn;
     let key = tx.data_key_by_id(last.data_key()).await?;
-    let call = payload::open(&key, &locked, &last.payload_sealed)?;
+    let call = payload::open(&key, locked, &last.payload_sealed)?;
     let deadline = now + engine.config.send_deadline;
     let fence = locked.fence + 1;
     let n = last.n + 1;
     let change = DeliveryChange {
         next_fence: fence,
         due_at: Some(deadline + engine.config.resolve_after),
-        ..unchanged(&locked, DeliveryState::HandingOver)
+        ..unchanged(locked, DeliveryState::HandingOver)
     };
-    deliveries::update_fenced(&mut tx, &[change]).await?;
+    deliveries::update_fenced(tx, &[change]).await?;
     let attempt = AttemptId::generate();
     let new = NewAttempt {
         id: attempt,
@@ -252,12 +302,11 @@ async fn start_again(
         evidence_at: evidence.read_at,
         fence,
     };
-    attempts::start(&mut tx, &[new], now, deadline).await?;
+    attempts::start(tx, &[new], now, deadline).await?;
     let event =
         NewEvent { order: locked.order(), kind: "handing_over", detail: json!({ "attempt": n, "identical": true }) };
-    order_events::append(&mut tx, now, &[event]).await?;
-    tx.commit().await?;
-    Ok(Some(Started { delivery: locked, attempt, fence, n, call, deadline }))
+    order_events::append(tx, now, &[event]).await?;
+    Ok(Started { delivery: locked.clone(), attempt, fence, n, call, deadline })
 }
 
 async fn put_off(
@@ -272,13 +321,20 @@ async fn put_off(
     tx.commit().await
 }
 
+fn with_evidence(mut reason: Value, evidence: &Evidence) -> Value {
+    if let Some(detail) = reason.as_object_mut() {
+        detail.insert("evidence".to_owned(), serde_json::to_value(evidence).unwrap_or_default());
+    }
+    reason
+}
+
 /// Leaves it to a person, with the cards held.
 async fn ask(
     engine: &Engine,
     shop: &Shop,
     row: &DeliveryRow,
+    reason: Value,
     evidence: &Evidence,
-    reason: &'static str,
 ) -> Result<(), StoreError> {
     let now = engine.now();
     let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
@@ -291,11 +347,11 @@ async fn ask(
         order: Some((row.order(), row.order_sn.clone())),
         code: ReasonCode::UnknownOutcome,
         needs_review: true,
-        detail: json!({ "reason": reason, "evidence": evidence }),
+        detail: with_evidence(reason.clone(), evidence),
     };
     let opened = exceptions::open(&mut tx, &[exception]).await?;
     rollups::add(&mut tx, shop.access.shop, now, &[("exceptions", i64::try_from(opened).unwrap_or(0))]).await?;
-    let event = NewEvent { order: row.order(), kind: "needs_review", detail: json!({ "reason": reason }) };
+    let event = NewEvent { order: row.order(), kind: "needs_review", detail: reason };
     order_events::append(&mut tx, now, &[event]).await?;
     tx.commit().await
 }

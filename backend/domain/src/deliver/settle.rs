@@ -167,6 +167,7 @@ pub(super) async fn mark_delivered(
     let ended = [
         ReasonCode::UnknownOutcome,
         ReasonCode::HandOverRefused,
+        ReasonCode::CardsUnfit,
         ReasonCode::AwaitingFulfiller,
         ReasonCode::ShipByNear,
     ];

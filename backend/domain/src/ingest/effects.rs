@@ -22,11 +22,12 @@ use crate::shop_access::Shop;
 use crate::sync_products;
 
 /// Exceptions that an order's end resolves.
-const ENDED_BY_CLOSING: [ReasonCode; 7] = [
+const ENDED_BY_CLOSING: [ReasonCode; 8] = [
     ReasonCode::UnmappedSku,
     ReasonCode::OutOfStock,
     ReasonCode::MethodMismatch,
     ReasonCode::HandOverRefused,
+    ReasonCode::CardsUnfit,
     ReasonCode::AwaitingFulfiller,
     ReasonCode::ShipByNear,
     ReasonCode::Poisoned,

@@ -7,6 +7,7 @@
     reason = "an arrangement that fails is a test that fails, at the line that says why"
 )]
 
+mod calls_per_order;
 mod cards;
 mod chaos;
 mod client_contract;
@@ -17,18 +18,21 @@ mod isolation;
 mod ledger;
 mod order_acts;
 mod order_watch;
+mod paused_backlog;
 mod pauses;
 mod platform_stock;
 mod platform_texts;
 mod push;
 mod redemption;
+mod resend_judgment;
+mod restore;
+mod reusable_cards;
+mod rotate_keys;
 mod schema_rules;
 mod shops;
 mod startup;
 mod stock_rules;
 mod sync;
-mod restore;
-mod reusable_cards;
-mod rotate_keys;
 mod tls;
 mod tokens;
+mod waiting_orders;
