@@ -269,7 +269,10 @@ CALL system_function('system_merchants()');
 -- Takes the oldest outbox rows; they are gone when the relay's transaction commits.
 CREATE FUNCTION system_outbox_take(max_rows integer)
     RETURNS TABLE (id uuid, at timestamptz, merchant_id uuid, topic text, payload jsonb)
-    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+    SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
+-- How many are taken is not known when it is planned: a tenth of all is assumed, for which every portion would read the
+-- whole backlog. So the planner is left the way by index only.
     DELETE FROM outbox o USING (
         SELECT p.at, p.id FROM outbox p ORDER BY p.at, p.id LIMIT max_rows FOR UPDATE SKIP LOCKED) taken
     WHERE o.at = taken.at AND o.id = taken.id
@@ -281,7 +284,8 @@ CALL system_function('system_outbox_take(integer)');
 
 -- Folds deltas into hourly sums; returns how many deltas were folded.
 CREATE FUNCTION system_fold_rollups(max_rows integer) RETURNS bigint
-    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+    SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
     WITH taken AS (
         DELETE FROM rollup_deltas d USING (
             SELECT p.id FROM rollup_deltas p ORDER BY p.id LIMIT max_rows FOR UPDATE SKIP LOCKED) t

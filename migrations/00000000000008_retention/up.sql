@@ -45,6 +45,7 @@ BEGIN
     EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, part, start, finish);
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', part);
     EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', part);
+    CALL public.plan_for_large_merchants(format('public.%I', part)::regclass);
     -- pg_dump reads partitions by themselves.
     CALL public.backup_reads(format('public.%I', part)::regclass);
     RETURN part;

@@ -214,7 +214,7 @@ async fn functions_that_look_across_merchants_are_owned_fixed_and_closed_to_the_
     let sql = app.sql_as_superuser().await;
     let rows = sql
         .query(
-            "SELECT p.proname::text, r.rolname::text, coalesce(array_to_string(p.proconfig, ','), ''),
+            "SELECT p.proname::text, r.rolname::text, coalesce((SELECT c FROM unnest(p.proconfig) c WHERE c LIKE 'search_path=%'), ''),
                     has_function_privilege('kamiflow_app', p.oid, 'EXECUTE'),
                     has_function_privilege('kamiflow_backup', p.oid, 'EXECUTE')
                FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner
