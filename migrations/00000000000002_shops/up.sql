@@ -11,12 +11,19 @@ CREATE TABLE applications (
     app_type text NOT NULL DEFAULT '',
     packages text[] NOT NULL DEFAULT '{}',
     state text NOT NULL DEFAULT 'active' CONSTRAINT applications_state CHECK (state IN ('active', 'stopped')),
+    -- The platform's code, never its text: every merchant with a shop on a hosted application reads it.
     stop_reason text,
+    stopped_at timestamptz,
+    resumed_at timestamptz,
+    -- Stops and failed probes in a row; how long the next probe waits.
+    probes integer NOT NULL DEFAULT 0,
     -- APIs this application was told it may not call (20031), so that they are not tried for every order.
     denied_apis text[] NOT NULL DEFAULT '{}',
     created_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (merchant_id, id),
     CONSTRAINT applications_client_once UNIQUE (gateway, client_id),
+    CONSTRAINT applications_stopped_has_reason CHECK ((state = 'stopped') = (stop_reason IS NOT NULL)),
+    CONSTRAINT applications_denied_apis_count CHECK (cardinality(denied_apis) <= 64),
     FOREIGN KEY (merchant_id, data_key_id) REFERENCES data_keys (merchant_id, id)
 );
 CALL tenant_table('applications', 'SELECT, INSERT, UPDATE');

@@ -1,4 +1,9 @@
 DROP FUNCTION missing_partitions(integer);
+DROP FUNCTION system_applications();
+DROP FUNCTION system_shops_of_application(uuid);
+DROP FUNCTION system_deny_api(uuid, text, timestamptz);
+DROP FUNCTION system_stop_application(uuid, integer, timestamptz);
+DROP FUNCTION application_of_own_shop(uuid);
 DROP FUNCTION system_status(timestamptz);
 DROP FUNCTION system_master_keys();
 DROP FUNCTION system_fold_rollups(integer);

@@ -89,17 +89,19 @@ CALL system_sees('credentials', 'SELECT');
 CALL system_sees('deliveries', 'SELECT');
 CALL system_sees('redemptions', 'SELECT');
 CALL system_sees('order_hints', 'SELECT');
-CALL system_sees('jobs', 'SELECT');
+CALL system_sees('jobs', 'SELECT, INSERT, UPDATE');
 CALL system_sees('stock_waits', 'SELECT');
 CALL system_sees('exceptions', 'SELECT');
 CALL system_sees('coverage', 'SELECT');
 
--- Shops that work is due for, per pool: what seeds Redis and what the sweep compares with it.
+-- Shops that work is due for, per pool: what seeds Redis and what the sweep compares with it. Shops of a stopped
+-- application are due for nothing; whoever resumes it wakes them.
 CREATE FUNCTION system_due_shops(before timestamptz, max_rows integer)
     RETURNS TABLE (pool text, merchant_id uuid, shop_id uuid, due_at timestamptz)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     (SELECT 'sync', y.merchant_id, y.shop_id, y.next_due_at
        FROM shop_sync y JOIN shops s ON s.id = y.shop_id
+       JOIN applications a ON a.id = s.application_id AND a.state = 'active'
       WHERE s.state IN ('trial_run', 'live') AND y.next_due_at <= before
       ORDER BY y.next_due_at LIMIT max_rows)
     UNION ALL
@@ -108,11 +110,13 @@ CREATE FUNCTION system_due_shops(before timestamptz, max_rows integer)
              UNION ALL
              SELECT h.merchant_id, h.shop_id, h.due_at FROM order_hints h WHERE h.due_at <= before) w
        JOIN shops s ON s.id = w.shop_id
+       JOIN applications a ON a.id = s.application_id AND a.state = 'active'
       WHERE s.state IN ('trial_run', 'live')
       GROUP BY w.merchant_id, w.shop_id LIMIT max_rows)
     UNION ALL
     (SELECT 'redeem', r.merchant_id, r.shop_id, min(r.due_at)
        FROM redemptions r JOIN shops s ON s.id = r.shop_id
+       JOIN applications a ON a.id = s.application_id AND a.state = 'active'
       WHERE r.due_at <= before AND s.state = 'live'
       GROUP BY r.merchant_id, r.shop_id LIMIT max_rows)
 $$;
@@ -317,6 +321,7 @@ CREATE FUNCTION system_status(at timestamptz)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT 'shops_' || s.state, count(*) FROM shops s GROUP BY s.state
     UNION ALL SELECT 'shops_overdue', count(*) FROM shop_sync y JOIN shops s ON s.id = y.shop_id
+        JOIN applications a ON a.id = s.application_id AND a.state = 'active'
         WHERE s.state IN ('trial_run', 'live') AND y.next_due_at < at - interval '60 seconds'
           AND coalesce(y.breaker_until, at) <= at
     UNION ALL SELECT 'shops_in_breaker', count(*) FROM shop_sync y WHERE y.breaker_until > at
@@ -325,6 +330,8 @@ CREATE FUNCTION system_status(at timestamptz)
     UNION ALL SELECT 'redemptions_due', count(*) FROM redemptions r WHERE r.due_at <= at
     UNION ALL SELECT 'stock_waits', count(*) FROM stock_waits
     UNION ALL SELECT 'jobs_parked', count(*) FROM jobs j WHERE j.parked
+    UNION ALL SELECT 'applications_stopped', count(*) FROM applications a WHERE a.state = 'stopped'
+    UNION ALL SELECT 'applications_denied', count(*) FROM applications a WHERE a.denied_apis <> '{}'
     UNION ALL SELECT 'outbox', count(*) FROM outbox
     UNION ALL SELECT 'tokens_expired', count(*) FROM credentials c WHERE c.expires_at <= at
     UNION ALL SELECT 'tokens_expire_6h', count(*) FROM credentials c WHERE c.expires_at > at AND c.expires_at <= at + interval '6 hours'
@@ -332,6 +339,106 @@ CREATE FUNCTION system_status(at timestamptz)
     UNION ALL SELECT 'needs_review', count(*) FROM exceptions e WHERE e.resolved_at IS NULL AND e.needs_review
 $$;
 CALL system_function('system_status(timestamptz)');
+
+-- ── Applications: what one shop learns counts for all shops of the application ─────────────────────────────
+
+-- A merchant's transaction cannot write the row of a hosted application. What the platform says about it through
+-- one of her shops goes through the two functions below, and nothing else does. They take the shop and find the
+-- application themselves, so nobody can name one that no shop of hers is connected through; they take a code and
+-- never a text, because other merchants read it; they leave an entry in the owner's audit log that says who told.
+-- Nobody can resume through them. What remains is written in docs/adr/0009.
+GRANT UPDATE (state, stop_reason, stopped_at, probes, denied_apis) ON applications TO kamiflow_system;
+CREATE POLICY system ON audit_log FOR INSERT TO kamiflow_system WITH CHECK (true);
+GRANT INSERT ON audit_log TO kamiflow_system;
+
+-- The application of a shop of the transaction's merchant.
+CREATE FUNCTION application_of_own_shop(of_shop uuid) RETURNS uuid
+    LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT s.application_id FROM shops s
+    WHERE s.id = of_shop AND s.merchant_id = current_merchant() AND s.state IN ('trial_run', 'live')
+$$;
+REVOKE ALL ON FUNCTION application_of_own_shop(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION application_of_own_shop(uuid) TO kamiflow_system;
+
+-- Stops the application of a shop and plans its first probe: a minute after the first stop, later and later while
+-- it is stopped again within an hour of being resumed. Returns whether it was active.
+CREATE FUNCTION system_stop_application(of_shop uuid, code integer, at timestamptz) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    stopped applications;
+BEGIN
+    IF code NOT BETWEEN 1 AND 999999 THEN
+        RETURN false;
+    END IF;
+    UPDATE applications a
+       SET state = 'stopped', stop_reason = code::text, stopped_at = at,
+           probes = CASE WHEN a.resumed_at > at - interval '1 hour' THEN a.probes + 1 ELSE 0 END
+     WHERE a.id = application_of_own_shop(of_shop) AND a.state = 'active'
+    RETURNING a.* INTO stopped;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO jobs AS j (id, merchant_id, name, key, payload, due_at)
+    VALUES (gen_random_uuid(), stopped.merchant_id, 'watch_application.v1', stopped.id::text,
+            jsonb_build_object('application', stopped.id),
+            least(at, now() + interval '1 hour') + least(60 * 2 ^ least(stopped.probes, 6), 3600) * interval '1 second')
+    ON CONFLICT ON CONSTRAINT jobs_once DO UPDATE
+       SET due_at = excluded.due_at, failures = 0, parked = false;
+    INSERT INTO audit_log (id, at, merchant_id, actor, action, target, detail)
+    VALUES (gen_random_uuid(), at, stopped.merchant_id, 'engine', 'application.stop', stopped.id::text,
+            jsonb_build_object('code', code, 'told_by_merchant', current_merchant(), 'told_by_shop', of_shop));
+    RETURN true;
+END
+$$;
+CALL system_function('system_stop_application(uuid, integer, timestamptz)');
+
+-- Remembers that the application of a shop may not call an API. A token may be narrower than its application, so
+-- for a hosted application only a shop whose token is known to name the API can tell. Returns whether it is new.
+CREATE FUNCTION system_deny_api(of_shop uuid, api text, at timestamptz) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    denied applications;
+BEGIN
+    IF api !~ '^pdd(\.[a-z0-9_]+){1,8}$' OR length(api) > 100 THEN
+        RETURN false;
+    END IF;
+    UPDATE applications a SET denied_apis = a.denied_apis || api
+     WHERE a.id = application_of_own_shop(of_shop) AND NOT a.denied_apis @> ARRAY[api]
+       AND cardinality(a.denied_apis) < 64
+       AND EXISTS (
+            SELECT FROM credentials c WHERE c.shop_id = of_shop AND c.merchant_id = current_merchant()
+               AND (c.scopes @> ARRAY[api] OR (c.scopes = '{}' AND a.merchant_id = current_merchant())))
+    RETURNING a.* INTO denied;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO audit_log (id, at, merchant_id, actor, action, target, detail)
+    VALUES (gen_random_uuid(), at, denied.merchant_id, 'engine', 'application.deny_api', denied.id::text,
+            jsonb_build_object('api', api, 'told_by_merchant', current_merchant(), 'told_by_shop', of_shop));
+    RETURN true;
+END
+$$;
+CALL system_function('system_deny_api(uuid, text, timestamptz)');
+
+-- Whom a resumed application wakes.
+CREATE FUNCTION system_shops_of_application(of_application uuid)
+    RETURNS TABLE (merchant_id uuid, shop_id uuid)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT s.merchant_id, s.id FROM shops s
+    WHERE s.application_id = of_application AND s.state IN ('trial_run', 'live') ORDER BY s.merchant_id, s.id
+$$;
+CALL system_function('system_shops_of_application(uuid)');
+
+-- Applications of all merchants, for the operator.
+CREATE FUNCTION system_applications()
+    RETURNS TABLE (merchant_id uuid, application_id uuid, gateway text, client_id text, state text, stop_reason text,
+                   stopped_at timestamptz, denied_apis text[], shops bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT a.merchant_id, a.id, a.gateway, a.client_id, a.state, a.stop_reason, a.stopped_at, a.denied_apis,
+           (SELECT count(*) FROM shops s WHERE s.application_id = a.id AND s.state <> 'disconnected')
+    FROM applications a ORDER BY a.merchant_id, a.created_at, a.id
+$$;
+CALL system_function('system_applications()');
 
 -- Whether the partitions reach as far ahead as they must; names what is missing.
 CREATE FUNCTION missing_partitions(months integer) RETURNS TABLE (partition text)

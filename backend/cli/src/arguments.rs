@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Doctor(commands::doctor::Options),
     /// Looks at one order and does what is safe about it.
     Order(commands::order::Options),
+    /// Lists applications of the Open Platform, and resumes one that the platform has stopped.
+    Application(commands::application::Options),
     /// Prints a completion script for a shell.
     #[command(after_help = commands::completions::EXAMPLES)]
     Completions(commands::completions::Options),

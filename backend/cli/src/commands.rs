@@ -1,6 +1,7 @@
 //! One module per subcommand.
 
 pub(crate) mod backup;
+pub(crate) mod application;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;
@@ -37,6 +38,7 @@ pub(crate) async fn run(command: Command, console: &Console) -> Result<Exit> {
         Command::Status(options) => status::run(options, *console).await,
         Command::Doctor(options) => doctor::run(options, *console).await,
         Command::Order(options) => order::run(options, *console).await,
+        Command::Application(options) => application::run(options, *console).await,
         Command::Completions(options) => completions::run(options),
     }
 }

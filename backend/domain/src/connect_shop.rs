@@ -144,7 +144,7 @@ async fn open_application(
         StoreError::NotFound(_) => ConnectShopError::ApplicationUnknown,
         other => other.into(),
     })?;
-    if row.state == "stopped" {
+    if row.is_stopped() {
         return Err(ConnectShopError::ApplicationStopped);
     }
     let key = tx.data_key_by_id(row.data_key_id).await?;
@@ -157,6 +157,8 @@ async fn open_application(
         gateway: row.gateway,
         client_id: row.client_id.clone(),
         client_secret: SecretText::new(secret),
+        // A person is here and the platform may have changed its mind: it is asked.
+        denied_apis: Vec::new(),
     };
     Ok((row, access))
 }

@@ -112,6 +112,8 @@ pub struct TickOutcome {
     pub next: Option<DateTime<Utc>>,
     /// Others to wake.
     pub wakes: Vec<Wake>,
+    /// Whom to wake of other merchants: what becomes of an application concerns all that have shops on it.
+    pub wakes_elsewhere: Vec<(MerchantId, Vec<Wake>)>,
     /// Rows that moved; zero means that nothing was there to do.
     pub done: usize,
 }

@@ -15,12 +15,12 @@ mod merge;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Duration, Utc};
-use kamiflow_kernel::{OrderSn, OrderState, ShopId, ShopState};
+use kamiflow_kernel::{OrderSn, OrderState, ShopId};
 use kamiflow_store::order_events::NewEvent;
 use kamiflow_store::order_hints::{HintRow, HintSource, NewHints};
 use kamiflow_store::orders::OrderRow;
 use kamiflow_store::sku_lookup::SkuFacts;
-use kamiflow_store::{StoreError, TenantTx, order_events, order_hints, orders, rollups, shops, sku_lookup};
+use kamiflow_store::{StoreError, TenantTx, order_events, order_hints, orders, rollups, sku_lookup};
 use serde_json::json;
 
 pub(crate) use decide::evidence as stored_evidence;
@@ -30,7 +30,7 @@ pub use effects::settle_refund_after_send;
 use crate::engine::Wake;
 use crate::marketplace::PlatformOrder;
 use crate::push_hint::after_fruitless_read;
-use crate::shop_access::Shop;
+use crate::shop_access::{self, Shop};
 use merge::Merge;
 
 /// What brought an order.
@@ -84,8 +84,8 @@ pub struct Ingested {
     pub wakes: Vec<Wake>,
     /// The orders as they are stored now, locked until the transaction ends.
     pub orders: Vec<OrderRow>,
-    /// What the shop may do, as of this transaction.
-    pub shop_state: Option<ShopState>,
+    /// The shop with what it may do as of this transaction.
+    pub shop: Option<Shop>,
 }
 
 /// An order between the merge and the write.
@@ -109,8 +109,8 @@ pub async fn ingest(
 ) -> Result<Ingested, StoreError> {
     let id = shop.access.shop;
     // What the tick opened may be seconds old: going live and stopping count from their commit.
-    let standing = shops::share_standing(tx, id).await?;
-    let shop = &Shop { state: standing.state()?, deliver_from: standing.deliver_from, ..shop.clone() };
+    let current = shop_access::as_of_now(tx, shop).await?;
+    let shop = &current;
     let latest = latest_by_number(read_orders);
     let sns: Vec<OrderSn> = latest.values().map(|order| order.order_sn.clone()).collect();
     let mut items = lock_and_merge(tx, shop, &latest, &sns, read).await?;
@@ -132,7 +132,7 @@ pub async fn ingest(
     let mut wakes = effects::apply(tx, shop, &batch).await?;
     wakes.dedup();
     let orders = items.into_iter().map(|item| item.row).collect();
-    Ok(Ingested { announced, wakes, orders, shop_state: Some(shop.state), ..report })
+    Ok(Ingested { announced, wakes, orders, shop: Some(current), ..report })
 }
 
 /// The same order may stand on two pages of one read: its latest state counts.

@@ -53,3 +53,4 @@ pub mod sync_products;
 pub mod tokens;
 pub mod top_up;
 pub mod upload_cards;
+pub mod watch_application;

@@ -1,9 +1,22 @@
 //! What an error of the platform means beyond the order at hand: wait, refresh the token, or stop at the level it names.
+//!
+//! | the error names | what stops | who meets the error afterwards |
+//! | --- | --- | --- |
+//! | a mall | the shop | nobody: its ticks end before the first call |
+//! | an application | every shop of the application, of whichever merchants | those that were calling at that moment |
+//! | an API | that API for the application | as above; the client refuses it without a call |
+//!
+//! One shop's answer speaks for all shops of an application, so it is written at the application
+//! (`applications::report_stop`) and every tick reads it with its shop. Orders stay where they are and due; the way
+//! back is [`crate::watch_application`].
 
 use std::time::Duration;
 
 use kamiflow_kernel::{ReasonCode, ShopState};
-use kamiflow_store::{StoreError, applications};
+use kamiflow_store::exceptions::NewException;
+use kamiflow_store::{StoreError, TenantTx, application_return, applications, exceptions, outbox};
+use serde_json::json;
+use tracing::warn;
 
 use crate::backoff::{self, RetryClass};
 use crate::engine::Engine;
@@ -55,7 +68,7 @@ pub fn delay(error: &MarketError, attempt: u32) -> Duration {
 pub async fn settle(engine: &Engine, shop: &Shop, error: &MarketError) -> Result<Duration, StoreError> {
     let ctx = engine.ctx("engine", shop.access.merchant);
     let id = shop.access.shop;
-    let reason = match error.class {
+    match error.class {
         ErrorClass::Reauthorize => {
             return Ok(match tokens::recover(engine, &ctx, id, shop.access.token_version).await? {
                 Recovery::RetryWith(_) => Duration::ZERO,
@@ -63,20 +76,83 @@ pub async fn settle(engine: &Engine, shop: &Shop, error: &MarketError) -> Result
                 Recovery::Stopped => delay(error, 1),
             });
         }
-        ErrorClass::StopApi => ReasonCode::PermissionMissing,
-        ErrorClass::StopApplication | ErrorClass::StopMall => ReasonCode::StoppedByPlatform,
-        _ => return Ok(delay(error, 1)),
-    };
-    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
-    if error.class == ErrorClass::StopApi {
-        applications::update_denied_api(&mut tx, shop.application, &error.api).await?;
-        tokens::need_person(&mut tx, id, reason).await?;
-    } else {
-        tokens::stop(&mut tx, id, reason).await?;
+        ErrorClass::StopApi => deny_api(engine, shop, error).await?,
+        ErrorClass::StopApplication => stop_application(engine, shop, error).await?,
+        ErrorClass::StopMall => {
+            let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+            tokens::stop(&mut tx, id, ReasonCode::StoppedByPlatform).await?;
+            tx.commit().await?;
+            warn!(shop.id = %id, error.code = error.code, "The platform stopped the mall of shop `{id}`");
+        }
+        _ => {}
     }
-    tx.commit().await?;
-    tracing::warn!(shop.id = %id, error.code = error.code, error.api = %error.api, "The platform stopped shop `{id}`: {reason}");
     Ok(delay(error, 1))
+}
+
+/// Remembers at the application that it may not call an API, if this shop's token can tell.
+async fn deny_api(engine: &Engine, shop: &Shop, error: &MarketError) -> Result<(), StoreError> {
+    let (id, api) = (shop.access.shop, error.api.as_str());
+    let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
+    let is_news = applications::report_denied_api(&mut tx, id, api, engine.now()).await?;
+    let detail = json!({ "application": shop.application, "api": api, "code": error.code });
+    open(&mut tx, shop, ReasonCode::PermissionMissing, detail).await?;
+    tx.commit().await?;
+    if is_news {
+        warn!(application.id = %shop.application, error.code = error.code, error.api = api,
+              "The platform denied `{api}` to application `{}`", shop.application);
+    }
+    Ok(())
+}
+
+/// Stops the application of a shop for all its shops.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn stop_application(engine: &Engine, shop: &Shop, error: &MarketError) -> Result<(), StoreError> {
+    let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
+    let is_news = applications::report_stop(&mut tx, shop.access.shop, error.code, engine.now()).await?;
+    open_stopped(&mut tx, shop).await?;
+    tx.commit().await?;
+    if is_news {
+        warn!(application.id = %shop.application, error.code = error.code, error.api = %error.api,
+              "The platform stopped application `{}`: no shop calls through it any more", shop.application);
+    }
+    Ok(())
+}
+
+/// Tells the merchant why nothing happens in a shop whose application was stopped through another one; makes no call.
+///
+/// # Errors
+/// When the store fails.
+pub async fn tell_stopped(engine: &Engine, shop: &Shop) -> Result<(), StoreError> {
+    if !shop.application_stopped || !matches!(shop.state, ShopState::TrialRun | ShopState::Live) {
+        return Ok(());
+    }
+    let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
+    open_stopped(&mut tx, shop).await?;
+    tx.commit().await
+}
+
+/// Opens the shop's exception; a merchant with many shops is notified by the first.
+async fn open_stopped(tx: &mut TenantTx, shop: &Shop) -> Result<(), StoreError> {
+    let (code, application) = (ReasonCode::StoppedByPlatform, shop.application.to_string());
+    let is_told = application_return::is_told(tx, shop.access.shop, code, &application).await?;
+    let detail = json!({ "level": "application", "application": application });
+    if open(tx, shop, code, detail).await? > 0 && !is_told {
+        let notice = json!({ "kind": "application_stopped", "application": application, "shop": shop.access.shop });
+        outbox::push(tx, "notify", notice).await?;
+    }
+    Ok(())
+}
+
+async fn open(
+    tx: &mut TenantTx,
+    shop: &Shop,
+    code: ReasonCode,
+    detail: serde_json::Value,
+) -> Result<usize, StoreError> {
+    exceptions::open(tx, &[NewException { shop: shop.access.shop, order: None, code, needs_review: true, detail }])
+        .await
 }
 
 /// Deals with the error of a read; returns when to read again.

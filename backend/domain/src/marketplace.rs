@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
-use kamiflow_kernel::{Fen, GatewayKind, GoodsId, MallId, MerchantId, OrderSn, PlatformSkuId, SecretText, ShopId};
+use kamiflow_kernel::{
+    DeliveryMethod, Fen, GatewayKind, GoodsId, MallId, MerchantId, OrderSn, PlatformSkuId, SecretText, ShopId,
+};
 
 /// What a call on behalf of one shop needs.
 #[derive(Debug, Clone)]
@@ -32,6 +34,8 @@ pub struct ApplicationAccess {
     pub client_id: String,
     /// The application's secret.
     pub client_secret: SecretText,
+    /// APIs the platform does not let it call; a call of one is refused ([`ErrorClass::StopApi`]) before it is made.
+    pub denied_apis: Vec<String>,
 }
 
 /// An order as the platform tells it, without any buyer data.
@@ -416,6 +420,9 @@ pub type MarketResult<'a, T> = BoxFuture<'a, Result<T, MarketError>>;
 pub trait Marketplace: Send + Sync + 'static {
     /// Returns the platform's clock.
     fn time<'a>(&'a self, application: &'a ApplicationAccess) -> MarketResult<'a, DateTime<Utc>>;
+    /// Asks something that needs no mall's token and changes nothing, always with a call: proves that the platform
+    /// takes calls of the application.
+    fn probe<'a>(&'a self, application: &'a ApplicationAccess) -> MarketResult<'a, ()>;
     /// Exchanges an authorization code.
     fn create_tokens<'a>(&'a self, application: &'a ApplicationAccess, code: &'a str) -> MarketResult<'a, Tokens>;
     /// Exchanges a refresh token.
@@ -450,6 +457,8 @@ pub trait Marketplace: Send + Sync + 'static {
     fn products<'a>(&'a self, access: &'a ShopAccess, page: PageRequest) -> MarketResult<'a, ProductPage>;
     /// Reads what only the detail tells.
     fn product_detail<'a>(&'a self, access: &'a ShopAccess, goods: GoodsId) -> MarketResult<'a, ProductDetail>;
+    /// Returns the name of the API that hands over by a method, as denials name it; `None` if there is none. Pure.
+    fn hand_over_api(&self, method: DeliveryMethod) -> Option<&'static str>;
     /// Fixes the business parameters of a hand-over. Pure.
     fn prepare_hand_over(&self, hand_over: &HandOver) -> PreparedCall;
     /// Sends a prepared hand-over.

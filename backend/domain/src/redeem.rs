@@ -54,6 +54,7 @@ pub(crate) use work::open_code;
 
 use crate::ctx::Ctx;
 use crate::engine::{Engine, EngineError, TickOutcome, Wake};
+use crate::market_trouble;
 use crate::redemption_rules::RefundState;
 use call::Candidate;
 use decide::{Decision, Park, decide, facts_of};
@@ -134,22 +135,32 @@ pub(crate) fn trans_no(kind: char, id: Uuid) -> String {
 /// [`EngineError::Market`] when the platform refuses the shop or its application; what was done stays.
 pub async fn tick(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<TickOutcome, EngineError> {
     let Some(desk) = work::open(engine, ctx, shop).await? else { return Ok(TickOutcome::default()) };
-    let mut due = work::load(&desk).await?;
+    match turn(&desk).await {
+        Err(EngineError::Market(error)) if market_trouble::is_shared(&error) => {
+            market_trouble::settle(engine, &desk.shop, &error).await?;
+            Err(error.into())
+        }
+        end => end,
+    }
+}
+
+async fn turn(desk: &Desk<'_>) -> Result<TickOutcome, EngineError> {
+    let mut due = work::load(desk).await?;
     let mut outcome = TickOutcome::default();
 
     let (open, waiting): (Vec<DueRow>, Vec<DueRow>) =
         std::mem::take(&mut due.rows).into_iter().partition(DueRow::is_calling);
-    outcome.done += resolve::run(&desk, open, &due.codes).await?;
+    outcome.done += resolve::run(desk, open, &due.codes).await?;
 
-    let (parked, candidates) = ask_rules(&desk, &due, waiting)?;
+    let (parked, candidates) = ask_rules(desk, &due, waiting)?;
     outcome.done += write(desk.writer(), RedemptionState::Waiting, &parked).await?;
-    withdraw_approvals(&desk, &parked).await?;
+    withdraw_approvals(desk, &parked).await?;
 
-    let candidates = screen(&desk, candidates).await?;
-    declare(&desk, candidates, &mut outcome).await?;
+    let candidates = screen(desk, candidates).await?;
+    declare(desk, candidates, &mut outcome).await?;
 
     let mut tx = desk.begin().await?;
-    outcome.next = due::next_at(&mut tx, shop).await?;
+    outcome.next = due::next_at(&mut tx, desk.id()).await?;
     tx.commit().await?;
     Ok(outcome)
 }

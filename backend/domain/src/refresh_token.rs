@@ -25,6 +25,7 @@ use uuid::Uuid;
 
 use crate::ctx::Ctx;
 use crate::engine::Engine;
+use crate::market_trouble;
 use crate::marketplace::{ErrorClass, MarketError, Tokens};
 use crate::shop_access::{self, Shop};
 use crate::tokens;
@@ -101,13 +102,17 @@ pub async fn refresh(engine: &Engine, ctx: &Ctx, shop: ShopId, version: i64) -> 
         let now = engine.now();
         let claim = RefreshClaim { shop, version, holder, now, deadline: now + CLAIM_TIME };
         let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+        let opened = shop_access::open(&mut tx, shop).await?;
+        if opened.application_stopped {
+            // The platform would refuse the application, which says nothing about the token.
+            return Ok(Refresh::Later(now + RETRY_AFTER));
+        }
         if !credentials::claim_refresh(&mut tx, &claim).await? {
             let row = credentials::fetch(&mut tx, shop).await?;
             let refresh = why_not(&mut tx, &claim, &row).await?;
             tx.commit().await?;
             return Ok(refresh);
         }
-        let opened = shop_access::open(&mut tx, shop).await?;
         let row = credentials::fetch(&mut tx, shop).await?;
         let refresh_token = open_refresh_token(&mut tx, &row).await?;
         tx.commit().await?;
@@ -163,7 +168,10 @@ async fn settle(
             (refused, Some(Refresh::Refused))
         }
         Err(error) => match error.class {
-            ErrorClass::RetryLater | ErrorClass::NotSent => {
+            ErrorClass::RetryLater | ErrorClass::NotSent | ErrorClass::StopApplication => {
+                if error.class == ErrorClass::StopApplication {
+                    market_trouble::stop_application(engine, answered.shop, &error).await?;
+                }
                 let after = error.after.and_then(|after| TimeDelta::from_std(after).ok()).unwrap_or(RETRY_AFTER);
                 let retry_at = engine.now() + after;
                 (RefreshEnd::NotMade { retry_at }, Some(Refresh::Later(retry_at)))
@@ -172,7 +180,6 @@ async fn settle(
             ErrorClass::OutcomeUnknown
             | ErrorClass::Reauthorize
             | ErrorClass::StopApi
-            | ErrorClass::StopApplication
             | ErrorClass::StopMall
             | ErrorClass::Rejected
             | ErrorClass::AlreadyDone

@@ -1,13 +1,14 @@
 //! Registers an application of the Open Platform: a merchant's own, or one hosted for all.
 
 use kamiflow_kernel::{ApplicationId, GatewayKind, MerchantId, SecretText};
-use kamiflow_store::applications::NewApplication;
+use kamiflow_store::applications::{NewApplication, Resumption};
 use kamiflow_store::{StoreError, applications};
 use serde_json::json;
 
 use crate::acts;
 use crate::ctx::Ctx;
 use crate::engine::Engine;
+use crate::watch_application;
 
 /// Who owns an application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub enum RegisterApplicationError {
     Store(#[from] StoreError),
 }
 
-/// Registers an application; one that the owner has already gets the new secret.
+/// Registers an application; one that the owner has already gets the new secret and may call again.
 ///
 /// # Errors
 /// When the client id belongs to another owner, or the store fails.
@@ -75,6 +76,9 @@ pub async fn register_application(
     };
     if known.is_some() {
         applications::update(&mut tx, &row).await?;
+        // A new secret, or packages that the platform has granted: what it refused before is tried anew.
+        applications::resume(&mut tx, id, Resumption::Person, ctx.now).await?;
+        watch_application::plan(&mut tx, id, ctx.now).await?;
     } else {
         applications::insert(&mut tx, &row).await.map_err(|error| match error.constraint() {
             Some("applications_client_once") => RegisterApplicationError::TakenElsewhere,

@@ -53,6 +53,7 @@ pub async fn open(tx: &mut TenantTx, shop: ShopId) -> Result<Shop, StoreError> {
                 gateway: row.gateway()?,
                 client_id: row.client_id.clone(),
                 client_secret: secret,
+                denied_apis: row.denied_apis.clone(),
             },
             access_token: token,
             token_version: row.token_version,
@@ -67,6 +68,21 @@ pub async fn open(tx: &mut TenantTx, shop: ShopId) -> Result<Shop, StoreError> {
         application_stopped: row.application_state == "stopped",
         denied_apis: row.denied_apis,
         poll_floor_s: u32::try_from(row.poll_floor_s).unwrap_or(15),
+    })
+}
+
+/// Returns a shop that was opened a while ago with what it may do now, and keeps that so until the transaction ends.
+///
+/// # Errors
+/// [`StoreError::NotFound`] for another merchant's shop.
+pub async fn as_of_now(tx: &mut TenantTx, shop: &Shop) -> Result<Shop, StoreError> {
+    let standing = shops::share_standing(tx, shop.access.shop).await?;
+    Ok(Shop {
+        state: standing.state()?,
+        deliver_from: standing.deliver_from,
+        application_stopped: standing.application_stopped,
+        denied_apis: standing.denied_apis,
+        ..shop.clone()
     })
 }
 

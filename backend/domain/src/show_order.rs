@@ -1,11 +1,13 @@
 //! One order with everything known about it, for people: cards masked, nothing of the buyer.
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{Action, DeliveryId, OrderId, OrderSn, ReasonCode, SecretBytes, ShopId};
+use kamiflow_kernel::{Action, DeliveryId, OrderId, OrderSn, ReasonCode, SecretBytes, ShopId, ShopState};
 use kamiflow_store::deliveries::{self, DeliveryRow};
 use kamiflow_store::orders::{self, OrderRow};
 use kamiflow_store::redemptions::acts;
-use kamiflow_store::{StoreError, TenantTx, attempts, cards, delivery_lines, exceptions, order_events};
+use kamiflow_store::{
+    StoreError, TenantTx, applications, attempts, cards, delivery_lines, exceptions, order_events, shops,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -27,6 +29,8 @@ pub struct OrderView {
     pub state_cause: String,
     /// Whether it is ours to deliver, and why.
     pub verdict: String,
+    /// What keeps the whole shop from being worked for, if something does.
+    pub shop_standing: Option<StandingView>,
     /// What was bought.
     pub item: ItemView,
     /// What the platform said last.
@@ -39,6 +43,19 @@ pub struct OrderView {
     pub exceptions: Vec<ExceptionView>,
     /// What happened, oldest first.
     pub events: Vec<EventView>,
+}
+
+/// Why a whole shop stands still, or cannot do everything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StandingView {
+    /// `application`, `api` or `shop`: whatever names the widest.
+    pub level: &'static str,
+    /// The platform's code, the denied APIs, or the shop's reason.
+    pub reason: String,
+    /// Since when, where that is known.
+    pub since: Option<DateTime<Utc>>,
+    /// For people.
+    pub text: String,
 }
 
 /// What was bought.
@@ -194,9 +211,31 @@ pub async fn show(
     let redemptions = redemptions(&mut tx, shop, order_sn).await?;
     let exceptions = open_exceptions(&mut tx, shop, order_sn).await?;
     let events = order_events::list(&mut tx, row.key()).await?;
+    let standing = standing(&mut tx, shop).await?;
     tx.commit().await?;
     let events = events.into_iter().map(|event| EventView { at: event.at, kind: event.kind, detail: event.detail });
-    Ok(Some(order_view(shop, row, (delivery, redemptions, exceptions, events.collect()))))
+    let view = order_view(shop, row, (delivery, redemptions, exceptions, events.collect()));
+    Ok(Some(OrderView { shop_standing: standing, ..view }))
+}
+
+/// Returns what keeps the whole shop from being worked for; the widest reason, because it must end first.
+async fn standing(tx: &mut TenantTx, shop: ShopId) -> Result<Option<StandingView>, StoreError> {
+    let row = shops::fetch(tx, shop).await?;
+    let application = applications::fetch(tx, row.application).await?;
+    let view = |level, reason: String, since, text: &str| StandingView { level, reason, since, text: text.to_owned() };
+    if let Some(code) = application.stop_reason {
+        let text = "the platform refuses the application; no shop calls through it until it is resumed";
+        return Ok(Some(view("application", code, application.stopped_at, text)));
+    }
+    if row.state == ShopState::Stopped {
+        let text = "the shop is stopped";
+        return Ok(Some(view("shop", row.stop_reason.unwrap_or_default(), None, text)));
+    }
+    if !application.denied_apis.is_empty() {
+        let text = "the application was told that it may not call these APIs; what needs them waits";
+        return Ok(Some(view("api", application.denied_apis.join(" "), None, text)));
+    }
+    Ok(None)
 }
 
 type Belongings = (Option<DeliveryView>, Vec<RedemptionLine>, Vec<ExceptionView>, Vec<EventView>);
@@ -206,6 +245,7 @@ fn order_view(shop: ShopId, row: OrderRow, belongings: Belongings) -> OrderView 
     OrderView {
         order: row.key().id,
         shop,
+        shop_standing: None,
         item: ItemView {
             goods_id: row.goods_id,
             sku_id: row.platform_sku_id,

@@ -26,6 +26,7 @@ mod pages;
 pub mod plan;
 mod read;
 mod settle;
+mod trouble;
 pub mod window;
 
 use kamiflow_kernel::{MerchantId, ShopId};
@@ -58,6 +59,7 @@ pub async fn tick(engine: &Engine, merchant: MerchantId, shop: ShopId) -> Result
     let sync = shop_sync::fetch(&mut tx, shop).await?;
     tx.commit().await?;
     if !market_trouble::may_call(&opened) {
+        market_trouble::tell_stopped(engine, &opened).await?;
         return Ok(TickOutcome::default());
     }
     if let Some(until) = sync.breaker_until.filter(|until| *until > started) {

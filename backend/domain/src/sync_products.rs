@@ -12,6 +12,7 @@ use tracing::warn;
 
 use crate::ctx::Ctx;
 use crate::engine::{Engine, Wake};
+use crate::market_trouble;
 use crate::marketplace::{ErrorClass, MarketError, PageRequest, PlatformProduct};
 use crate::shop_access::{self, Shop};
 use crate::tokens::{self, Recovery};
@@ -44,6 +45,9 @@ pub enum SyncProductsError {
     /// The shop's token is dead, and so the shop has stopped.
     #[error("the shop must be authorized anew")]
     Stopped,
+    /// The application is stopped; nothing was asked.
+    #[error("the application is stopped")]
+    ApplicationStopped,
     /// The platform refused or could not be reached; what was read before is stored.
     #[error("the platform did not give the products")]
     Market(#[source] Box<MarketError>),
@@ -66,7 +70,16 @@ pub async fn sync_products(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<S
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let mut opened = shop_access::open(&mut tx, shop).await?;
     tx.commit().await?;
+    if opened.application_stopped {
+        return Err(SyncProductsError::ApplicationStopped);
+    }
     let listed = match read_list(engine, ctx, &opened).await {
+        Err(SyncProductsError::Market(error))
+            if matches!(error.class, ErrorClass::StopApi | ErrorClass::StopApplication | ErrorClass::StopMall) =>
+        {
+            market_trouble::settle(engine, &opened, &error).await?;
+            return Err(SyncProductsError::Market(error));
+        }
         Err(SyncProductsError::Market(error)) if error.class == ErrorClass::Reauthorize => {
             match tokens::recover(engine, ctx, shop, opened.access.token_version).await? {
                 Recovery::RetryWith(newer) => opened = *newer,

@@ -161,7 +161,9 @@ impl ReasonCode {
                 r("goes on by itself after re-authorization, by latest shipping time", &[A::Reauthorize], &[], true)
             }
             Self::PermissionMissing => r("", &[A::Reauthorize, A::Retry], &[], true),
-            Self::StoppedByPlatform => r("", &[A::Retry], &[], true),
+            Self::StoppedByPlatform => {
+                r("an application is tried again from time to time; a mall waits for a person", &[A::Retry], &[], true)
+            }
             Self::Poisoned => r("", &[A::Retry, A::Acknowledge], &[], true),
             Self::ShipByNear => r("goes in front of the queue", &[A::Retry, A::AddStock], &[], false),
         }

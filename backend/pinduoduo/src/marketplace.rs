@@ -14,7 +14,7 @@ use kamiflow_domain::marketplace::{
     OtaCard, PageRequest, PlatformOrder, PreparedCall, ProductDetail, ProductPage, Redeem, Redeemed, RefundPage,
     ShopAccess, TimeSpan, Tokens,
 };
-use kamiflow_kernel::{Clock, GatewayKind, GoodsId, OrderSn, SecretText};
+use kamiflow_kernel::{Clock, DeliveryMethod, GatewayKind, GoodsId, OrderSn, SecretText};
 
 use crate::api::Api;
 use crate::api::mall::{MallInfoGet, TimeGet};
@@ -106,6 +106,7 @@ impl PinduoduoMarket {
         request: &A,
         options: &CallOptions,
     ) -> Result<A::Response, MarketError> {
+        permitted(A::META.name, application)?;
         let gateway = self.gateway(A::META.name, application.gateway)?;
         gateway.client.call(&keys(application), None, request, options).await.map_err(market_error)
     }
@@ -117,6 +118,7 @@ impl PinduoduoMarket {
         request: &A,
         options: &CallOptions,
     ) -> Result<A::Response, MarketError> {
+        permitted(A::META.name, &access.application)?;
         let gateway = self.gateway(A::META.name, access.application.gateway)?;
         let (keys, token) = (keys(&access.application), token(access));
         gateway.client.call(&keys, Some(&token), request, options).await.map_err(market_error)
@@ -167,6 +169,14 @@ fn write_options(not_after: DateTime<Utc>) -> CallOptions {
     CallOptions { not_after: Some(not_after), max_wait: WRITE_PATIENCE }
 }
 
+/// Refuses a call that the platform has refused to the application already: one shop's answer is enough for all.
+fn permitted(api: &str, application: &ApplicationAccess) -> Result<(), MarketError> {
+    if application.denied_apis.iter().any(|denied| denied == api) {
+        return Err(refused(api, ErrorClass::StopApi, "not called: the application was told that it may not"));
+    }
+    Ok(())
+}
+
 fn without_passwords(error: MarketError, upload: &CardUpload) -> MarketError {
     let passwords: Vec<&str> = upload.cards.iter().map(|card| card.password.expose()).collect();
     MarketError { message: hide(&error.message, &passwords), ..error }
@@ -175,6 +185,10 @@ fn without_passwords(error: MarketError, upload: &CardUpload) -> MarketError {
 impl Marketplace for PinduoduoMarket {
     fn time<'a>(&'a self, application: &'a ApplicationAccess) -> MarketResult<'a, DateTime<Utc>> {
         self.measured_time(application).boxed()
+    }
+
+    fn probe<'a>(&'a self, application: &'a ApplicationAccess) -> MarketResult<'a, ()> {
+        async move { self.ask(application, &TimeGet, &read_options()).await.map(|_time| ()) }.boxed()
     }
 
     fn create_tokens<'a>(&'a self, application: &'a ApplicationAccess, code: &'a str) -> MarketResult<'a, Tokens> {
@@ -279,6 +293,10 @@ impl Marketplace for PinduoduoMarket {
         async move { Ok(goods::detail(&self.read(access, &goods::detail_of(goods)).await?)) }.boxed()
     }
 
+    fn hand_over_api(&self, method: DeliveryMethod) -> Option<&'static str> {
+        hand_over::api(method)
+    }
+
     fn prepare_hand_over(&self, hand_over: &HandOver) -> PreparedCall {
         hand_over::prepare(hand_over)
     }
@@ -290,6 +308,7 @@ impl Marketplace for PinduoduoMarket {
         not_after: DateTime<Utc>,
     ) -> MarketResult<'a, ()> {
         async move {
+            permitted(&call.api, &access.application)?;
             let gateway = self.gateway(&call.api, access.application.gateway)?;
             let prepared = hand_over::stored(call)?;
             let (keys, token, options) = (keys(&access.application), token(access), write_options(not_after));

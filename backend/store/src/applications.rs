@@ -1,12 +1,14 @@
 //! Applications on the Open Platform: a merchant's own, and hosted ones, which belong to `MerchantId::PLATFORM`.
 //!
-//! A merchant's transaction sees hosted applications but cannot change them; what the engine learns about one
-//! (stopped, an API denied) is written in a transaction of its owner.
+//! A merchant's transaction sees hosted applications but cannot change them. What the engine learns about one through
+//! a shop (stopped, an API denied) goes through two functions of the database that take the shop and find the
+//! application themselves ([`report_stop`], [`report_denied_api`]). Only its owner can let it call again.
 
-use diesel::sql_types::{Array, Bytea, Nullable, Text, Uuid as SqlUuid};
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{Array, Bool, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName};
 use diesel_async::RunQueryDsl;
-use kamiflow_kernel::{ApplicationId, DataKeyId, GatewayKind, MerchantId, SecretText};
+use kamiflow_kernel::{ApplicationId, DataKeyId, GatewayKind, MerchantId, SecretText, ShopId};
 use uuid::Uuid;
 
 use crate::error::StoreError;
@@ -62,12 +64,23 @@ pub struct ApplicationRow {
     /// `active` or `stopped`.
     #[diesel(sql_type = Text)]
     pub state: String,
-    /// Why it is stopped.
+    /// Why it is stopped: the platform's code.
     #[diesel(sql_type = Nullable<Text>)]
     pub stop_reason: Option<String>,
+    /// Since when it is stopped.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub stopped_at: Option<DateTime<Utc>>,
     /// APIs it was told it may not call.
     #[diesel(sql_type = Array<Text>)]
     pub denied_apis: Vec<String>,
+}
+
+impl ApplicationRow {
+    /// Returns whether the platform has stopped it.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.state == "stopped"
+    }
 }
 
 /// Inserts an application owned by the transaction's merchant.
@@ -105,7 +118,7 @@ pub async fn find_by_client(
     let merchant = tx.merchant();
     Ok(sql(
         "SELECT id, merchant_id AS owner, gateway, client_id, data_key_id, client_secret_sealed, app_type, packages,
-                   state, stop_reason, denied_apis
+                   state, stop_reason, stopped_at, denied_apis
               FROM applications
              WHERE merchant_id IN ($1, '00000000-0000-0000-0000-000000000000') AND gateway = $2 AND client_id = $3",
     )
@@ -124,7 +137,7 @@ pub async fn find_by_client(
 pub async fn fetch(tx: &mut TenantTx, id: ApplicationId) -> Result<ApplicationRow, StoreError> {
     let merchant = tx.merchant();
     sql("SELECT id, merchant_id AS owner, gateway, client_id, data_key_id, client_secret_sealed, app_type, packages,
-                state, stop_reason, denied_apis
+                state, stop_reason, stopped_at, denied_apis
            FROM applications
           WHERE merchant_id IN ($1, '00000000-0000-0000-0000-000000000000') AND id = $2")
     .bind::<SqlUuid, _>(merchant.as_uuid())
@@ -143,7 +156,7 @@ pub async fn list(tx: &mut TenantTx) -> Result<Vec<ApplicationRow>, StoreError> 
     let merchant = tx.merchant();
     Ok(sql(
         "SELECT id, merchant_id AS owner, gateway, client_id, data_key_id, client_secret_sealed, app_type, packages,
-                   state, stop_reason, denied_apis
+                   state, stop_reason, stopped_at, denied_apis
               FROM applications
              WHERE merchant_id IN ($1, '00000000-0000-0000-0000-000000000000')
              ORDER BY created_at, id LIMIT 1000",
@@ -153,51 +166,95 @@ pub async fn list(tx: &mut TenantTx) -> Result<Vec<ApplicationRow>, StoreError> 
     .await?)
 }
 
-/// Stops an application of the transaction's merchant, or starts it again with no reason.
+/// Stops the application of a shop, whoever owns it, because the platform said so; returns whether it was active.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn report_stop(tx: &mut TenantTx, shop: ShopId, code: i64, at: DateTime<Utc>) -> Result<bool, StoreError> {
+    Ok(sql("SELECT system_stop_application($1, $2, $3) AS changed")
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .bind::<Integer, _>(i32::try_from(code).unwrap_or(i32::MAX))
+        .bind::<Timestamptz, _>(at)
+        .get_result::<Reported>(tx.conn()?)
+        .await?
+        .changed)
+}
+
+/// Remembers that the application of a shop may not call an API; returns whether it was told so and not known yet.
+///
+/// A shop whose token may be narrower than its application cannot tell: see the function in the migration.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn report_denied_api(
+    tx: &mut TenantTx,
+    shop: ShopId,
+    api: &str,
+    at: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    Ok(sql("SELECT system_deny_api($1, $2, $3) AS changed")
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .bind::<Text, _>(api)
+        .bind::<Timestamptz, _>(at)
+        .get_result::<Reported>(tx.conn()?)
+        .await?
+        .changed)
+}
+
+#[derive(QueryableByName)]
+struct Reported {
+    #[diesel(sql_type = Bool)]
+    changed: bool,
+}
+
+/// What lets an application of the transaction's merchant call again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resumption {
+    /// The platform took a call of it. How long the next probe waits is remembered, and what was denied stays so.
+    Probed,
+    /// A person says so: all is tried anew.
+    Person,
+}
+
+/// Lets an application of the transaction's merchant call again.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] when the merchant does not own it.
-pub async fn update_stop(tx: &mut TenantTx, id: ApplicationId, reason: Option<&str>) -> Result<(), StoreError> {
+pub async fn resume(tx: &mut TenantTx, id: ApplicationId, by: Resumption, at: DateTime<Utc>) -> Result<(), StoreError> {
     let merchant = tx.merchant();
     let changed = sql("UPDATE applications
-                          SET state = CASE WHEN $3 IS NULL THEN 'active' ELSE 'stopped' END, stop_reason = $3
+                          SET state = 'active', stop_reason = NULL, stopped_at = NULL, resumed_at = $3,
+                              probes = CASE WHEN $4 THEN 0 ELSE probes END,
+                              denied_apis = CASE WHEN $4 THEN '{}' ELSE denied_apis END
                         WHERE merchant_id = $1 AND id = $2")
     .bind::<SqlUuid, _>(merchant.as_uuid())
     .bind::<SqlUuid, _>(id.as_uuid())
-    .bind::<Nullable<Text>, _>(reason)
+    .bind::<Timestamptz, _>(at)
+    .bind::<Bool, _>(by == Resumption::Person)
     .execute(tx.conn()?)
     .await?;
     if changed == 0 { Err(StoreError::NotFound("application")) } else { Ok(()) }
 }
 
-/// Remembers that an application of the transaction's merchant may not call an API.
+/// Counts a probe that failed; returns how many stops and failed probes there were in a row.
 ///
 /// # Errors
-/// When the statement fails.
-pub async fn update_denied_api(tx: &mut TenantTx, id: ApplicationId, api: &str) -> Result<(), StoreError> {
+/// [`StoreError::NotFound`] when the merchant does not own it.
+pub async fn update_probed(tx: &mut TenantTx, id: ApplicationId) -> Result<i32, StoreError> {
+    #[derive(QueryableByName)]
+    struct Probed {
+        #[diesel(sql_type = Integer)]
+        probes: i32,
+    }
     let merchant = tx.merchant();
-    sql("UPDATE applications SET denied_apis = denied_apis || ARRAY[$3]
-          WHERE merchant_id = $1 AND id = $2 AND NOT denied_apis @> ARRAY[$3]")
-    .bind::<SqlUuid, _>(merchant.as_uuid())
-    .bind::<SqlUuid, _>(id.as_uuid())
-    .bind::<Text, _>(api)
-    .execute(tx.conn()?)
-    .await?;
-    Ok(())
-}
-
-/// Forgets every denial, because permissions of the application have changed.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn delete_denials(tx: &mut TenantTx, id: ApplicationId) -> Result<(), StoreError> {
-    let merchant = tx.merchant();
-    sql("UPDATE applications SET denied_apis = '{}' WHERE merchant_id = $1 AND id = $2")
-        .bind::<SqlUuid, _>(merchant.as_uuid())
-        .bind::<SqlUuid, _>(id.as_uuid())
-        .execute(tx.conn()?)
-        .await?;
-    Ok(())
+    let row: Option<Probed> =
+        sql("UPDATE applications SET probes = probes + 1 WHERE merchant_id = $1 AND id = $2 RETURNING probes")
+            .bind::<SqlUuid, _>(merchant.as_uuid())
+            .bind::<SqlUuid, _>(id.as_uuid())
+            .get_result(tx.conn()?)
+            .await
+            .optional()?;
+    row.map(|row| row.probes).ok_or(StoreError::NotFound("application"))
 }
 
 /// Replaces the secret of an application of the transaction's merchant, and what it is.

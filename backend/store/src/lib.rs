@@ -26,6 +26,7 @@ pub(crate) mod sql;
 mod stored;
 mod tx;
 
+pub mod application_return;
 pub mod applications;
 pub mod attempts;
 pub mod audit;
@@ -65,7 +66,6 @@ pub mod restored_shops;
 pub mod retention;
 pub mod ship_by;
 pub mod shop_sync;
-pub mod restored_shops;
 pub mod shops;
 pub mod sku_lookup;
 pub mod startup;

@@ -1,7 +1,7 @@
 //! Shops, and what is needed to call the platform for one.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{Array, BigInt, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName};
 use diesel_async::RunQueryDsl;
 use kamiflow_kernel::{ApplicationId, DataKeyId, GatewayKind, MallId, MerchantId, ShopId, ShopState};
@@ -381,6 +381,12 @@ pub struct Standing {
     /// Orders paid before it are backlog.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub deliver_from: Option<DateTime<Utc>>,
+    /// Whether the application it is connected through is stopped.
+    #[diesel(sql_type = Bool)]
+    pub application_stopped: bool,
+    /// APIs the application was told it may not call.
+    #[diesel(sql_type = Array<Text>)]
+    pub denied_apis: Vec<String>,
 }
 
 impl Standing {
@@ -394,16 +400,19 @@ impl Standing {
 }
 
 /// Reads what a shop may do and keeps it so until the transaction ends: whoever stops it, or lets it go live, waits.
+/// What is said of its application is as of now; it may be hosted, and then nobody here may lock it.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] for another merchant's shop.
 pub async fn share_standing(tx: &mut TenantTx, shop: ShopId) -> Result<Standing, StoreError> {
     let merchant = tx.merchant().as_uuid();
-    sql("SELECT state, deliver_from FROM shops WHERE merchant_id = $1 AND id = $2 FOR SHARE")
-        .bind::<SqlUuid, _>(merchant)
-        .bind::<SqlUuid, _>(shop.as_uuid())
-        .get_result(tx.conn()?)
-        .await
-        .optional()?
-        .ok_or(StoreError::NotFound("shop"))
+    sql("SELECT s.state, s.deliver_from, a.state = 'stopped' AS application_stopped, a.denied_apis
+           FROM shops s JOIN applications a ON a.merchant_id = s.application_merchant_id AND a.id = s.application_id
+          WHERE s.merchant_id = $1 AND s.id = $2 FOR SHARE OF s")
+    .bind::<SqlUuid, _>(merchant)
+    .bind::<SqlUuid, _>(shop.as_uuid())
+    .get_result(tx.conn()?)
+    .await
+    .optional()?
+    .ok_or(StoreError::NotFound("shop"))
 }

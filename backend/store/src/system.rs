@@ -4,7 +4,7 @@
 //! `kamiflow_system`. What is then done to a merchant's rows is done in that merchant's own transaction.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{BigInt, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName};
 use diesel_async::RunQueryDsl;
 use kamiflow_kernel::{ApplicationId, GatewayKind, JobId, MallId, MerchantId, OrderSn, PoolId, ShopId};
@@ -96,6 +96,38 @@ pub struct AwaitedPool {
     pub pool: PoolId,
 }
 
+/// An application, as the operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+pub struct OwnedApplication {
+    /// Whose; the platform's for hosted ones.
+    #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
+    pub owner: MerchantId,
+    /// The application.
+    #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
+    pub application: ApplicationId,
+    /// Which platform it is registered on.
+    #[diesel(sql_type = Text, deserialize_as = Stored<GatewayKind>)]
+    pub gateway: GatewayKind,
+    /// Its public id there.
+    #[diesel(sql_type = Text)]
+    pub client_id: String,
+    /// `active` or `stopped`.
+    #[diesel(sql_type = Text)]
+    pub state: String,
+    /// Why it is stopped: the platform's code.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub stop_reason: Option<String>,
+    /// Since when it is stopped.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub stopped_at: Option<DateTime<Utc>>,
+    /// APIs it was told it may not call.
+    #[diesel(sql_type = Array<Text>)]
+    pub denied_apis: Vec<String>,
+    /// Shops connected through it.
+    #[diesel(sql_type = BigInt)]
+    pub shops: i64,
+}
+
 /// A row of the outbox, gone when the transaction that took it commits.
 #[derive(Debug, Clone, PartialEq, QueryableByName)]
 pub struct OutboxRow {
@@ -138,6 +170,14 @@ pub struct Instance {
     pub epoch: i64,
 }
 
+impl Instance {
+    /// Returns the name of this incarnation: another one after every restore.
+    #[must_use]
+    pub fn incarnation(&self) -> String {
+        format!("{}:{}", self.id, self.epoch)
+    }
+}
+
 /// Lists shops that work is due for before a moment, at most `limit` per pool.
 ///
 /// # Errors
@@ -170,14 +210,6 @@ pub async fn find_shop_of_mall(
     tx: &mut SystemTx,
     gateway: GatewayKind,
     mall: MallId,
-impl Instance {
-    /// Returns the name of this incarnation: another one after every restore.
-    #[must_use]
-    pub fn incarnation(&self) -> String {
-        format!("{}:{}", self.id, self.epoch)
-    }
-}
-
 ) -> Result<Option<OwnedShop>, StoreError> {
     Ok(sql("SELECT merchant_id AS merchant, shop_id AS shop FROM system_shop_of_mall($1, $2)")
         .bind::<Text, _>(gateway.as_str())
@@ -290,6 +322,31 @@ pub async fn fold_rollups(tx: &mut SystemTx, limit: i32) -> Result<i64, StoreErr
     let row: Folded =
         sql("SELECT system_fold_rollups($1) AS n").bind::<Integer, _>(limit).get_result(tx.conn()?).await?;
     Ok(row.n)
+}
+
+/// Lists the working shops of an application, of whichever merchants.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_shops_of_application(
+    tx: &mut SystemTx,
+    application: ApplicationId,
+) -> Result<Vec<OwnedShop>, StoreError> {
+    Ok(sql("SELECT merchant_id AS merchant, shop_id AS shop FROM system_shops_of_application($1)")
+        .bind::<SqlUuid, _>(application.as_uuid())
+        .load(tx.conn()?)
+        .await?)
+}
+
+/// Lists the applications of all owners.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_applications(tx: &mut SystemTx) -> Result<Vec<OwnedApplication>, StoreError> {
+    Ok(sql("SELECT merchant_id AS owner, application_id AS application, gateway, client_id, state, stop_reason,
+                   stopped_at, denied_apis, shops FROM system_applications()")
+    .load(tx.conn()?)
+    .await?)
 }
 
 /// Counts what `kamiflow status` shows.

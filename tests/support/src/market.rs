@@ -13,7 +13,7 @@ use kamiflow_domain::marketplace::{
     OtaCard, PageRequest, PlatformOrder, PlatformProduct, PreparedCall, ProductDetail, ProductPage, Redeem, Redeemed,
     RefundPage, ShopAccess, TimeSpan, Tokens,
 };
-use kamiflow_kernel::{GoodsId, OrderSn, SecretText};
+use kamiflow_kernel::{DeliveryMethod, GoodsId, OrderSn, SecretText};
 
 /// A scripted platform.
 #[derive(Debug, Default)]
@@ -91,6 +91,10 @@ impl Marketplace for ScriptedMarket {
         unscripted("time")
     }
 
+    fn probe<'a>(&'a self, _: &'a ApplicationAccess) -> MarketResult<'a, ()> {
+        unscripted("probe")
+    }
+
     fn create_tokens<'a>(&'a self, _: &'a ApplicationAccess, _: &'a str) -> MarketResult<'a, Tokens> {
         self.lock().tokens.pop_front().map_or_else(|| unscripted("create_tokens"), answer)
     }
@@ -141,6 +145,10 @@ impl Marketplace for ScriptedMarket {
 
     fn product_detail<'a>(&'a self, _: &'a ShopAccess, _: GoodsId) -> MarketResult<'a, ProductDetail> {
         self.lock().detail.map_or_else(|| unscripted("product_detail"), |detail| answer(Ok(detail)))
+    }
+
+    fn hand_over_api(&self, _: DeliveryMethod) -> Option<&'static str> {
+        None
     }
 
     fn prepare_hand_over(&self, _: &HandOver) -> PreparedCall {

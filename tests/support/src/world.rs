@@ -223,6 +223,11 @@ impl World {
         RawSql::bound(database::connect(&self.database.url("kamiflow_app")).await, Some(self.merchant)).await
     }
 
+    /// Connects as the application role, bound to any merchant.
+    pub async fn sql_of(&self, merchant: MerchantId) -> RawSql {
+        RawSql::bound(database::connect(&self.database.url("kamiflow_app")).await, Some(merchant)).await
+    }
+
     /// Connects as the superuser, for what no role of ours may do.
     pub async fn sql_as_superuser(&self) -> RawSql {
         RawSql::bound(database::connect(&self.database.url_as_superuser()).await, None).await

@@ -11,14 +11,15 @@
 use chrono::TimeDelta;
 use kamiflow_domain::backoff::{RetryClass, next_delay};
 use kamiflow_domain::ctx::Ctx;
-use kamiflow_domain::engine::{Engine, EngineError, TickOutcome};
+use kamiflow_domain::engine::{Engine, EngineError, TickOutcome, Wake};
 use kamiflow_domain::market_trouble;
 use kamiflow_domain::redeem::destroyed;
 use kamiflow_domain::refresh_token;
 use kamiflow_domain::sync_products::{self, SyncProductsError};
 use kamiflow_domain::top_up::{self, Filled};
 use kamiflow_domain::upload_cards::UploadError;
-use kamiflow_kernel::{JobId, MerchantId, ShopId};
+use kamiflow_domain::watch_application::{self, Watched};
+use kamiflow_kernel::{ApplicationId, JobId, MerchantId, ShopId};
 use kamiflow_store::jobs::{self, JobRow};
 use kamiflow_store::{StoreError, TenantTx};
 use serde::Deserialize;
@@ -33,10 +34,17 @@ struct OfShop {
     shop: ShopId,
 }
 
+#[derive(Deserialize)]
+struct OfApplication {
+    application: ApplicationId,
+}
+
 /// How a job ended well.
 enum JobEnd {
     /// It is not needed any more.
     Done,
+    /// It is not needed any more, and these have work now.
+    Woke(Vec<(MerchantId, Vec<Wake>)>),
     /// It has another turn.
     Again(chrono::DateTime<chrono::Utc>),
 }
@@ -75,7 +83,7 @@ impl From<StoreError> for JobError {
 impl From<SyncProductsError> for JobError {
     fn from(error: SyncProductsError) -> Self {
         match error {
-            SyncProductsError::Stopped => Self::ShopStopped,
+            SyncProductsError::Stopped | SyncProductsError::ApplicationStopped => Self::ShopStopped,
             SyncProductsError::Market(error) => Self::Engine((*error).into()),
             SyncProductsError::Store(error) => Self::Engine(error.into()),
         }
@@ -99,10 +107,14 @@ pub(crate) async fn run(engine: &Engine, merchant: MerchantId, id: JobId) -> Res
         }
         end => end,
     };
+    let (end, wakes_elsewhere) = match end {
+        Ok(JobEnd::Woke(wakes)) => (Ok(JobEnd::Done), wakes),
+        end => (end, Vec::new()),
+    };
     let mut tx = engine.store.tenant_tx(merchant).await?;
     let next = write_end(&mut tx, engine, &job, end).await?;
     tx.commit().await?;
-    Ok(TickOutcome { next, wakes: Vec::new(), done: 1 })
+    Ok(TickOutcome { next, done: 1, wakes_elsewhere, ..TickOutcome::default() })
 }
 
 async fn dispatch(engine: &Engine, ctx: &Ctx, job: &JobRow) -> Result<JobEnd, JobError> {
@@ -114,9 +126,20 @@ async fn dispatch(engine: &Engine, ctx: &Ctx, job: &JobRow) -> Result<JobEnd, Jo
         }
         sync_products::NAME => {
             let OfShop { shop } = payload(job)?;
-            let found = sync_products::sync_products(engine, ctx, shop).await?;
+            let found = match sync_products::sync_products(engine, ctx, shop).await {
+                // No failure of the job, and parked it would stay when the application calls again.
+                Err(SyncProductsError::ApplicationStopped) => return Ok(JobEnd::Again(engine.now() + PRODUCTS_EVERY)),
+                found => found?,
+            };
             let after = if found.more_details { TimeDelta::zero() } else { PRODUCTS_EVERY };
             Ok(JobEnd::Again(engine.now() + after))
+        }
+        watch_application::NAME => {
+            let OfApplication { application } = payload(job)?;
+            Ok(match watch_application::step(engine, ctx, application).await? {
+                Watched::Stopped { look_again } => JobEnd::Again(look_again),
+                Watched::Active { wakes } => JobEnd::Woke(wakes),
+            })
         }
         top_up::NAME => Ok(match top_up::run(engine, ctx, payload(job)?).await? {
             Filled::Enough(_) => JobEnd::Done,
@@ -147,7 +170,7 @@ async fn write_end(
             return Ok(Some(at));
         }
         // What the job was about is gone.
-        Ok(JobEnd::Done) | Err(JobError::Engine(EngineError::Store(StoreError::NotFound(_)))) => {
+        Ok(JobEnd::Done | JobEnd::Woke(_)) | Err(JobError::Engine(EngineError::Store(StoreError::NotFound(_)))) => {
             jobs::delete(tx, job.id).await?;
             return Ok(None);
         }
@@ -159,9 +182,7 @@ async fn write_end(
         JobError::Engine(EngineError::Store(_))
         | JobError::UnknownName(_)
         | JobError::Payload(_)
-        | JobError::Upload(_) => {
-            next_delay(RetryClass::PlatformFault, failures, &mut rand::rng())
-        }
+        | JobError::Upload(_) => next_delay(RetryClass::PlatformFault, failures, &mut rand::rng()),
         JobError::ShopStopped => next_delay(RetryClass::Unavailable, failures, &mut rand::rng()),
     };
     let retry_at = engine.now() + TimeDelta::from_std(delay).unwrap_or(PRODUCTS_EVERY);

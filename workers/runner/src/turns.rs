@@ -156,6 +156,9 @@ impl Turns {
                 Err(error) => warn!(%error, "A turn ended for a group that is no merchant"),
             }
         }
+        for (merchant, wakes) in &outcome.wakes_elsewhere {
+            self.waker.wake(*merchant, wakes).await;
+        }
         if outcome.done > 0 {
             self.waker.hint_outbox().await;
         }

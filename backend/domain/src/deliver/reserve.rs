@@ -72,7 +72,7 @@ pub(super) async fn batch(engine: &Engine, shop: &Shop, fresh: &[Fresh]) -> Resu
     let ingested = ingest::ingest(&mut tx, shop, &orders, Read { started: began, source: Source::Hint }).await?;
     let moved = ingested.fresh + ingested.changed;
     let mut reserved = Reserved { wakes: ingested.wakes, moved, ..Reserved::default() };
-    let shop = &Shop { state: ingested.shop_state.unwrap_or(shop.state), ..shop.clone() };
+    let shop = ingested.shop.as_ref().unwrap_or(shop);
     let stored: HashMap<&str, &OrderRow> =
         ingested.orders.iter().map(|order| (order.order_sn.as_str(), order)).collect();
     let by_sn: HashMap<&str, &Fresh> = fresh.iter().map(|order| (order.order.order_sn.as_str(), order)).collect();

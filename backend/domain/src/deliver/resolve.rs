@@ -245,7 +245,7 @@ async fn start_again(
     let paused = Paused::keep(&mut tx, engine.now()).await?;
     let read = Read { started: fresh.evidence.read_at, source: Source::Gate };
     let ingested = ingest::ingest(&mut tx, shop, std::slice::from_ref(&fresh.order), read).await?;
-    let shop = &Shop { state: ingested.shop_state.unwrap_or(shop.state), ..shop.clone() };
+    let shop = ingested.shop.as_ref().unwrap_or(shop);
     let Some((_orders, locked)) = relock(&mut tx, shop, row).await? else { return Ok(Again::Later) };
     let Some(known) = ingested.orders.first() else { return Ok(Again::Later) };
     let turn = Turn { engine, shop, now: engine.now() };

@@ -60,7 +60,7 @@ pub(super) async fn round(
     // The shop itself comes back when it is due.
     round.wakes.remove(&Wake::Sync(shop));
     let wakes = round.wakes.into_iter().collect();
-    Ok(TickOutcome { next: Some(next.due_at), wakes, done: round.news })
+    Ok(TickOutcome { next: Some(next.due_at), wakes, done: round.news, ..TickOutcome::default() })
 }
 
 async fn after_success(engine: &Engine, work: &Work, round: &mut Round) -> Result<Next, StoreError> {

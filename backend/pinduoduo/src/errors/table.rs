@@ -167,6 +167,8 @@ pub(crate) fn verdict(api: &str, code: i64, sub_code: Option<&str>, message: &st
         // The call was refused before anything happened, and it is a clock that is wrong, not the application: stopping
         // every shop for it would need a person where setting the clock is the whole cure.
         Some(_) if code == COMMON_PARAMETER && message.contains("timestamp") => Verdict::RetryLater(60),
+        // One mall's token must not stop the application that others call through too.
+        Some(_) if code == COMMON_PARAMETER && message.contains("access_token") => Verdict::Reauthorize,
         Some(rule) if code == BUSINESS && rule.sub_code.is_none() && admits_fault(message) => Verdict::Uncertain(5),
         Some(rule) => rule.verdict,
         // The families that are refused before the business service runs.

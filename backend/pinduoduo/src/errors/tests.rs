@@ -148,4 +148,5 @@ fn a_wrong_clock_is_waited_for_and_stops_nothing() {
     let of = |message| verdict("pdd.time.get", 10_001, None, message);
     assert!(matches!(of("公共参数错误:timestamp"), Verdict::RetryLater(_)));
     assert!(matches!(of("公共参数错误:client_id"), Verdict::StopApplication));
+    assert!(matches!(of("公共参数错误:access_token"), Verdict::Reauthorize));
 }

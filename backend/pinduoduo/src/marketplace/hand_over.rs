@@ -1,7 +1,7 @@
 //! Hand-overs and imports in the platform's words.
 
 use kamiflow_domain::marketplace::{CardUpload, ErrorClass, HandOver, MarketError, PreparedCall};
-use kamiflow_kernel::SecretText;
+use kamiflow_kernel::{DeliveryMethod, SecretText};
 
 use super::errors::refused;
 use crate::api::Api;
@@ -13,6 +13,16 @@ use crate::prepared;
 
 /// The API that imports cards.
 pub(super) const UPLOAD: &str = CardBatchAdd::META.name;
+
+/// The API of a method, as [`prepare`] writes it.
+pub(super) const fn api(method: DeliveryMethod) -> Option<&'static str> {
+    match method {
+        DeliveryMethod::VoucherSend => Some(VoucherInfoSend::META.name),
+        DeliveryMethod::ChargeNotify => Some(ChargeNotify::META.name),
+        DeliveryMethod::PickupPage => Some(LogisticsOnlineSend::META.name),
+        DeliveryMethod::PlatformPool | DeliveryMethod::PlatformCodes => None,
+    }
+}
 
 /// Fixes the business parameters: the same hand-over always gives the same bytes, because keys are sorted and
 /// nothing of the moment is in them.

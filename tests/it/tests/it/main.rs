@@ -9,6 +9,7 @@
 
 mod batch_pauses;
 mod calls_per_order;
+mod applications;
 mod cards;
 mod chaos;
 mod client_contract;

@@ -81,7 +81,7 @@ async fn a_turn_wakes_others_and_comes_back_when_it_asked_to() {
     let fixture = Fixture::new(Duration::from_secs(30)).await;
     let at = DateTime::<Utc>::from_timestamp(4_102_444_800, 0).unwrap();
     let wakes = vec![Wake::Redeem(fixture.shop), Wake::Redeem(fixture.shop)];
-    let outcome = TickOutcome { next: Some(at), wakes, done: 1 };
+    let outcome = TickOutcome { next: Some(at), wakes, done: 1, ..TickOutcome::default() };
     let turns = fixture.turns(returning(move || Ok(outcome.clone())));
     turns.run(fixture.lease().await).await;
     assert_eq!(fixture.placement("deliver").await, Placement::Due(at));
@@ -142,7 +142,7 @@ async fn a_turn_longer_than_its_lease_keeps_it() {
 async fn a_turn_whose_redis_was_emptied_is_scheduled_again_all_the_same() {
     let fixture = Fixture::new(Duration::from_secs(30)).await;
     let at = DateTime::<Utc>::from_timestamp(4_102_444_800, 0).unwrap();
-    let outcome = TickOutcome { next: Some(at), wakes: Vec::new(), done: 1 };
+    let outcome = TickOutcome { next: Some(at), done: 1, ..TickOutcome::default() };
     let turns = fixture.turns(returning(move || Ok(outcome.clone())));
     let lease = fixture.lease().await;
     let emptied = std::process::Command::new("redis-cli")
@@ -191,7 +191,7 @@ async fn a_pool_runs_no_more_turns_at_once_than_it_has_slots_and_hands_back_what
 #[test]
 fn what_is_due_and_did_not_move_must_not_spin() {
     let now = DateTime::<Utc>::from_timestamp(1_700_000_000, 0).unwrap();
-    let outcome = |next, done| TickOutcome { next, wakes: Vec::new(), done };
+    let outcome = |next, done| TickOutcome { next, done, ..TickOutcome::default() };
     assert_eq!(next_turn(&outcome(None, 5), now), Next::Done);
     assert_eq!(next_turn(&outcome(Some(now), 5), now), Next::Now);
     assert_eq!(next_turn(&outcome(Some(now), 0), now), Next::At(now + NOTHING_MOVED));

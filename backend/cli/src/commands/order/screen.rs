@@ -1,7 +1,7 @@
 //! An order as people read it: where it is, what is open about it, and how it came there.
 
 use chrono::{DateTime, Utc};
-use kamiflow_domain::show_order::{DeliveryView, OrderView};
+use kamiflow_domain::show_order::{DeliveryView, OrderView, StandingView};
 use serde_json::Value;
 
 use crate::console::{Console, Table, Tone};
@@ -40,6 +40,12 @@ pub(super) fn show(view: &OrderView, console: Console) {
     fact(&mut table, "ship by", moment(platform.last_ship_at));
     fact(&mut table, "read", moment(Some(platform.read_at)));
     fact(&mut table, "shop", view.shop.to_string());
+    if let Some(standing) = &view.shop_standing {
+        let StandingView { level, reason, text, since } = standing;
+        let since = since.map_or_else(String::new, |since| format!(" since {}", moment(Some(since))));
+        let value = format!("{level} {reason}{since}: {text}");
+        table.row([("stopped".to_owned(), Some(Tone::Faint)), (value, Some(Tone::Bad))]);
+    }
     if !view.verdict.is_empty() {
         fact(&mut table, "verdict", view.verdict.clone());
     }

@@ -18,6 +18,7 @@ pub(super) struct Finding {
 /// Counts that make an installation unhealthy, and what they mean.
 const WRONG: &[(&str, &str)] = &[
     ("shops_overdue", "shops should have been read over a minute ago: is `kamiflow work` running?"),
+    ("applications_stopped", "applications are stopped, and all their shops with them: kamiflow application list"),
     ("tokens_expired", "tokens have ended: their shops must be authorized anew"),
     ("jobs_parked", "background jobs failed for good and wait for somebody"),
 ];
@@ -25,6 +26,7 @@ const WRONG: &[(&str, &str)] = &[
 /// Counts somebody should look at.
 const NOTABLE: &[(&str, &str)] = &[
     ("needs_review", "exceptions wait for a person: kamiflow order show <order_sn>"),
+    ("applications_denied", "applications lack a permission that they need: kamiflow application list"),
     ("shops_in_breaker", "shops are left alone for a while after repeated failures"),
     ("shops_stopped", "shops are stopped"),
     ("tokens_expire_6h", "tokens end within six hours"),

@@ -12,7 +12,7 @@ use kamiflow_domain::marketplace::{
     OtaCard, PageRequest, PlatformOrder, PreparedCall, ProductDetail, ProductPage, Redeem, Redeemed, RefundPage,
     ShopAccess, TimeSpan, Tokens,
 };
-use kamiflow_kernel::{GoodsId, OrderSn, SecretText};
+use kamiflow_kernel::{DeliveryMethod, GoodsId, OrderSn, SecretText};
 
 /// What happens to one redemption call.
 #[derive(Debug, Clone)]
@@ -217,6 +217,9 @@ impl Marketplace for Platform {
     fn time<'a>(&'a self, _application: &'a ApplicationAccess) -> MarketResult<'a, DateTime<Utc>> {
         not_played()
     }
+    fn probe<'a>(&'a self, _application: &'a ApplicationAccess) -> MarketResult<'a, ()> {
+        not_played()
+    }
     fn create_tokens<'a>(&'a self, _application: &'a ApplicationAccess, _code: &'a str) -> MarketResult<'a, Tokens> {
         not_played()
     }
@@ -254,6 +257,9 @@ impl Marketplace for Platform {
     }
     fn product_detail<'a>(&'a self, _access: &'a ShopAccess, _goods: GoodsId) -> MarketResult<'a, ProductDetail> {
         not_played()
+    }
+    fn hand_over_api(&self, _method: DeliveryMethod) -> Option<&'static str> {
+        None
     }
     fn prepare_hand_over(&self, _hand_over: &HandOver) -> PreparedCall {
         PreparedCall { api: "not played".to_owned(), body: "{}".into() }
