@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::findings::{self, Finding};
 use crate::console::chain;
+use crate::trouble;
 
 /// Gaps are looked for this far back; what is older was found by an earlier look.
 const GAP_DAYS: i64 = 7;
@@ -128,7 +129,7 @@ impl Report {
         let ok = server.ok;
         self.servers.push(server);
         if ok && let Err(error) = self.read_shops(store, most_shops).await {
-            self.servers.push(server_of_failure("postgres", &error.into()));
+            self.servers.push(server_of_failure("postgres", error.into()));
         }
     }
 
@@ -230,10 +231,10 @@ fn server(name: &'static str, asked: Instant, answered: Result<String>) -> Serve
     let answer_ms = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
     match answered {
         Ok(detail) => ServerReport { name, ok: true, answer_ms, detail },
-        Err(error) => ServerReport { answer_ms, ..server_of_failure(name, &error) },
+        Err(error) => ServerReport { answer_ms, ..server_of_failure(name, error) },
     }
 }
 
-fn server_of_failure(name: &'static str, error: &anyhow::Error) -> ServerReport {
-    ServerReport { name, ok: false, answer_ms: 0, detail: chain(error) }
+fn server_of_failure(name: &'static str, error: anyhow::Error) -> ServerReport {
+    ServerReport { name, ok: false, answer_ms: 0, detail: chain(&trouble::explained(error)) }
 }
