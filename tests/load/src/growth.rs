@@ -45,16 +45,18 @@ const HISTORY: &[(&str, &str)] = &[
     ("cards", "id IN (SELECT card_id FROM seed_card_uses)"),
     ("card_ledger", "card_use_id IN (SELECT card_use_id FROM seed_delivery_lines)"),
 ];
-const COPIES: &str = "
-    CREATE FUNCTION pg_temp.days(k integer) RETURNS integer LANGUAGE sql IMMUTABLE AS
-        $$ SELECT k % extract(day FROM current_date)::integer $$;
-    CREATE FUNCTION pg_temp.copy_id(id uuid, k integer) RETURNS uuid LANGUAGE sql IMMUTABLE AS
-        $$ SELECT (lpad(to_hex(('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint
-                               - pg_temp.days(k) * 86400000::bigint), 12, '0')
-                   || substr(md5(id::text || k), 13))::uuid $$;
-    CREATE FUNCTION pg_temp.copy_sn(sn text, day date, k integer) RETURNS text LANGUAGE sql IMMUTABLE AS
-        $$ SELECT to_char(day - pg_temp.days(k), 'YYMMDD') || '-'
-                  || lpad((('x' || left(md5(sn || k), 12))::bit(48)::bigint)::text, 15, '0') $$;";
+/// The copies `$1` to `$2`, each with the days it lies back: within this month, whose partition is the one in use.
+const COPIES: &str = "(SELECT k, k % extract(day FROM current_date)::integer AS days
+                         FROM generate_series($1::integer, $2::integer) k OFFSET 0) copies";
+
+/// Returns the id of a copy: earlier by its days, so that ids go on following time. Written out in each statement,
+/// because a function of SQL would be called for millions of rows instead of being inlined.
+fn copied_id(column: &str) -> String {
+    format!(
+        "(lpad(to_hex(('x' || left(replace(s.{column}::text, '-', ''), 12))::bit(48)::bigint - days * 86400000::bigint), 12, '0')
+          || substr(md5(s.{column}::text || k), 13))::uuid"
+    )
+}
 
 /// Options of `bench growth`.
 #[derive(Args)]
@@ -225,7 +227,6 @@ impl Bench<'_> {
 async fn multiply(client: &Client, orders: usize) -> Result<()> {
     // Only a superuser may; every row is a copy of one that passed the triggers and references, and so are its ties.
     client.batch_execute("SET session_replication_role = replica; SET synchronous_commit = off").await?;
-    client.batch_execute(COPIES).await?;
     let mut statements = Vec::new();
     for (table, which) in HISTORY {
         let limit = if *table == "orders" { format!("ORDER BY id LIMIT {SEEDS}") } else { String::new() };
@@ -263,20 +264,18 @@ async fn copy_of(client: &Client, table: &str) -> Result<String> {
         let (name, kind): (String, String) = (row.get(0), row.get(1));
         values.push(match (name.as_str(), kind.as_str()) {
             ("id" | "order_id" | "delivery_id" | "line_id" | "card_id" | "card_use_id" | "attempt_id", "uuid") => {
-                format!("pg_temp.copy_id(s.{name}, k)")
+                copied_id(&name)
             }
-            ("order_sn", _) => "pg_temp.copy_sn(s.order_sn, s.order_day, k)".to_owned(),
-            ("order_day", _) => "s.order_day - pg_temp.days(k)".to_owned(),
-            ("at", _) => "s.at - pg_temp.days(k) * interval '1 day'".to_owned(),
+            ("order_sn", _) => "to_char(s.order_day - days, 'YYMMDD') || '-'
+                 || lpad((('x' || left(md5(s.order_sn || k), 12))::bit(48)::bigint)::text, 15, '0')"
+                .to_owned(),
+            ("order_day", _) => "s.order_day - days".to_owned(),
+            ("at", _) => "s.at - days * interval '1 day'".to_owned(),
             ("number_hash", _) => "sha256(s.number_hash || int4send(k))".to_owned(),
             ("idempotency_key", "text") => "k || '-' || s.idempotency_key".to_owned(),
             _ => format!("s.{name}"),
         });
         names.push(name);
     }
-    Ok(format!(
-        "INSERT INTO {table} ({}) SELECT {} FROM generate_series($1::integer, $2::integer) k, seed_{table} s",
-        names.join(", "),
-        values.join(", ")
-    ))
+    Ok(format!("INSERT INTO {table} ({}) SELECT {} FROM {COPIES}, seed_{table} s", names.join(", "), values.join(", ")))
 }

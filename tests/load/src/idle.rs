@@ -26,8 +26,11 @@ const DATABASE: &str = "bench_idle";
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 const OVERDUE: &str = "SELECT shop_id, next_due_at, extract(epoch FROM clock_timestamp() - next_due_at)::float8
                          FROM shop_sync WHERE next_due_at < clock_timestamp()";
-/// Spans of the coverage ledger are closed hourly (engine.md).
-const CLOSED_A_DAY: f64 = 24.0;
+/// All rows, and how many a day the open spans become: those of orders are closed hourly, of refunds every six hours
+/// (`kamiflow_store::coverage`).
+const SPANS: &str = "SELECT count(*)::float8,
+                            coalesce(sum(CASE kind WHEN 'orders' THEN 24 ELSE 4 END) FILTER (WHERE NOT closed), 0)::float8
+                       FROM coverage";
 
 /// Options of `bench idle`.
 #[derive(Args)]
@@ -128,9 +131,9 @@ async fn once(
     let lag = percentile(lags, 0.99);
     let rss = resident_mb(worker.process.pid());
     let busy = shares.iter().find(|(name, _)| *name == "worker").map_or(0.0, |(_, share)| share * 100.0);
-    // Each open span becomes a row an hour, and what an interval adds beyond that it adds all day.
-    let (before, after) = (spans_before, spans(&client).await?);
-    let rows_a_day = before * CLOSED_A_DAY + (after - before) * 86_400.0 / options.seconds as f64;
+    // What is closed in its turn, and what is added beyond that: an hour that ends meanwhile counts twice.
+    let ((before, _), (after, in_turn)) = (spans_before, spans(&client).await?);
+    let rows_a_day = in_turn + (after - before) * 86_400.0 / options.seconds as f64;
     note(format_args!(
         "Run {run}, {applications} applications: {ticks:.0} polls, lag p99 {lag:.0} ms, worker {rss:.0} MB and \
          {busy:.0} % of a core, {rows_a_day:.0} coverage rows a day"
@@ -160,9 +163,9 @@ async fn watch(client: &Client, time: Duration) -> Result<Vec<f64>> {
     Ok(lags.into_values().collect())
 }
 
-async fn spans(client: &Client) -> Result<f64> {
-    let row = client.query_one("SELECT count(*)::float8 FROM coverage", &[]).await?;
-    Ok(row.get(0))
+async fn spans(client: &Client) -> Result<(f64, f64)> {
+    let row = client.query_one(SPANS, &[]).await?;
+    Ok((row.get(0), row.get(1)))
 }
 
 /// Sums the finished ticks of the pool sync.
