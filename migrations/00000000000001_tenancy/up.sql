@@ -43,6 +43,15 @@ END
 $$;
 REVOKE ALL ON PROCEDURE tenant_table(regclass, text) FROM PUBLIC;
 
+-- Lets the backup read a partition by itself, as pg_dump does: policies and grants of the parent do not reach it.
+CREATE PROCEDURE backup_reads(target regclass) LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('CREATE POLICY backup ON %s FOR SELECT TO kamiflow_backup USING (true)', target);
+    EXECUTE format('GRANT SELECT ON %s TO kamiflow_backup', target);
+END
+$$;
+REVOKE ALL ON PROCEDURE backup_reads(regclass) FROM PUBLIC;
+
 -- Lets kamiflow_system's functions see a table, with the commands named.
 CREATE PROCEDURE system_sees(target regclass, commands text) LANGUAGE plpgsql AS $$
 BEGIN
@@ -58,15 +67,6 @@ BEGIN
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', target);
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO kamiflow_app', target);
     EXECUTE format('ALTER FUNCTION %s OWNER TO kamiflow_system', target);
--- Lets the backup read a partition by itself, as pg_dump does: policies and grants of the parent do not reach it.
-CREATE PROCEDURE backup_reads(target regclass) LANGUAGE plpgsql AS $$
-BEGIN
-    EXECUTE format('CREATE POLICY backup ON %s FOR SELECT TO kamiflow_backup USING (true)', target);
-    EXECUTE format('GRANT SELECT ON %s TO kamiflow_backup', target);
-END
-$$;
-REVOKE ALL ON PROCEDURE backup_reads(regclass) FROM PUBLIC;
-
 END
 $$;
 REVOKE ALL ON PROCEDURE system_function(regprocedure) FROM PUBLIC;

@@ -44,22 +44,22 @@ CREATE TABLE shops (
     -- Orders paid before it are held as backlog. NULL until the shop goes live.
     deliver_from timestamptz,
     connected_at timestamptz NOT NULL DEFAULT now(),
+    -- Set by a restore: the moment the backup shows, when it was restored, and when reconciling had read what lies between.
+    restored_snapshot_at timestamptz,
+    restored_at timestamptz,
+    reconciled_at timestamptz,
     UNIQUE (merchant_id, id),
+    CONSTRAINT shops_restored_has_snapshot CHECK ((restored_at IS NULL) = (restored_snapshot_at IS NULL)),
+    CONSTRAINT shops_live_is_reconciled CHECK (state <> 'live' OR restored_at IS NULL OR reconciled_at IS NOT NULL),
+    -- What was paid before a restore may have been delivered by what was lost; a person releases it order by order.
+    CONSTRAINT shops_live_since_restore CHECK (state <> 'live' OR restored_at IS NULL OR deliver_from >= restored_at),
     CONSTRAINT shops_application_is_ours CHECK (
         application_merchant_id IN (merchant_id, '00000000-0000-0000-0000-000000000000')),
     CONSTRAINT shops_live_has_start CHECK (state <> 'live' OR deliver_from IS NOT NULL),
     FOREIGN KEY (application_merchant_id, application_id) REFERENCES applications (merchant_id, id)
 );
 -- A mall is connected once in the whole service.
-    -- Set by a restore: the moment the backup shows, when it was restored, and when reconciling had read what lies between.
-    restored_snapshot_at timestamptz,
-    restored_at timestamptz,
-    reconciled_at timestamptz,
 CREATE UNIQUE INDEX shops_mall_once ON shops (gateway, mall_id) WHERE state <> 'disconnected';
-    CONSTRAINT shops_restored_has_snapshot CHECK ((restored_at IS NULL) = (restored_snapshot_at IS NULL)),
-    CONSTRAINT shops_live_is_reconciled CHECK (state <> 'live' OR restored_at IS NULL OR reconciled_at IS NOT NULL),
-    -- What was paid before a restore may have been delivered by what was lost; a person releases it order by order.
-    CONSTRAINT shops_live_since_restore CHECK (state <> 'live' OR restored_at IS NULL OR deliver_from >= restored_at),
 CREATE INDEX shops_of_merchant ON shops (merchant_id, connected_at);
 CREATE INDEX shops_of_application ON shops (application_id);
 CALL tenant_table('shops', 'SELECT, INSERT, UPDATE');

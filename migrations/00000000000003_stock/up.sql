@@ -203,6 +203,9 @@ INSERT INTO card_use_transitions (from_state, to_state, cause) VALUES
     ('available', 'reserved', 'claimed'),
     ('available', 'uploading', 'upload_started'),
     ('available', 'void', 'voided'),
+    -- What a backup shows as stock may have been handed out since; a person takes it out of quarantine.
+    ('available', 'quarantined', 'restored_stock'),
+    ('quarantined', 'available', 'cleared_by_person'),
     ('reserved', 'available', 'released'),
     ('reserved', 'sent', 'sent'),
     ('reserved', 'quarantined', 'may_have_left'),
@@ -213,9 +216,6 @@ INSERT INTO card_use_transitions (from_state, to_state, cause) VALUES
     ('at_platform', 'sent', 'handed_out'),
     ('at_platform', 'quarantined', 'may_have_left'),
     ('at_platform', 'void', 'voided'),
-    -- What a backup shows as stock may have been handed out since; a person takes it out of quarantine.
-    ('available', 'quarantined', 'restored_stock'),
-    ('quarantined', 'available', 'cleared_by_person'),
     ('sent', 'burned', 'refunded'),
     ('sent', 'quarantined', 'replaced'),
     ('quarantined', 'burned', 'destroyed'),

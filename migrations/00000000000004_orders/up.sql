@@ -124,10 +124,10 @@ CREATE INDEX orders_ship_by ON orders (last_ship_at)
 CALL tenant_table('orders', 'SELECT, INSERT, UPDATE');
 ALTER TABLE orders_default ENABLE ROW LEVEL SECURITY;
 ALTER TABLE orders_default FORCE ROW LEVEL SECURITY;
+CALL backup_reads('orders_default');
 
 CREATE FUNCTION orders_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-CALL backup_reads('orders_default');
     IF OLD.state <> NEW.state AND NOT EXISTS (
         SELECT FROM public.order_transitions t
         WHERE t.from_state = OLD.state AND t.to_state = NEW.state AND t.cause = NEW.state_cause) THEN
@@ -173,10 +173,10 @@ CREATE INDEX order_events_of_order ON order_events (order_id, at, id);
 CALL tenant_table('order_events', 'SELECT, INSERT');
 ALTER TABLE order_events_default ENABLE ROW LEVEL SECURITY;
 ALTER TABLE order_events_default FORCE ROW LEVEL SECURITY;
+CALL backup_reads('order_events_default');
 
 -- After-sales as the refund windows show them.
 CREATE TABLE refunds (
-CALL backup_reads('order_events_default');
     id uuid PRIMARY KEY,
     merchant_id uuid NOT NULL,
     shop_id uuid NOT NULL,

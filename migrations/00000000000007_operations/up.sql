@@ -271,12 +271,12 @@ $$;
 CALL system_function('system_merchants()');
 
 -- Takes the oldest outbox rows; they are gone when the relay's transaction commits.
+-- How many are taken is not known when it is planned: a tenth of all is assumed, for which every portion would read the
+-- whole backlog. So the planner is left the way by index only.
 CREATE FUNCTION system_outbox_take(max_rows integer)
     RETURNS TABLE (id uuid, at timestamptz, merchant_id uuid, topic text, payload jsonb)
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
     SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
--- How many are taken is not known when it is planned: a tenth of all is assumed, for which every portion would read the
--- whole backlog. So the planner is left the way by index only.
     DELETE FROM outbox o USING (
         SELECT p.at, p.id FROM outbox p ORDER BY p.at, p.id LIMIT max_rows FOR UPDATE SKIP LOCKED) taken
     WHERE o.at = taken.at AND o.id = taken.id

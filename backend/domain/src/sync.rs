@@ -29,12 +29,12 @@ mod settle;
 mod trouble;
 pub mod window;
 
-use kamiflow_kernel::{MerchantId, ShopId};
 pub(crate) use missed::Missed;
 pub use missed::{DifferingOrder, MissedOrder, MissedRefund, StatusChange};
 pub(crate) use pages::{Pages, PartRead, Purpose, may_list_refunds};
 pub(crate) use trouble::{Stop, Trouble};
 
+use kamiflow_kernel::{MerchantId, ShopId};
 use kamiflow_store::shop_sync::{self, ShopSyncRow};
 
 use crate::engine::{Engine, EngineError, TickOutcome};

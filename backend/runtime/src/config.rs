@@ -39,8 +39,8 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-pub use self::database::{Database, DatabaseOwner};
 pub use self::backup::{BackupSource, BackupTools, RestoreTarget};
+pub use self::database::{Database, DatabaseOwner};
 pub use self::gateway::{Gateway, GatewayEndpoint};
 pub use self::keyring::{Keyring, KeyringKey};
 pub use self::reader::{ConfigError, Problem, Reader};
