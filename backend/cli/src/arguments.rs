@@ -65,6 +65,12 @@ pub(crate) enum Command {
     Order(commands::order::Options),
     /// Lists applications of the Open Platform, and resumes one that the platform has stopped.
     Application(commands::application::Options),
+    /// Removes what nobody needs any more, and makes partitions ahead of time.
+    #[command(after_help = commands::prune::EXAMPLES)]
+    Prune(commands::prune::Options),
+    /// Reads a range of shops' history again, stores what had been missed, and tells it.
+    #[command(after_help = commands::reconcile::EXAMPLES)]
+    Reconcile(commands::reconcile::Options),
     /// Prints a completion script for a shell.
     #[command(after_help = commands::completions::EXAMPLES)]
     Completions(commands::completions::Options),

@@ -55,6 +55,7 @@ pub(crate) use work::open_code;
 use crate::ctx::Ctx;
 use crate::engine::{Engine, EngineError, TickOutcome, Wake};
 use crate::market_trouble;
+use crate::marketplace::ErrorClass;
 use crate::redemption_rules::RefundState;
 use call::Candidate;
 use decide::{Decision, Park, decide, facts_of};
@@ -136,7 +137,10 @@ pub(crate) fn trans_no(kind: char, id: Uuid) -> String {
 pub async fn tick(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<TickOutcome, EngineError> {
     let Some(desk) = work::open(engine, ctx, shop).await? else { return Ok(TickOutcome::default()) };
     match turn(&desk).await {
-        Err(EngineError::Market(error)) if market_trouble::is_shared(&error) => {
+        // A dead token is the sync tick's to renew: it comes as often, and one refresh is enough.
+        Err(EngineError::Market(error))
+            if market_trouble::is_shared(&error) && error.class != ErrorClass::Reauthorize =>
+        {
             market_trouble::settle(engine, &desk.shop, &error).await?;
             Err(error.into())
         }

@@ -104,12 +104,8 @@ async fn exchange_keys(
     let rewrapped = reseal::rewrap(&mut tx).await?;
     let made = request.reseal && reseal::renew(&mut tx).await?;
     if rewrapped > 0 || made {
-        let ctx = Ctx {
-            actor: Actor::Operator,
-            merchant: owner,
-            request_id: request.request_id.clone(),
-            now: request.now,
-        };
+        let ctx =
+            Ctx { actor: Actor::Operator, merchant: owner, request_id: request.request_id.clone(), now: request.now };
         acts::record(&mut tx, &ctx, "keys.rotate", owner, json!({ "rewrapped": rewrapped, "new_key": made })).await?;
     }
     tx.commit().await?;

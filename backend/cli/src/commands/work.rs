@@ -1,11 +1,13 @@
 //! `kamiflow work`: the background half.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 use clap::Args;
+use kamiflow_domain::engine::EngineConfig;
 use kamiflow_runner::{PoolKind, Runner, RunnerConfig};
-use kamiflow_runtime::config::{self, Config, Pool, ProcessEnv, Worker};
+use kamiflow_runtime::config::{self, Config, Pool, ProcessEnv, Retention, Worker};
 use kamiflow_runtime::health::Health;
 use kamiflow_runtime::shutdown;
 use kamiflow_runtime::telemetry::{self, Metrics};
@@ -13,6 +15,7 @@ use kamiflow_server::{Application, Dependencies};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::commands::prune;
 use crate::connect;
 use crate::console::Console;
 use crate::exit::{Exit, WrongUsage};
@@ -41,7 +44,7 @@ pub(crate) struct Options {
 
 /// Works until SIGTERM or SIGINT.
 pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
-    let mut config: Config = config::load(&ProcessEnv)?;
+    let (mut config, ages): (Config, Retention) = config::load(&ProcessEnv)?;
     if let Some(pools) = &options.pools {
         let wrong = || WrongUsage(format!("--pools `{pools}`: list some of sync, deliver, redeem, jobs, none twice"));
         config.worker.pools = Pool::parse_list(pools).ok_or_else(wrong)?;
@@ -63,7 +66,12 @@ pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
         card_key: platform::card_key(&config.gateway)?,
         inside_platform_cloud: false,
     };
-    let engine = platform.engine(store.clone(), Some(&queue))?;
+    let mut engine = platform.engine(store.clone(), Some(&queue))?;
+    engine.config = Arc::new(EngineConfig {
+        retention: prune::policy(&ages),
+        ship_by_notice: config.worker.ship_by_notice,
+        ..(*engine.config).clone()
+    });
     let application = Application::bind(
         &config.server,
         Dependencies { store, queue: queue.clone(), health: health.clone(), metrics },
