@@ -56,7 +56,7 @@ fn operator(world: &World) -> Ctx {
 async fn world(malls: usize) -> World {
     let mut options = WorldOptions { live: false, cards: 0, ..WorldOptions::default() };
     let buyers = options.scenario.buyers.clone();
-    options.scenario = Scenario { buyers, limits: options.scenario.limits.clone(), ..Scenario::demo(malls + 1) };
+    options.scenario = Scenario { buyers, limits: options.scenario.limits, ..Scenario::demo(malls + 1) };
     // The world's own shop goes through an application of its own; the tests are about the other one.
     let mut other = options.scenario.applications[0].clone();
     other.client_id = "hosted".to_owned();
