@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo dev …`.
 
 mod bench;
+mod chaos;
 mod env_docs;
 mod repository;
 mod tidy;
@@ -36,6 +37,17 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "BENCH")]
         arguments: Vec<OsString>,
     },
+    /// Builds everything and breaks it while orders arrive; `cargo dev chaos --help` tells how.
+    #[command(
+        disable_help_flag = true,
+        after_help = "Examples:\n  cargo dev chaos --orders 2000 --faults 100 --seed 7 --json\n  \
+                      cargo dev chaos --release --replay .kamiflow/chaos/plan-7.jsonl"
+    )]
+    Chaos {
+        /// `--release` for the release build, and the program's own options.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+        arguments: Vec<OsString>,
+    },
     /// Writes docs/reference/env.md from the declarations of the variables.
     EnvDocs {
         /// Writes nothing; fails if the file is out of date.
@@ -57,6 +69,7 @@ fn main() -> Result<ExitCode> {
     match arguments.command {
         Command::Tidy => tidy::run(&repository),
         Command::Bench { arguments } => bench::run(&repository, &arguments),
+        Command::Chaos { arguments } => chaos::run(&repository, &arguments),
         Command::EnvDocs { check } => env_docs::run(&repository, check),
         Command::WithServers { command } => with_servers::run(&repository, &command),
     }

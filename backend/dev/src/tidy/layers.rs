@@ -22,7 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that put everything together and may see all others.
-const TOPS: &[&str] = &["cli", "test-support", "it", "load"];
+const TOPS: &[&str] = &["cli", "test-support", "it", "load", "chaos"];
 
 /// Libraries that only some crates may know. Tests may know all of them.
 const KNOWN_TO: &[(&str, &[&str])] = &[

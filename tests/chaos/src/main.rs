@@ -1,0 +1,335 @@
+//! Chaos: orders arrive while everything under them breaks, and afterwards all books must agree.
+//!
+//! ```text
+//! this process        draws a plan from a seed, strikes, compares
+//!   ├ sandbox         the platform: in this process, the witness
+//!   ├ proxy           between workers and Postgres; loses connections during COMMIT
+//!   ├ Postgres        private, as durable as in production; struck by immediate shutdowns
+//!   ├ Redis           private; emptied and killed
+//!   └ kamiflow work   several processes; killed, stopped, started again
+//! ```
+//! A run has six phases, one for each thing `pdd.voucher.voucher.info.send` may be ([`switches`]), with its own
+//! database, sandbox and workers each. The plan ([`plan`]) is drawn before anything starts; `--plan` prints it and
+//! `--replay` carries out a printed one. docs/chaos.md explains what is struck and what is compared.
+#![allow(
+    clippy::as_conversions,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program that prints figures; its counts are far below 2^52"
+)]
+
+mod fault;
+mod merchants;
+mod phase;
+mod plan;
+mod platform;
+mod progress;
+mod scene;
+mod servers;
+mod switches;
+mod timeline;
+mod verdict;
+mod workers;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Parser;
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
+
+use crate::phase::{Outcome, Run};
+use crate::plan::{Header, Plan};
+use crate::progress::note;
+use crate::servers::Servers;
+use crate::switches::PHASES;
+use crate::timeline::Timeline;
+use crate::verdict::Wrong;
+
+/// Seconds a phase may take beyond its orders: start, the last sends of unknown outcome, and a standstill.
+const PHASE_SECONDS: f64 = 420.0;
+
+/// Breaks everything under arriving orders and compares the books afterwards.
+#[derive(Parser)]
+#[command(
+    name = "cargo dev chaos",
+    bin_name = "cargo dev chaos",
+    after_help = "Examples:\n  cargo dev chaos --orders 2000 --faults 100 --seed 7 --json\n  \
+                  cargo dev chaos --orders 100000 --faults 5000 --rate 25\n  \
+                  cargo dev chaos --seed 7 --plan > plan.jsonl\n  cargo dev chaos --replay plan.jsonl --phase 3"
+)]
+struct Arguments {
+    /// Orders, over all six phases.
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    orders: usize,
+
+    /// Faults, over all six phases.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    faults: usize,
+
+    /// What orders and faults are drawn from.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+
+    /// Orders a second.
+    #[arg(long, value_name = "N", default_value_t = 10.0)]
+    rate: f64,
+
+    /// Worker processes.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    workers: usize,
+
+    /// Malls of each of the two merchants.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    malls: usize,
+
+    /// Runs this phase only, 0 to 5.
+    #[arg(long, value_name = "N")]
+    phase: Option<usize>,
+
+    /// Seconds after which the run is over, whatever has not been reached; by default what orders and phases need.
+    #[arg(long, value_name = "SECONDS")]
+    deadline: Option<u64>,
+
+    /// Prints the plan and does nothing.
+    #[arg(long)]
+    plan: bool,
+
+    /// Carries out a plan that was printed; the other options that shape a plan do not count then.
+    #[arg(long, value_name = "FILE")]
+    replay: Option<PathBuf>,
+
+    /// Prints the result as one JSON object.
+    #[arg(long)]
+    json: bool,
+
+    /// Where the private servers, the plan, the timeline and the workers' logs are.
+    #[arg(long, value_name = "FOLDER", default_value = ".kamiflow/chaos")]
+    dir: PathBuf,
+
+    /// The binary under test, of which a copy is run; by default the one beside this program.
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
+}
+
+/// The result.
+#[derive(Debug, Default, Serialize)]
+struct Figures {
+    orders: usize,
+    faults: usize,
+    lost: usize,
+    duplicates: usize,
+    oversold: usize,
+    stuck: usize,
+    review: usize,
+    recovered_ms_p99: i64,
+}
+
+impl Figures {
+    const fn is_clean(&self) -> bool {
+        self.lost == 0 && self.duplicates == 0 && self.oversold == 0 && self.stuck == 0
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    kamiflow_pinduoduo::install_crypto_provider();
+    let ended = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(run(&arguments)));
+    match ended {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns whether all is well.
+async fn run(arguments: &Arguments) -> Result<bool> {
+    let plan = plan(arguments)?;
+    if arguments.plan {
+        print!("{}", plan.to_text()?);
+        return Ok(true);
+    }
+    let phases: Vec<usize> = match arguments.phase {
+        Some(phase) => vec![phase],
+        None => (0..PHASES).collect(),
+    };
+    ensure!(phases.iter().all(|phase| *phase < PHASES), "phases go from 0 to {}", PHASES - 1);
+    let dir = &arguments.dir;
+    std::fs::create_dir_all(dir).with_context(|| format!("could not create {}", dir.display()))?;
+    let program = program(arguments)?;
+    let seed = plan.header.seed;
+    let plan_path = dir.join(format!("plan-{seed}.jsonl"));
+    std::fs::write(&plan_path, plan.to_text()?)?;
+    let timeline = Arc::new(Timeline::begin(&dir.join(format!("timeline-{seed}.log")))?);
+    let seconds = arguments.deadline.map_or_else(|| needed(&plan.header, &phases), |seconds| seconds as f64);
+    note(format_args!("Seed {seed}: plan in {}, timeline in {}", plan_path.display(), timeline.path().display()));
+    note(format_args!("Ends after {seconds:.0} s at the latest"));
+    let deadline = Instant::now() + Duration::from_secs_f64(seconds);
+
+    let servers = Arc::new(Servers::start(dir).await?);
+    let run = Run {
+        servers: Arc::clone(&servers),
+        plan,
+        program,
+        dir: dir.clone(),
+        timeline: Arc::clone(&timeline),
+        deadline,
+    };
+    // What the phases do not see themselves, a call that hangs, say, ends a little later.
+    let hard = deadline + Duration::from_secs(60);
+    let ended = tokio::select! {
+        ended = all(&run, &phases) => ended,
+        () = tokio::time::sleep_until(hard) => Err(anyhow::anyhow!("the deadline of {seconds:.0} s has passed")),
+        () = interrupted() => Err(anyhow::anyhow!("interrupted")),
+    };
+    drop(run);
+    // Tasks that a failure has left hold on to the servers; dropping those stops them as well.
+    if let Ok(servers) = Arc::try_unwrap(servers).map_err(|_shared| ()) {
+        servers.stop().await?;
+    }
+    let again = format!("cargo dev chaos --replay {}", plan_path.display());
+    match ended {
+        Ok(figures) => {
+            shown(&figures, arguments.json)?;
+            if !figures.is_clean() {
+                eprintln!("Again: {again}");
+            }
+            Ok(figures.is_clean())
+        }
+        Err(error) => {
+            timeline.print();
+            Err(error.context(format!("the run did not end well; again: {again}")))
+        }
+    }
+}
+
+async fn all(run: &Run, phases: &[usize]) -> Result<Figures> {
+    let mut figures = Figures::default();
+    let mut recovered = Vec::new();
+    for phase in phases {
+        if Instant::now() > run.deadline {
+            bail!("the deadline has passed before phase {phase}: {} orders were placed by then", figures.orders);
+        }
+        let outcome = phase::run(run, *phase).await.with_context(|| format!("phase {phase} could not be run"))?;
+        figures.add(&outcome);
+        if !outcome.verdict.findings.is_empty() {
+            run.timeline.print();
+            note(format_args!("The database chaos_{phase} and its workers' log are kept in {}", run.dir.display()));
+        }
+        recovered.extend(outcome.recovered_ms);
+    }
+    figures.recovered_ms_p99 = percentile_99(recovered);
+    Ok(figures)
+}
+
+impl Figures {
+    fn add(&mut self, outcome: &Outcome) {
+        self.orders += outcome.orders;
+        self.faults += outcome.faults;
+        self.lost += outcome.verdict.count(Wrong::Lost);
+        self.duplicates += outcome.verdict.count(Wrong::Duplicate);
+        self.oversold += outcome.verdict.count(Wrong::Oversold);
+        self.stuck += outcome.verdict.count(Wrong::Stuck);
+        self.review += outcome.verdict.review;
+    }
+}
+
+/// Returns the value that 99 of 100 values are at most; nothing has 0.
+fn percentile_99(mut values: Vec<i64>) -> i64 {
+    values.sort_unstable();
+    let rank = (values.len() * 99).div_ceil(100);
+    rank.checked_sub(1).and_then(|at| values.get(at)).copied().unwrap_or_default()
+}
+
+fn plan(arguments: &Arguments) -> Result<Plan> {
+    if let Some(path) = &arguments.replay {
+        let text = std::fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
+        return Plan::from_text(&text).with_context(|| format!("{} is no plan", path.display()));
+    }
+    let header = Header {
+        seed: arguments.seed,
+        orders: arguments.orders,
+        faults: arguments.faults,
+        rate: arguments.rate,
+        malls: arguments.malls,
+        workers: arguments.workers,
+    };
+    header.check()?;
+    Ok(Plan::draw(header))
+}
+
+fn program(arguments: &Arguments) -> Result<PathBuf> {
+    let program = match &arguments.program {
+        Some(program) => program.clone(),
+        None => std::env::current_exe()?.with_file_name("kamiflow"),
+    };
+    ensure!(program.is_file(), "{} is missing; start by `cargo dev chaos`", program.display());
+    // Workers are started again and again; what somebody builds meanwhile is not what this run is about.
+    let copy = arguments.dir.join("kamiflow");
+    std::fs::copy(&program, &copy).with_context(|| format!("could not copy {}", program.display()))?;
+    Ok(copy.canonicalize()?)
+}
+
+fn needed(header: &Header, phases: &[usize]) -> f64 {
+    phases.iter().map(|phase| header.span_ms(*phase) as f64 / 1_000.0 + PHASE_SECONDS).sum()
+}
+
+/// Returns when somebody wants the end; what was started is ended then.
+async fn interrupted() {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Prints the result: as an object, or as a line per figure.
+fn shown(figures: &Figures, json: bool) -> Result<()> {
+    let value = serde_json::to_value(figures)?;
+    if json {
+        println!("{}", serde_json::to_string(figures)?);
+    } else if let Some(all) = value.as_object() {
+        for (name, figure) in all {
+            println!("{name:<20} {figure}");
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_99th_percentile_is_a_value_that_occurred() {
+        assert_eq!([percentile_99(vec![]), percentile_99(vec![5])], [0, 5]);
+        assert_eq!(percentile_99((1..=200).rev().collect()), 198);
+    }
+
+    #[test]
+    fn one_wrong_is_enough_to_fail() {
+        assert!(Figures { review: 3, ..Figures::default() }.is_clean());
+        for wrong in [
+            Figures { lost: 1, ..Figures::default() },
+            Figures { duplicates: 1, ..Figures::default() },
+            Figures { oversold: 1, ..Figures::default() },
+            Figures { stuck: 1, ..Figures::default() },
+        ] {
+            assert!(!wrong.is_clean());
+        }
+    }
+}
