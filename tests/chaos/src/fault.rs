@@ -52,7 +52,7 @@ pub(crate) enum Fault {
     RedisFlush,
     /// SIGKILL; an empty one is started after so long.
     RedisRestart { down_ms: u64 },
-    /// A rule of the sandbox, for so long.
+    /// A rule of the sandbox, for so long at least, and until it has struck.
     Gateway { rule: FaultRuleText, ms: u64 },
     /// Every push connection of every application is closed.
     PushDisconnect,
@@ -132,8 +132,8 @@ fn gateway(rng: &mut ChaCha8Rng) -> Fault {
         api: api.to_owned(),
         mall_id: None,
         client_id: None,
-        probability: pick(rng, &[0.1, 0.3, 1.0]),
-        remaining: Some(rng.random_range(1..=6)),
+        probability: pick(rng, &[0.3, 0.6, 1.0]),
+        remaining: Some(rng.random_range(1..=20)),
         kind,
         code: None,
         sub_code: None,

@@ -45,6 +45,8 @@ pub(crate) struct Run {
     pub(crate) dir: PathBuf,
     pub(crate) timeline: Arc<Timeline>,
     pub(crate) deadline: Instant,
+    /// Whether workers are told that resending is safe where it is not, to see that this program finds what follows.
+    pub(crate) is_lying: bool,
 }
 
 /// How a phase ended.
@@ -92,7 +94,12 @@ pub(crate) async fn run(run: &Run, phase: usize) -> Result<Outcome> {
     let client = servers::connect(&watch.url).await?;
     let sold = scene.platform.ledger().await?;
     let verdict = verdict::judge(&engine, &client, &sold, switches.resend_safe()).await?;
-    let recovered_ms = recovered(&client, run.timeline.ends()).await?;
+    let mut recovered = recovered(&client, run.timeline.ends()).await?;
+    recovered.sort_unstable();
+    if let Some((wait, number)) = recovered.last() {
+        run.timeline.say(format_args!("slowest recovery: {wait} ms after fault {number}"));
+    }
+    let recovered_ms = recovered.into_iter().map(|(wait, _)| wait).collect();
     let felt = felt(&client).await?;
     if let Ok(scene) = Arc::try_unwrap(scene).map_err(|_shared| ()) {
         scene.workers.end().await;
@@ -150,7 +157,7 @@ fn variables(run: &Run, platform: &Platform, (database, phase): (&str, usize)) -
         ("KAMIFLOW_GATEWAY_KIND", "sandbox".to_owned()),
         ("KAMIFLOW_GATEWAY_URL", platform.gateway_url()),
         ("KAMIFLOW_GATEWAY_PUSH_URL", platform.push_url()),
-        ("KAMIFLOW_GATEWAY_RESEND_SAFE", Switches::of(phase).resend_safe().to_string()),
+        ("KAMIFLOW_GATEWAY_RESEND_SAFE", (run.is_lying || Switches::of(phase).resend_safe()).to_string()),
         ("KAMIFLOW_GATEWAY_LIMIT_SCALE", "100".to_owned()),
         ("KAMIFLOW_WORKER_POLL_FLOOR_SECONDS", "5".to_owned()),
         ("KAMIFLOW_WORKER_POLL_CEILING_SECONDS", "15".to_owned()),
@@ -297,8 +304,8 @@ async fn count(client: &Client) -> Result<(i64, i64)> {
     Ok((row.get(0), row.get(1)))
 }
 
-/// Returns for each moment the milliseconds until the next delivery; moments after the last one have none.
-async fn recovered(client: &Client, moments: Vec<i64>) -> Result<Vec<i64>> {
+/// Returns for each fault the milliseconds until the next delivery; faults after the last one have none.
+async fn recovered(client: &Client, ends: Vec<(usize, i64)>) -> Result<Vec<(i64, usize)>> {
     let rows = client
         .query(
             "SELECT (extract(epoch FROM delivered_at) * 1000)::bigint FROM deliveries
@@ -307,12 +314,12 @@ async fn recovered(client: &Client, moments: Vec<i64>) -> Result<Vec<i64>> {
         )
         .await?;
     let delivered: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
-    Ok(waits(&delivered, &moments))
+    Ok(waits(&delivered, &ends))
 }
 
-fn waits(delivered: &[i64], moments: &[i64]) -> Vec<i64> {
-    let next = |moment: &i64| delivered.get(delivered.partition_point(|at| at < moment));
-    moments.iter().filter_map(|moment| Some(next(moment)? - moment)).collect()
+fn waits(delivered: &[i64], ends: &[(usize, i64)]) -> Vec<(i64, usize)> {
+    let next = |moment: i64| delivered.get(delivered.partition_point(|at| *at < moment));
+    ends.iter().filter_map(|(number, moment)| Some((next(*moment)? - moment, *number))).collect()
 }
 
 #[cfg(test)]
@@ -321,6 +328,7 @@ mod tests {
 
     #[test]
     fn recovery_ends_with_the_first_delivery_that_follows() {
-        assert_eq!(waits(&[10, 20, 30], &[5, 10, 11, 29, 31]), [5, 0, 9, 1]);
+        let ends = [(0, 5), (1, 10), (2, 11), (3, 29), (4, 31)];
+        assert_eq!(waits(&[10, 20, 30], &ends), [(5, 0), (0, 1), (9, 2), (1, 3)]);
     }
 }

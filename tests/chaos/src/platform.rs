@@ -14,6 +14,8 @@ use crate::switches::Switches;
 
 /// Secret of every application.
 pub(crate) const CLIENT_SECRET: &str = "chaos-secret-0001";
+/// Milliseconds every answer waits, about as the real gateway's: sends are on their way when blows fall.
+const LATENCY_MS: u64 = 60;
 const FIRST_MALL: u64 = 800_000_000;
 /// Merchants, each with an application.
 pub(crate) const MERCHANTS: usize = 2;
@@ -106,6 +108,22 @@ impl Platform {
         added.fault_ids.first().copied().context("the sandbox took no fault")
     }
 
+    /// Returns how often a fault has struck.
+    pub(crate) async fn struck(&self, id: u64) -> Result<u64> {
+        #[derive(Deserialize)]
+        struct Listed {
+            faults: Vec<Active>,
+        }
+        #[derive(Deserialize)]
+        struct Active {
+            fault_id: u64,
+            struck: u64,
+        }
+        let listed: Listed = serde_json::from_value(self.control(Method::GET, "/faults", &Value::Null).await?)?;
+        let fault = listed.faults.into_iter().find(|fault| fault.fault_id == id);
+        Ok(fault.context("the sandbox forgot a fault")?.struck)
+    }
+
     /// Removes a fault.
     pub(crate) async fn remove_fault(&self, id: u64) -> Result<()> {
         self.control(Method::DELETE, &format!("/faults/{id}"), &Value::Null).await?;
@@ -186,6 +204,7 @@ fn scenario(malls: &[Mall], switches: Switches) -> Scenario {
     scenario.buyers.refund_after_probability = 0.0;
     scenario.buyers.receives_after_s = None;
     scenario.limits.enabled = false;
+    scenario.latency_ms = LATENCY_MS;
     scenario.voucher_send = switches.to_scenario();
     let (application, model) = (scenario.applications.pop(), scenario.malls.pop());
     let (Some(application), Some(mut model)) = (application, model) else { return scenario };

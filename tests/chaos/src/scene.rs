@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use kamiflow_test_support::{Cut, PgProxy};
@@ -14,6 +14,8 @@ use crate::timeline::Timeline;
 use crate::workers::Workers;
 
 const POLL: Duration = Duration::from_millis(10);
+/// How long a rule may go unused; no call of its kind may come any more.
+const UNUSED: Duration = Duration::from_secs(20);
 
 /// The parts that faults befall.
 pub(crate) struct Scene {
@@ -47,12 +49,27 @@ impl Scene {
             Fault::Gateway { rule, ms } => {
                 let id = self.platform.add_fault(&rule.0).await?;
                 tokio::time::sleep(millis(*ms)).await;
+                let struck = self.until_struck(id).await?;
+                self.timeline.say(format_args!("fault {number} struck {struck} times"));
                 self.platform.remove_fault(id).await?;
             }
             Fault::PushDisconnect => self.platform.disconnect_push().await?,
         }
         self.timeline.over(number);
         Ok(())
+    }
+
+    /// Waits until a rule has struck, for a while; returns how often. While other faults keep the workers from calling
+    /// it has nothing to strike, and a rule that went unused has tried nothing.
+    async fn until_struck(&self, id: u64) -> Result<u64> {
+        let began = Instant::now();
+        loop {
+            let struck = self.platform.struck(id).await?;
+            if struck > 0 || began.elapsed() > UNUSED {
+                return Ok(struck);
+            }
+            tokio::time::sleep(POLL * 10).await;
+        }
     }
 
     /// Cuts COMMITs and waits until the last of these cuts has fallen.

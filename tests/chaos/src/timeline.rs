@@ -23,8 +23,8 @@ struct Inside {
     file: File,
     began_ms: i64,
     lines: Vec<String>,
-    /// Moments at which faults were over, UNIX milliseconds.
-    ends: Vec<i64>,
+    /// Faults that are over and the moments of that, UNIX milliseconds.
+    ends: Vec<(usize, i64)>,
 }
 
 impl Timeline {
@@ -64,12 +64,12 @@ impl Timeline {
 
     /// Adds that a fault is over.
     pub(crate) fn over(&self, number: usize) {
-        self.lock().ends.push(now_ms());
+        self.lock().ends.push((number, now_ms()));
         self.say(format_args!("fault {number} is over"));
     }
 
-    /// Returns when faults of the phase were over, UNIX milliseconds.
-    pub(crate) fn ends(&self) -> Vec<i64> {
+    /// Returns which faults of the phase are over, and since when, UNIX milliseconds.
+    pub(crate) fn ends(&self) -> Vec<(usize, i64)> {
         self.lock().ends.clone()
     }
 
