@@ -4,6 +4,7 @@ pub mod api;
 mod card_key;
 mod client;
 mod conceal;
+pub mod decode;
 mod envelope;
 pub mod errors;
 mod keys;

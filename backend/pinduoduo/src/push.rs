@@ -26,10 +26,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use url::Url;
 
+pub use decoded::{Decoded, decode};
 pub use frame::{PushKind, PushMessage};
 
 use crate::keys::AppKeys;
 
+mod decoded;
 mod frame;
 mod session;
 

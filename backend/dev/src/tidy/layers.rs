@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("runtime", &["kernel"]),
     ("sandbox", &[]),
     ("dev", &["kernel", "runtime"]),
+    ("fuzz-bodies", &["kernel", "domain", "pinduoduo"]),
 ];
 
 /// Crates that put everything together and may see all others.
