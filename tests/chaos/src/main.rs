@@ -42,7 +42,7 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
-use crate::phase::{Outcome, Run};
+use crate::phase::{FAULT_TIME, Outcome, Run};
 use crate::plan::{Header, Plan};
 use crate::progress::note;
 use crate::servers::Servers;
@@ -50,7 +50,7 @@ use crate::switches::PHASES;
 use crate::timeline::Timeline;
 use crate::verdict::Wrong;
 
-/// Seconds a phase may take beyond its orders: start, the last sends of unknown outcome, and a standstill.
+/// Seconds a phase may take beyond its orders and faults: start, the last sends of unknown outcome, and a standstill.
 const PHASE_SECONDS: f64 = 420.0;
 
 /// Breaks everything under arriving orders and compares the books afterwards.
@@ -191,10 +191,11 @@ async fn run(arguments: &Arguments) -> Result<bool> {
         deadline,
         is_lying: arguments.lie,
     };
+    let mut figures = Figures::default();
     // What the phases do not see themselves, a call that hangs, say, ends a little later.
     let hard = deadline + Duration::from_secs(60);
     let ended = tokio::select! {
-        ended = all(&run, &phases) => ended,
+        ended = all(&run, &phases, &mut figures) => ended,
         () = tokio::time::sleep_until(hard) => Err(anyhow::anyhow!("the deadline of {seconds:.0} s has passed")),
         () = interrupted() => Err(anyhow::anyhow!("interrupted")),
     };
@@ -203,24 +204,20 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     if let Ok(servers) = Arc::try_unwrap(servers).map_err(|_shared| ()) {
         servers.stop().await?;
     }
+    // Also of a run that did not end well: what it found until then counts.
+    shown(&figures, arguments.json)?;
     let again = format!("cargo dev chaos --replay {}", plan_path.display());
-    match ended {
-        Ok(figures) => {
-            shown(&figures, arguments.json)?;
-            if !figures.is_clean() {
-                eprintln!("Again: {again}");
-            }
-            Ok(figures.is_clean())
-        }
-        Err(error) => {
-            timeline.print();
-            Err(error.context(format!("the run did not end well; again: {again}")))
-        }
+    if let Err(error) = ended {
+        timeline.print();
+        return Err(error.context(format!("the run did not end well; again: {again}")));
     }
+    if !figures.is_clean() {
+        note(format_args!("Again: {again}"));
+    }
+    Ok(figures.is_clean())
 }
 
-async fn all(run: &Run, phases: &[usize]) -> Result<Figures> {
-    let mut figures = Figures::default();
+async fn all(run: &Run, phases: &[usize], figures: &mut Figures) -> Result<()> {
     let mut recovered = Vec::new();
     for phase in phases {
         if Instant::now() > run.deadline {
@@ -233,9 +230,9 @@ async fn all(run: &Run, phases: &[usize]) -> Result<Figures> {
             note(format_args!("The database chaos_{phase} and its workers' log are kept in {}", run.dir.display()));
         }
         recovered.extend(outcome.recovered_ms);
+        figures.recovered_ms_p99 = percentile_99(recovered.clone());
     }
-    figures.recovered_ms_p99 = percentile_99(recovered);
-    Ok(figures)
+    Ok(())
 }
 
 impl Figures {
@@ -287,7 +284,8 @@ fn program(arguments: &Arguments) -> Result<PathBuf> {
 }
 
 fn needed(header: &Header, phases: &[usize]) -> f64 {
-    phases.iter().map(|phase| header.span_ms(*phase) as f64 / 1_000.0 + PHASE_SECONDS).sum()
+    let faults = (header.faults / PHASES) as f64 * FAULT_TIME.as_secs_f64();
+    phases.iter().map(|phase| header.span_ms(*phase) as f64 / 1_000.0 + faults + PHASE_SECONDS).sum()
 }
 
 /// Returns when somebody wants the end; what was started is ended then.

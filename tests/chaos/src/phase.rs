@@ -30,6 +30,8 @@ const LOOK: Duration = Duration::from_millis(500);
 const TELL: Duration = Duration::from_secs(5);
 /// Faults that last on after the last order: the longest sleeps 28 s, and Postgres may recover for a while.
 const LAST_FAULTS: Duration = Duration::from_secs(120);
+/// What each fault adds to that: those of one server, or of one worker, wait for each other.
+pub(crate) const FAULT_TIME: Duration = Duration::from_secs(3);
 /// Nothing more is expected when nothing has changed for so long: a send of unknown outcome is resolved 20 s after its
 /// start, up to three times, a lost wake is found after a minute, and the longest wait after an error is shorter.
 const STANDSTILL: Duration = Duration::from_secs(180);
@@ -168,6 +170,7 @@ fn variables(run: &Run, platform: &Platform, (database, phase): (&str, usize)) -
 /// Lets buyers order at their pace while the faults fall at their moments; returns when both are over.
 async fn order_under_fire(run: &Run, scene: &Arc<Scene>, stock: &Stock<'_>, faults: Vec<Planned>) -> Result<()> {
     let began = Instant::now();
+    let patience = LAST_FAULTS + FAULT_TIME * u32::try_from(faults.len())?;
     let mut blows = JoinSet::new();
     for (number, planned) in faults.into_iter().enumerate() {
         let scene = Arc::clone(scene);
@@ -187,7 +190,7 @@ async fn order_under_fire(run: &Run, scene: &Arc<Scene>, stock: &Stock<'_>, faul
         }
         Ok::<(), anyhow::Error>(())
     };
-    let end = began + Duration::from_secs_f64(stock.purchases.len() as f64 / run.plan.header.rate) + LAST_FAULTS;
+    let end = began + Duration::from_secs_f64(stock.purchases.len() as f64 / run.plan.header.rate) + patience;
     let end = end.min(run.deadline);
     match tokio::time::timeout_at(end, async { tokio::try_join!(buyers, struck) }).await {
         Ok(both) => both.map(|_| ()),
