@@ -15,6 +15,7 @@ mod trouble;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use kamiflow_runtime::crash;
 
 use crate::arguments::Arguments;
 use crate::console::Console;
@@ -25,9 +26,8 @@ fn main() -> ExitCode {
     // Two TLS providers can be linked into one binary, and rustls refuses to guess.
     kamiflow_pinduoduo::install_crypto_provider();
     let console = Console::new(arguments.json);
-    let ended = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
+    let ended = crash::forbid_core_dumps()
+        .and_then(|()| tokio::runtime::Builder::new_multi_thread().enable_all().build())
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(commands::run(arguments.command, &console)));
     let exit = ended.map_err(trouble::explained).unwrap_or_else(|error| {

@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod crash;
 pub mod health;
 pub mod local;
 pub mod shutdown;
