@@ -83,6 +83,11 @@ impl TestApp {
         RawSql::bound(database::connect(&self.database.url("kamiflow_app")).await, merchant).await
     }
 
+    /// Connects as the role that makes backups.
+    pub async fn sql_as_backup(&self) -> RawSql {
+        RawSql::bound(database::connect(&self.database.url("kamiflow_backup")).await, None).await
+    }
+
     /// Connects as the superuser, for looking at the catalog and for what no role of ours may arrange.
     pub async fn sql_as_superuser(&self) -> RawSql {
         RawSql::bound(database::connect(&self.database.url_as_superuser()).await, None).await

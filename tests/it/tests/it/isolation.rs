@@ -77,6 +77,57 @@ async fn without_a_merchant_nothing_of_a_tenant_is_seen() {
 }
 
 #[tokio::test]
+async fn no_condition_statistic_or_lock_tells_of_foreign_rows() {
+    let app = TestApp::new().await;
+    let owner = owner(&app).await;
+    let thief = app.merchant().await;
+    app.sql_as_superuser().await.execute("ANALYZE", &[]).await.unwrap();
+    let (theirs, id) = (thief.sql().await, owner.merchant.id.as_uuid());
+    for table in tenant_tables(&app).await {
+        // Were the condition looked at before the policy, a foreign row would divide by zero.
+        let probe = format!("SELECT count(*) FROM {table} WHERE 1 / CASE WHEN merchant_id = $1 THEN 0 ELSE 1 END = 1");
+        match theirs.count(&probe, &[&id]).await {
+            Ok(_) => {}
+            Err(error) => assert_eq!(refused_by::<()>(Err(error)), "42501", "{table}"),
+        }
+        let lock = format!("SELECT 1 FROM {table} WHERE merchant_id = $1 FOR UPDATE");
+        match theirs.query(&lock, &[&id]).await {
+            Ok(rows) => assert_eq!(rows.len(), 0, "{table}"),
+            Err(error) => assert_eq!(refused_by::<()>(Err(error)), "42501", "{table}"),
+        }
+        let statistics = "SELECT count(*) FROM pg_stats WHERE schemaname = 'public' AND tablename = $1";
+        assert_eq!(theirs.count(statistics, &[&table]).await.unwrap(), 0, "{table}");
+    }
+    assert_eq!(refused_by(theirs.query("SELECT * FROM pg_statistic LIMIT 1", &[]).await), "42501");
+    assert_eq!(refused_by(theirs.query("SELECT last_value FROM rollup_deltas_id_seq", &[]).await), "42501");
+}
+
+#[tokio::test]
+async fn the_backup_role_changes_nothing() {
+    let app = TestApp::new().await;
+    let owner = owner(&app).await;
+    let backup = app.sql_as_backup().await;
+    let id = owner.merchant.id.as_uuid();
+    let mut read = 0;
+    for table in tenant_tables(&app).await {
+        read += backup.count(&format!("SELECT count(*) FROM {table} WHERE merchant_id = $1"), &[&id]).await.unwrap();
+        for statement in [
+            format!("UPDATE {table} SET merchant_id = NULL"),
+            format!("DELETE FROM {table}"),
+            format!("TRUNCATE {table}"),
+            format!("INSERT INTO {table} (merchant_id) VALUES (NULL)"),
+        ] {
+            // 428C9: the column is generated.
+            let code = refused_by(backup.execute(&statement, &[]).await);
+            assert!(["42501", "428C9"].contains(&code.as_str()), "{statement}: {code}");
+        }
+    }
+    assert!(read > 20, "a backup sees every row, not {read}");
+    let function = backup.query("SELECT * FROM system_merchants()", &[]).await;
+    assert_eq!(refused_by(function), "42501");
+}
+
+#[tokio::test]
 async fn rows_cannot_be_written_for_a_foreign_merchant() {
     let app = TestApp::new().await;
     let owner = owner(&app).await;

@@ -1,0 +1,597 @@
+//! Every function of the store that takes a merchant's transaction, called about another merchant's rows.
+
+use std::fmt::Debug;
+
+use chrono::TimeDelta;
+use futures_util::future::BoxFuture;
+use kamiflow_kernel::{
+    AttemptId, AttemptState, BatchId, CardUseState, DeliveryMethod, DeliveryState, Fen, GatewayKind, LineId,
+    OrderState, ReasonCode, RedemptionId, RedemptionMethod, RedemptionState, RuleId, ShopId,
+};
+use kamiflow_store::coverage::{CoverageKind, CoverageSource, ReadSpan};
+use kamiflow_store::pauses::{PauseScope, PausedLevels, PausedWork};
+use kamiflow_store::{
+    StoreError, TenantTx, application_return, applications, attempts, audit, backlog, card_claims, card_pools,
+    card_uses, cards, charge_requests, coverage, coverage_repair, credentials, deliveries, delivery_lines, exceptions,
+    jobs, ledger_roots, merchants, order_events, order_hints, order_progress, orders, outbox, pauses, platform_stock,
+    platform_uploads, products, redemptions, refunds, reseal, restored_shops, rollups, rules, ship_by, shop_sync,
+    shops, sku_lookup, startup, stock_waits,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::target::Target;
+
+/// Makes one call and tells what it returned.
+pub(super) type Attack = for<'a> fn(&'a mut TenantTx, &'a Target) -> BoxFuture<'a, Result<String, StoreError>>;
+
+struct Told<'a, T>(&'a T);
+
+/// What can be shown is shown; rows that hold secrets cannot, and are counted.
+trait Shown {
+    fn told(&self) -> String;
+}
+
+impl<T: Debug> Shown for Told<'_, T> {
+    fn told(&self) -> String {
+        format!("{:?}", self.0)
+    }
+}
+
+trait Counted {
+    fn told(&self) -> String;
+}
+
+impl<T> Counted for &Told<'_, Vec<T>> {
+    fn told(&self) -> String {
+        format!("{} rows", self.0.len())
+    }
+}
+
+impl<T> Counted for &Told<'_, Option<T>> {
+    fn told(&self) -> String {
+        format!("{} rows", usize::from(self.0.is_some()))
+    }
+}
+
+impl Counted for &Told<'_, shop_sync::ShopSyncRow> {
+    fn told(&self) -> String {
+        "a row".to_owned()
+    }
+}
+
+impl Counted for &Told<'_, shops::AccessRow> {
+    fn told(&self) -> String {
+        "a row".to_owned()
+    }
+}
+
+impl Counted for &Told<'_, shops::Standing> {
+    fn told(&self) -> String {
+        "a row".to_owned()
+    }
+}
+
+macro_rules! attacks {
+    ($name:ident, $t:ident: $($($path:ident)::+($($argument:expr),* $(,)?);)+) => {
+        pub(super) const $name: &[(&str, Attack)] = &[$((
+            stringify!($($path)::+),
+            |tx, $t| Box::pin(async move {
+                let _unused = $t;
+                let value = $($path)::+(tx $(, $argument)*).await?;
+                Ok((&Told(&value)).told())
+            }),
+        )),+];
+    };
+}
+
+attacks! { SHOPS, t:
+    application_return::resolve_exceptions(&[t.shop], ReasonCode::UnmappedSku, "x");
+    application_return::revive_refused(&[t.shop], t.now);
+    application_return::bring_forward(&[t.shop], &[json!([])], t.now);
+    application_return::is_told(ShopId::generate(), ReasonCode::UnmappedSku, &t.client_id);
+    applications::insert(&application(t));
+    applications::find_by_client(GatewayKind::Sandbox, &t.client_id);
+    applications::fetch(t.application);
+    applications::list();
+    applications::report_stop(t.shop, 10002, t.now);
+    applications::report_denied_api(t.shop, "pdd.order.list.get", t.now);
+    applications::resume(t.application, applications::Resumption::Person, t.now);
+    applications::update_probed(t.application);
+    applications::update(&application(t));
+    credentials::insert(t.shop, &tokens(t));
+    credentials::fetch(t.shop);
+    credentials::update_authorized(t.shop, &tokens(t));
+    credentials::claim_refresh(&claim_of_token(t));
+    credentials::update_refreshed(&claim_of_token(t), &tokens(t), None);
+    credentials::update_refresh_ended(&claim_of_token(t), credentials::RefreshEnd::Unknown);
+    credentials::update_needs_reauthorization(t.shop, 1, t.now);
+    credentials::update_dead(t.shop, 1, "x");
+    credentials::update_reminded(t.shop, "x");
+    coverage::extend(t.shop, &span(t), t.now);
+    coverage::list_gaps(t.shop, CoverageKind::Orders, t.now - TimeDelta::hours(3));
+    coverage_repair::record(t.shop, Some(t.coverage), &span(t), t.now);
+    coverage_repair::covers(t.shop, CoverageKind::Orders, (t.now - TimeDelta::minutes(100), t.now - TimeDelta::minutes(80)), t.now - TimeDelta::days(1));
+    products::upsert_products(t.shop, &[products::ProductChange { goods_id: t.goods, name: "x", image_url: "", on_sale: true }], t.now);
+    products::upsert_skus(t.shop, &[products::SkuChange { goods_id: t.goods, sku_id: t.platform_sku, outer_id: "x", spec: "", quantity: 1, on_sale: true }], t.now);
+    products::update_details(t.shop, &[products::DetailChange { goods_id: t.goods, goods_type: Some(1), delivery_type: None, cat_id: None }]);
+    products::list_without_detail(t.shop, 10);
+    products::update_unseen(t.shop, t.now + TimeDelta::days(1));
+    products::list_skus(t.shop, None, 10);
+    products::fetch_sku(t.sku);
+    products::find_sku(t.shop, t.platform_sku);
+    products::upsert_mapping(&products::NewMapping { sku: t.sku, handling: products::Handling::Skip, settings: json!({}) }, t.now);
+    products::delete_mapping(t.sku);
+    products::undecide_orders(t.sku, t.now);
+    restored_shops::find(t.shop);
+    restored_shops::clear_restored(t.shop, (t.now - TimeDelta::days(2), t.now), t.now);
+    restored_shops::stock::list();
+    restored_shops::stock::release(t.pool, 0, t.now);
+    shop_sync::fetch(t.shop);
+    shop_sync::update(t.shop, &sync_change(t));
+    shop_sync::rewind(t.shop, CoverageKind::Orders, t.now - TimeDelta::days(1));
+    shop_sync::update_due(t.shop, t.now + TimeDelta::days(1));
+    shop_sync::commit_lazily();
+    shops::fetch_access(t.shop);
+    shops::insert(&shop(t, ShopId::generate()));
+    shops::fetch(t.shop);
+    shops::lock(t.shop);
+    shops::find_by_mall(GatewayKind::Sandbox, t.mall);
+    shops::list(None, 10);
+    shops::update_state(t.shop, &shops::ShopChange::Stop { reason: "x" });
+    shops::update_authorized(t.shop, (t.merchant, t.application), "x");
+    shops::update_due(t.shop, t.now + TimeDelta::days(1));
+    shops::share_standing(t.shop);
+    sku_lookup::list(t.shop, &[t.platform_sku.0]);
+}
+
+attacks! { STOCK, t:
+    card_claims::claim(&claim(t));
+    card_claims::claim_waiting(&claim(t));
+    card_claims::list_held(&[t.delivery], &[], t.now);
+    card_claims::move_held(&[t.delivery], card_claims::HeldMove { from: CardUseState::Reserved, to: CardUseState::Sent, cause: "sent", exposes: true, lets_go: false }, t.now);
+    card_pools::insert(&card_pools::NewPool { id: t.pool, name: "x", min_validity_s: 0, low_stock_at: 0 });
+    card_pools::fetch(t.pool);
+    card_pools::find_by_name("pool");
+    card_pools::list(None, 10);
+    card_pools::update(&card_pools::NewPool { id: t.pool, name: "x", min_validity_s: 0, low_stock_at: 0 });
+    card_pools::lock(&[t.pool]);
+    card_pools::count_stock(t.pool, t.now);
+    card_uses::transition(&voided(t));
+    card_uses::update_pool(&[t.free], t.pool, t.now);
+    card_uses::lock_of_cards(&[t.card]);
+    card_uses::list_pools(&[t.card]);
+    card_uses::count_broken_chains();
+    cards::insert_batch(&batch(t, t.batch));
+    cards::insert_batch(&batch(t, BatchId::generate()));
+    cards::find_batch(&t.batch_key);
+    cards::fetch_batch(t.batch);
+    cards::update_batch(t.batch, 5, 5);
+    cards::list_known_hashes(&[&t.hash]);
+    cards::list_of_batch(t.batch, None, 10);
+    cards::find_by_hash(&t.hash);
+    cards::list_sealed(&[t.card]);
+    ledger_roots::list_heads(t.now, None, 10);
+    ledger_roots::find(t.order.day);
+    ledger_roots::list_latest(10);
+    ledger_roots::insert(t.order.day, &ledger_roots::RootRow { uses: 9, root: vec![9] });
+    platform_stock::list(t.pool, 10);
+    platform_stock::list_by_hash(t.pool, &[t.hash]);
+    platform_stock::insert_lines(t.delivery, &[platform_stock::LinkedLine { id: LineId::generate(), line_no: 2, card_use: Some(t.stocked), code: None }]);
+    platform_stock::update_top_up(t.sku, Some(platform_stock::TopUp { below: 1, to: 2 }));
+    platform_stock::find_level(t.sku);
+    platform_uploads::lock_available(&platform_uploads::Wanted { pool: t.pool, valid_after: t.now, paused_batches: Vec::new(), limit: 10 });
+    platform_uploads::start(&platform_uploads::NewUpload { id: Uuid::now_v7(), shop: t.shop, sku: t.sku, uses: vec![t.free], now: t.now, deadline: t.now });
+    platform_uploads::end(t.upload, platform_uploads::UploadEnd::Succeeded, Some(1), t.now);
+    platform_uploads::lock_stale(t.sku, t.now);
+    platform_uploads::list_uses(t.upload);
+    platform_uploads::find_target(t.sku);
+    platform_uploads::list_cards(&[t.stocked]);
+    stock_waits::insert(&[stock_waits::NewWait { delivery: t.delivery, pool: t.pool, shop: t.shop, cards: 1, since: t.now }]);
+    stock_waits::insert(&[stock_waits::NewWait { delivery: t.waiting, pool: t.pool, shop: t.shop, cards: 5, since: t.now }]);
+    stock_waits::delete(&[t.waiting]);
+    stock_waits::list(t.pool, 10);
+    stock_waits::wake(t.pool, t.now);
+    stock_waits::take_missed(t.shop, t.now);
+    stock_waits::list_pools();
+}
+
+pub(super) const CARDS: &[(&str, Attack)] = &[("cards::insert", |tx, t| Box::pin(insert_cards(tx, t)))];
+
+attacks! { ORDERS, t:
+    attempts::start(&[new_attempt(t)], t.now, t.now + TimeDelta::seconds(5));
+    attempts::end(&[attempts::AttemptEnd { id: t.attempt, fence: 0, state: AttemptState::Failed, outcome: json!({}) }], t.now);
+    attempts::resolve_open(t.delivery, AttemptState::ResolvedDelivered, &json!({}), t.now);
+    attempts::list(&[t.delivery]);
+    attempts::count(&[t.attempt]);
+    attempts::has_unknown(t.delivery);
+    attempts::expire_started(t.delivery, t.now);
+    audit::insert(&audit::NewAudit { actor: "x", action: "x", target: "x", request_id: "", detail: json!({}), at: t.now });
+    audit::list(t.now + TimeDelta::days(1), 10);
+    backlog::list(t.shop, 10);
+    backlog::release(&backlog::Release { shop: t.shop, orders: std::slice::from_ref(&t.sn), paid_since: t.now - TimeDelta::days(9) });
+    backlog::hint_seen(t.shop, t.now);
+    backlog::hint_unmapped(t.shop, t.now);
+    charge_requests::list(&[t.charge]);
+    charge_requests::insert(&[(t.delivery, "x".to_owned())], t.now);
+    charge_requests::insert(&[(t.charge, "x".to_owned())], t.now);
+    charge_requests::answer(t.charge, charge_requests::Charged::Yes, &json!({}), t.now);
+    charge_requests::list_waiting(10);
+    deliveries::plan(t.shop, &[new_delivery(t)]);
+    deliveries::lock_by_sn(t.shop, &[t.sn.as_str()]);
+    deliveries::lock_waiting(t.shop, &["odd"]);
+    deliveries::find_by_sn(t.shop, t.sn.as_str());
+    deliveries::list_by_sn(t.shop, &[t.sn.as_str()]);
+    deliveries::list_due(t.shop, t.now, &nothing_paused(), 10);
+    deliveries::put_off_paused(t.shop, t.now, &PausedLevels { everything: true, ..nothing_paused() }, t.now + TimeDelta::hours(1));
+    deliveries::next_due(t.shop);
+    deliveries::update_fenced(&[fenced(t)]);
+    deliveries::reschedule(t.shop, &[t.sn.as_str()], Some(t.now + TimeDelta::days(1)));
+    deliveries::revive(t.shop, &[t.sn.as_str(), "odd"], t.now);
+    deliveries::postpone(t.shop, &[t.sn.as_str()], t.now + TimeDelta::days(1));
+    delivery_lines::insert(&[delivery_lines::NewLine { id: LineId::generate(), delivery: t.delivery, line_no: 2, card_use: None }]);
+    delivery_lines::insert(&[delivery_lines::NewLine { id: LineId::generate(), delivery: t.delivery, line_no: 3, card_use: Some(t.held) }]);
+    delivery_lines::list_live(&[t.delivery]);
+    delivery_lines::end(&[t.delivery]);
+    exceptions::open(&[new_exception(t, ReasonCode::UnmappedSku)]);
+    exceptions::open(&[new_exception(t, ReasonCode::OutOfStock)]);
+    exceptions::resolve(t.shop, &[t.sn.as_str()], &[ReasonCode::UnmappedSku], "x");
+    exceptions::list_open(t.shop, &[t.sn.as_str()]);
+    jobs::insert(&jobs::NewJob { name: "job", key: "key", payload: json!({}), due_at: t.now });
+    jobs::find(t.job);
+    jobs::delete(t.job);
+    jobs::update_due(t.job, t.now + TimeDelta::days(1));
+    jobs::update_failed(t.job, "x", t.now, 5);
+    jobs::list(10);
+    merchants::insert(&merchants::NewMerchant { name: "x", poll_floor_s: 15 });
+    merchants::find();
+    merchants::update_poll_floor(20);
+    order_events::append(t.now, &[order_events::NewEvent { order: t.order, kind: "state", detail: json!({}) }]);
+    order_events::list(t.order);
+    order_hints::upsert(t.shop, std::slice::from_ref(&t.sn), new_hints(t));
+    order_hints::list_due(t.shop, t.now, 10);
+    order_hints::list_among(t.shop, std::slice::from_ref(&t.sn));
+    order_hints::clear_read(t.shop, std::slice::from_ref(&t.sn), t.now);
+    order_hints::defer(t.shop, &hint(t), t.now + TimeDelta::days(1));
+    order_progress::list(t.shop, std::slice::from_ref(&t.sn));
+    orders::lock_by_sn(t.shop, std::slice::from_ref(&t.sn));
+    orders::find_by_sn(t.shop, &t.sn);
+    orders::insert_new(t.shop, &[order(t, t.order.id.as_uuid())]);
+    orders::insert_new(t.shop, &[order(t, Uuid::now_v7())]);
+    orders::update_content(&[order(t, t.order.id.as_uuid())]);
+    orders::transition(&[t.order], OrderState::HeldBacklog, OrderState::Seen, "released_backlog");
+    outbox::push("x", json!({}));
+    pauses::keep();
+    pauses::lock();
+    pauses::upsert(&pauses::NewPause { scope: PauseScope::Shop(t.shop), work: PausedWork::Delivery, reason: "x", ends_at: None, at: t.now });
+    pauses::delete(PauseScope::Shop(t.shop), PausedWork::Delivery);
+    pauses::list_active(t.now);
+    pauses::make_due(PausedWork::Redemption, &[t.shop], t.now);
+    rollups::add(t.shop, t.now, &[("delivered", 1)]);
+    ship_by::list_untold(t.shop, t.now + TimeDelta::hours(1), t.now, 10);
+    ship_by::update_past(t.shop, &[t.sn.as_str()]);
+    ship_by::resolve_settled(t.shop, t.now, t.now);
+}
+
+attacks! { REDEMPTION, t:
+    redemptions::insert(&[new_redemption(t, "new".to_owned())], t.now);
+    redemptions::insert(&[new_redemption(t, t.trans_no.clone())], t.now);
+    redemptions::change(RedemptionState::Waiting, &[change(t)], t.now);
+    redemptions::lock_progress(&[t.delivery]);
+    redemptions::wake_orders(t.shop, std::slice::from_ref(&t.sn), t.now);
+    redemptions::wake_all(t.now);
+    redemptions::acts::list(t.shop, std::slice::from_ref(&t.sn));
+    redemptions::acts::approve(redemptions::acts::Decision { shop: t.shop, order_sn: &t.sn, now: t.now }, "x", &json!([]));
+    redemptions::acts::stop(t.shop, std::slice::from_ref(&t.sn), &json!([]));
+    redemptions::acts::withdraw_approval(t.shop, std::slice::from_ref(&t.sn));
+    redemptions::acts::lock_orders(&[t.order]);
+    redemptions::acts::record_use(t.order, t.now);
+    redemptions::acts::record_seen(t.order, t.now);
+    redemptions::acts::list_lines_with_cards(t.delivery);
+    redemptions::acts::list_platform_lines(t.delivery);
+    redemptions::acts::set_platform_code(t.line, b"x");
+    redemptions::calls::start(&[call(t)], deadlines(t));
+    redemptions::calls::take_over(&[(t.redemption, 0)], t.now, t.now);
+    redemptions::calls::postpone(&[postponed(t)]);
+    redemptions::calls::count_by_rule(t.now - TimeDelta::days(1));
+    redemptions::calls::lock_rules(&[t.rule]);
+    redemptions::due::list(t.shop, t.now, t.now - TimeDelta::days(1), 10);
+    redemptions::due::next_at(t.shop);
+    redemptions::past::list(Some(t.shop), None, 10);
+    redemptions::past::list(None, None, 10);
+    refunds::upsert(t.shop, &[refund(t)], t.now);
+    refunds::list_news(t.shop, &[refund(t)]);
+    reseal::count_left();
+    reseal::count_wrapped_otherwise();
+    reseal::settle();
+    reseal::renew();
+    reseal::rewrap();
+    reseal::reseal(&reseal::PLACES[0], Uuid::nil(), 10);
+    reseal::reseal(&reseal::PLACES[1], Uuid::nil(), 10);
+    reseal::reseal(&reseal::PLACES[2], Uuid::nil(), 10);
+    rules::list();
+    rules::insert(RuleId::generate(), "x", &json!({}));
+    rules::insert(t.rule, "x", &json!({}));
+    rules::update(&rules::RuleRow { id: t.rule, position: 1, name: "x".to_owned(), body: json!({}), enabled: false });
+    rules::delete(t.rule);
+    rules::update_order(&[t.rule]);
+    startup::list_data_keys();
+}
+
+fn application(t: &Target) -> applications::NewApplication<'_> {
+    applications::NewApplication {
+        id: t.application,
+        gateway: GatewayKind::Sandbox,
+        client_id: &t.client_id,
+        client_secret: secret(),
+        app_type: "",
+        packages: &[],
+    }
+}
+
+fn secret() -> &'static kamiflow_kernel::SecretText {
+    static SECRET: std::sync::LazyLock<kamiflow_kernel::SecretText> = std::sync::LazyLock::new(|| "stolen".into());
+    &SECRET
+}
+
+fn tokens(t: &Target) -> credentials::NewTokens<'static> {
+    let expires_at = t.now + TimeDelta::days(30);
+    credentials::NewTokens {
+        access_token: secret(),
+        refresh_token: secret(),
+        expires_at,
+        refresh_expires_at: expires_at,
+        scopes: &[],
+    }
+}
+
+fn claim_of_token(t: &Target) -> credentials::RefreshClaim {
+    let deadline = t.now + TimeDelta::seconds(30);
+    credentials::RefreshClaim { shop: t.shop, version: 1, holder: Uuid::nil(), now: t.now, deadline }
+}
+
+fn span(t: &Target) -> ReadSpan {
+    ReadSpan {
+        kind: CoverageKind::Orders,
+        source: CoverageSource::Window,
+        from: t.now - TimeDelta::hours(1),
+        to: t.now,
+        found: 1,
+        announced: 1,
+        fresh: 1,
+    }
+}
+
+fn sync_change(t: &Target) -> shop_sync::SyncChange<'static> {
+    shop_sync::SyncChange {
+        orders_watermark: t.now,
+        refunds_watermark: t.now,
+        interval_ms: 1,
+        next_due_at: t.now,
+        failures: 1,
+        breaker_until: None,
+        last_peek_at: None,
+        last_window_at: None,
+        last_ok_at: None,
+        last_error: Some("x"),
+    }
+}
+
+fn shop(t: &Target, id: ShopId) -> shops::NewShop<'static> {
+    shops::NewShop {
+        id,
+        application_owner: t.merchant,
+        application: t.application,
+        gateway: GatewayKind::Production,
+        mall: t.mall,
+        name: "x",
+        connected_at: t.now,
+        watermark: t.now,
+        interval_ms: 15_000,
+    }
+}
+
+fn claim(t: &Target) -> card_claims::Claim {
+    let lines = vec![(LineId::generate(), t.delivery)];
+    card_claims::Claim { pool: t.pool, lines, valid_after: t.now, paused_batches: Vec::new(), at: t.now }
+}
+
+fn voided(t: &Target) -> card_uses::Transition<'_> {
+    card_uses::Transition {
+        uses: std::slice::from_ref(&t.free),
+        from: CardUseState::Available,
+        to: CardUseState::Void,
+        cause: "voided",
+        event: "voided",
+        delivery: None,
+        line: card_uses::LineChange::Keep,
+        at: t.now,
+    }
+}
+
+fn batch(t: &Target, id: BatchId) -> cards::NewBatch<'_> {
+    cards::NewBatch {
+        id,
+        pool: t.pool,
+        source: cards::BatchSource::Import,
+        idempotency_key: &t.batch_key,
+        file_name: "x",
+        file_hash: None,
+        at: t.now,
+    }
+}
+
+/// Cards are sealed with a key first: the caller's own, while the row names the other merchant's.
+async fn insert_cards(tx: &mut TenantTx, t: &Target) -> Result<String, StoreError> {
+    let key = tx.data_key().await?;
+    let card = cards::SealedCard::seal(&key, secret(), None, None)?;
+    let place = cards::CardPlace {
+        pool: t.pool,
+        batch: t.batch,
+        key: t.data_key,
+        uses_permitted: 1,
+        event: "imported",
+        at: t.now,
+    };
+    Ok(format!("{} rows", cards::insert(tx, &place, &[card]).await?.len()))
+}
+
+fn new_attempt(t: &Target) -> attempts::NewAttempt {
+    attempts::NewAttempt {
+        id: AttemptId::generate(),
+        delivery: t.delivery,
+        n: 2,
+        method: "voucher_send",
+        idempotency_key: "x".to_owned(),
+        data_key: t.data_key,
+        payload_sealed: vec![1],
+        payload_hash: b"h".to_vec(),
+        evidence: json!({}),
+        evidence_at: t.now,
+        fence: 0,
+    }
+}
+
+fn nothing_paused() -> PausedLevels {
+    PausedLevels { everything: false, skus: Vec::new(), pools: Vec::new(), batches: Vec::new() }
+}
+
+fn new_delivery(t: &Target) -> deliveries::NewDelivery {
+    deliveries::NewDelivery {
+        order: t.order,
+        order_sn: t.sn.to_string(),
+        sku: t.sku.as_uuid(),
+        method: DeliveryMethod::VoucherSend,
+        redemption: RedemptionMethod::None,
+        pool: Some(t.pool),
+        lines_expected: 1,
+        due_at: None,
+        last_ship_at: None,
+    }
+}
+
+fn fenced(t: &Target) -> deliveries::DeliveryChange {
+    deliveries::DeliveryChange {
+        id: t.delivery,
+        fence: 0,
+        next_fence: 1,
+        state: DeliveryState::HandingOver,
+        due_at: None,
+        failures: 0,
+        payload_hash: None,
+        delivered_at: None,
+    }
+}
+
+fn new_exception(t: &Target, code: ReasonCode) -> exceptions::NewException {
+    let order = Some((t.order, t.sn.to_string()));
+    exceptions::NewException { shop: t.shop, order, code, needs_review: true, detail: json!({}) }
+}
+
+fn new_hints(t: &Target) -> order_hints::NewHints {
+    order_hints::NewHints { dirty_since: t.now, due_at: t.now, source: order_hints::HintSource::Push }
+}
+
+fn hint(t: &Target) -> order_hints::HintRow {
+    let at = t.now - TimeDelta::minutes(1);
+    let order_sn = t.sn.to_string();
+    order_hints::HintRow { order_sn, dirty_since: at, due_at: at, tries: 0, source: "push".to_owned() }
+}
+
+fn order(t: &Target, id: Uuid) -> orders::OrderRow {
+    orders::OrderRow {
+        id,
+        order_day: t.order.day,
+        order_sn: t.sn.to_string(),
+        state: "seen".to_owned(),
+        state_cause: "seen".to_owned(),
+        verdict: "x".to_owned(),
+        order_status: 2,
+        refund_status: 1,
+        confirm_status: 1,
+        group_status: 1,
+        risk_control_status: 0,
+        after_sales_status: 0,
+        trade_type: 0,
+        step_trade_status: None,
+        is_lucky_flag: 1,
+        goods_id: t.goods.0,
+        platform_sku_id: t.platform_sku.0,
+        outer_id: String::new(),
+        goods_name: "x".to_owned(),
+        goods_spec: String::new(),
+        goods_count: 1,
+        item_count: 1,
+        pay_amount_fen: 1,
+        platform_created_at: None,
+        paid_at: None,
+        confirmed_at: None,
+        last_ship_at: None,
+        shipped_at: None,
+        received_at: None,
+        updated_at: t.now,
+        content_hash: vec![9],
+        read_at: t.now,
+        source: "window".to_owned(),
+    }
+}
+
+fn new_redemption(t: &Target, trans_no: String) -> redemptions::NewRedemption<'_> {
+    redemptions::NewRedemption {
+        id: RedemptionId::generate(),
+        trans_no,
+        shop: t.shop,
+        delivery: t.delivery,
+        line: t.line,
+        use_no: 3,
+        order: t.order,
+        order_sn: t.sn.as_str(),
+        method: RedemptionMethod::Ota,
+    }
+}
+
+fn change(t: &Target) -> redemptions::Change {
+    redemptions::Change {
+        id: t.redemption,
+        fence: 0,
+        to: RedemptionState::Stopped,
+        due_at: None,
+        rule: None,
+        explanation: json!([]),
+        failures: 0,
+        outcome: None,
+    }
+}
+
+fn call(t: &Target) -> redemptions::calls::Start {
+    redemptions::calls::Start {
+        id: t.redemption,
+        fence: 0,
+        rule: Some(t.rule),
+        used_at: t.now,
+        remain_times: None,
+        evidence: json!({}),
+        evidence_at: t.now,
+    }
+}
+
+fn deadlines(t: &Target) -> redemptions::calls::Deadlines {
+    redemptions::calls::Deadlines { started_at: t.now, send_deadline: t.now, resolve_at: t.now }
+}
+
+fn postponed(t: &Target) -> redemptions::calls::Postponed {
+    let due_at = Some(t.now + TimeDelta::days(1));
+    redemptions::calls::Postponed { id: t.redemption, fence: 0, due_at, explanation: json!([]), failures: 9 }
+}
+
+fn refund(t: &Target) -> refunds::NewRefund<'_> {
+    refunds::NewRefund {
+        after_sales_id: t.refund,
+        order_sn: &t.sn,
+        status: 5,
+        kind: 1,
+        amount: Fen(1),
+        created_at: None,
+        updated_at: t.now + TimeDelta::minutes(5),
+    }
+}
