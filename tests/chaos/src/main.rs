@@ -173,8 +173,7 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     std::fs::create_dir_all(dir).with_context(|| format!("could not create {}", dir.display()))?;
     let program = program(arguments)?;
     let seed = plan.header.seed;
-    let plan_path = dir.join(format!("plan-{seed}.jsonl"));
-    std::fs::write(&plan_path, plan.to_text()?)?;
+    let plan_path = plan_file(arguments, &plan)?;
     let timeline = Arc::new(Timeline::begin(&dir.join(format!("timeline-{seed}.log")))?);
     let seconds = arguments.deadline.map_or_else(|| needed(&plan.header, &phases), |seconds| seconds as f64);
     note(format_args!("Seed {seed}: plan in {}, timeline in {}", plan_path.display(), timeline.path().display()));
@@ -269,6 +268,16 @@ fn plan(arguments: &Arguments) -> Result<Plan> {
     };
     header.check()?;
     Ok(Plan::draw(header))
+}
+
+/// Returns the file with the plan: the one that is replayed, which may be a shortened one, or one that is written.
+fn plan_file(arguments: &Arguments, plan: &Plan) -> Result<PathBuf> {
+    if let Some(path) = &arguments.replay {
+        return Ok(path.clone());
+    }
+    let path = arguments.dir.join(format!("plan-{}.jsonl", plan.header.seed));
+    std::fs::write(&path, plan.to_text()?).with_context(|| format!("could not write {}", path.display()))?;
+    Ok(path)
 }
 
 fn program(arguments: &Arguments) -> Result<PathBuf> {
