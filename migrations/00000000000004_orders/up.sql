@@ -104,9 +104,14 @@ CREATE TABLE orders (
     redeemed_at timestamptz,
     seen_by_buyer_at timestamptz,
     use_reported_at timestamptz,
-    PRIMARY KEY (order_day, id),
-    UNIQUE (merchant_id, order_day, id),
-    CONSTRAINT orders_once UNIQUE (shop_id, order_sn, order_day),
+    -- What partial indexes ask for. The state itself in their conditions would make every change of state write all
+    -- indexes of the row anew; these two seldom change, so most changes of state stay on their page.
+    held_back boolean NOT NULL GENERATED ALWAYS AS (state = 'held_backlog') STORED,
+    to_ship boolean NOT NULL GENERATED ALWAYS AS (
+        order_status = 1 AND state IN ('seen', 'awaiting_cards', 'reserved', 'handing_over')) STORED,
+    PRIMARY KEY (merchant_id, order_day, id),
+    -- Leads with the number, so that an operator who has nothing else finds the order too.
+    CONSTRAINT orders_once UNIQUE (order_sn, shop_id, order_day),
     -- Immutable on purpose: no time zone, no locale. An unparsable number belongs to the default partition.
     CONSTRAINT orders_day_is_in_the_number CHECK (
         CASE WHEN order_sn ~ '^[0-9]{6}-[0-9]{15}$' AND order_day <> DATE '1970-01-01'
@@ -117,10 +122,9 @@ CREATE TABLE orders (
 CREATE TABLE orders_default PARTITION OF orders DEFAULT;
 -- Lists of a merchant, newest first; a shop's orders by state.
 CREATE INDEX orders_of_merchant ON orders (merchant_id, seen_at DESC, id DESC);
-CREATE INDEX orders_backlog ON orders (shop_id, paid_at) WHERE state = 'held_backlog';
+CREATE INDEX orders_backlog ON orders (shop_id, paid_at) WHERE held_back;
 -- What is to be handed over and is not yet, by the moment until which it must be.
-CREATE INDEX orders_ship_by ON orders (last_ship_at)
-    WHERE state IN ('seen', 'awaiting_cards', 'reserved', 'handing_over') AND order_status = 1;
+CREATE INDEX orders_ship_by ON orders (last_ship_at) WHERE to_ship;
 CALL tenant_table('orders', 'SELECT, INSERT, UPDATE');
 ALTER TABLE orders_default ENABLE ROW LEVEL SECURITY;
 ALTER TABLE orders_default FORCE ROW LEVEL SECURITY;

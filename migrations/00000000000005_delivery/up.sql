@@ -1,7 +1,7 @@
 -- Deliveries, their lines and attempts, waits for stock, and charge orders that somebody must fulfil.
 
 CREATE TABLE deliveries (
-    id uuid PRIMARY KEY,
+    id uuid NOT NULL,
     merchant_id uuid NOT NULL,
     shop_id uuid NOT NULL,
     -- No foreign key: orders are partitioned and dropped by partition, deliveries are not.
@@ -29,7 +29,7 @@ CREATE TABLE deliveries (
     payload_hash bytea,
     created_at timestamptz NOT NULL DEFAULT now(),
     delivered_at timestamptz,
-    UNIQUE (merchant_id, id),
+    PRIMARY KEY (merchant_id, id),
     CONSTRAINT deliveries_once UNIQUE (shop_id, order_sn),
     CONSTRAINT deliveries_delivered_has_time CHECK ((state = 'delivered') = (delivered_at IS NOT NULL)),
     CONSTRAINT deliveries_pool_where_needed CHECK (
@@ -42,7 +42,7 @@ CREATE INDEX deliveries_due ON deliveries (merchant_id, shop_id, due_at) WHERE d
 CALL tenant_table('deliveries', 'SELECT, INSERT, UPDATE');
 
 CREATE TABLE delivery_lines (
-    id uuid PRIMARY KEY,
+    id uuid NOT NULL,
     merchant_id uuid NOT NULL,
     delivery_id uuid NOT NULL,
     item_no integer NOT NULL CONSTRAINT delivery_lines_item_no CHECK (item_no >= 1),
@@ -54,7 +54,7 @@ CREATE TABLE delivery_lines (
     -- A code the platform made (platform_codes), sealed; known only after it was read.
     data_key_id uuid,
     platform_code_sealed bytea,
-    UNIQUE (merchant_id, id),
+    PRIMARY KEY (merchant_id, id),
     CONSTRAINT delivery_lines_code_has_key CHECK ((platform_code_sealed IS NULL) = (data_key_id IS NULL)),
     FOREIGN KEY (merchant_id, delivery_id) REFERENCES deliveries (merchant_id, id),
     FOREIGN KEY (merchant_id, card_use_id) REFERENCES card_uses (merchant_id, id),
@@ -103,7 +103,7 @@ $$;
 CREATE TRIGGER deliveries_guard BEFORE UPDATE ON deliveries FOR EACH ROW EXECUTE FUNCTION deliveries_guard();
 
 CREATE TABLE delivery_attempts (
-    id uuid PRIMARY KEY,
+    id uuid NOT NULL,
     merchant_id uuid NOT NULL,
     delivery_id uuid NOT NULL,
     n integer NOT NULL CONSTRAINT delivery_attempts_n CHECK (n >= 1),
@@ -125,7 +125,7 @@ CREATE TABLE delivery_attempts (
     ended_at timestamptz,
     outcome jsonb NOT NULL DEFAULT '{}',
     created_at timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (merchant_id, id),
+    PRIMARY KEY (merchant_id, id),
     CONSTRAINT delivery_attempts_once UNIQUE (delivery_id, n),
     CONSTRAINT delivery_attempts_started_has_deadline CHECK (state = 'planned' OR state = 'failed'
         OR (started_at IS NOT NULL AND send_deadline IS NOT NULL)),

@@ -130,14 +130,14 @@ CREATE FUNCTION system_due_jobs(before timestamptz, max_rows integer)
 $$;
 CALL system_function('system_due_jobs(timestamptz, integer)');
 
--- Whose mall a push message is about.
-CREATE FUNCTION system_shop_of_mall(of_gateway text, of_mall bigint)
-    RETURNS TABLE (merchant_id uuid, shop_id uuid)
+-- Whose malls push messages are about.
+CREATE FUNCTION system_shops_of_malls(of_gateway text, of_malls bigint[])
+    RETURNS TABLE (mall_id bigint, merchant_id uuid, shop_id uuid)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
-    SELECT s.merchant_id, s.id FROM shops s
-    WHERE s.gateway = of_gateway AND s.mall_id = of_mall AND s.state IN ('trial_run', 'live')
+    SELECT s.mall_id, s.merchant_id, s.id FROM shops s
+    WHERE s.gateway = of_gateway AND s.mall_id = ANY (of_malls) AND s.state IN ('trial_run', 'live')
 $$;
-CALL system_function('system_shop_of_mall(text, bigint)');
+CALL system_function('system_shops_of_malls(text, bigint[])');
 
 -- Which shop an operator means by its id.
 CREATE FUNCTION system_merchant_of_shop(of_shop uuid) RETURNS uuid
@@ -154,7 +154,6 @@ CREATE FUNCTION system_find_order(of_order_sn text)
     UNION SELECT h.merchant_id, h.shop_id FROM order_hints h WHERE h.order_sn = of_order_sn
 $$;
 CALL system_sees('orders', 'SELECT');
-CREATE INDEX orders_by_sn ON orders (order_sn);
 CALL system_function('system_find_order(text)');
 
 -- Applications that have shops to listen for.
@@ -193,7 +192,7 @@ CREATE FUNCTION system_ship_by_shops(near timestamptz, at timestamptz, max_rows 
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     (SELECT o.merchant_id, o.shop_id
        FROM orders o JOIN shops s ON s.id = o.shop_id
-      WHERE o.state IN ('seen', 'awaiting_cards', 'reserved', 'handing_over') AND o.order_status = 1
+      WHERE o.to_ship
         AND o.last_ship_at <= near
         AND o.confirm_status = 1 AND o.refund_status = 1 AND o.risk_control_status = 0
         AND s.state IN ('live', 'stopped') AND s.deliver_from IS NOT NULL
@@ -205,8 +204,9 @@ CREATE FUNCTION system_ship_by_shops(near timestamptz, at timestamptz, max_rows 
     (SELECT e.merchant_id, e.shop_id FROM exceptions e
       WHERE e.code = 'ship_by_near' AND e.resolved_at IS NULL
         AND NOT EXISTS (SELECT FROM orders o
-                         WHERE o.order_day = e.order_day AND o.id = e.order_id AND o.last_ship_at <= near
-                           AND o.state IN ('seen', 'awaiting_cards', 'reserved', 'handing_over') AND o.order_status = 1
+                         WHERE o.merchant_id = e.merchant_id AND o.order_day = e.order_day AND o.id = e.order_id
+                           AND o.last_ship_at <= near
+                           AND o.to_ship
                            AND o.confirm_status = 1 AND o.refund_status = 1 AND o.risk_control_status = 0)
       GROUP BY e.merchant_id, e.shop_id)
     LIMIT max_rows

@@ -28,6 +28,7 @@ DECLARE
     part text := format('%s_%s', parent, to_char(start, 'YYYYMM'));
     place text := CASE parent WHEN 'orders' THEN 'order_day' ELSE 'at' END;
     span text := format('%I >= %L AND %I < %L', place, start, place, finish);
+    own text;
 BEGIN
     IF to_regclass('public.' || quote_ident(part)) IS NOT NULL THEN
         RETURN NULL;
@@ -38,9 +39,16 @@ BEGIN
         RETURN NULL;
     END IF;
     EXECUTE format('CREATE TABLE public.%I (LIKE %I INCLUDING ALL)', part, parent);
+    IF parent = 'orders' THEN
+        -- Orders change several times within minutes: room for that on their own pages.
+        EXECUTE format('ALTER TABLE public.%I SET (fillfactor = 60)', part);
+    END IF;
     EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', parent || '_default');
     -- Through the parent: its policies let the owner see rows, a partition alone has none.
-    EXECUTE format('INSERT INTO public.%I SELECT * FROM %I WHERE %s', part, parent, span);
+    -- Generated columns are made anew.
+    SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO own FROM pg_attribute a
+     WHERE a.attrelid = parent::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '';
+    EXECUTE format('INSERT INTO public.%I (%s) SELECT %s FROM %I WHERE %s', part, own, own, parent, span);
     EXECUTE format('DELETE FROM %I WHERE %s', parent, span);
     EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, part, start, finish);
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', part);
@@ -280,7 +288,7 @@ CALL system_function('system_prune_hints(timestamptz, integer, boolean)');
 CREATE FUNCTION system_forget_payloads(before timestamptz, max_rows integer, apply boolean) RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     WITH due AS (
-        SELECT a.id FROM delivery_attempts a
+        SELECT a.merchant_id, a.id FROM delivery_attempts a
           JOIN deliveries d ON d.id = a.delivery_id AND d.merchant_id = a.merchant_id
          WHERE a.created_at < least(before, now() - make_interval(days => retention_floor('payloads')))
            AND octet_length(a.payload_sealed) > 0
@@ -289,10 +297,12 @@ CREATE FUNCTION system_forget_payloads(before timestamptz, max_rows integer, app
                               AND b.state IN ('planned', 'started', 'unknown'))
            AND NOT EXISTS (SELECT FROM exceptions e WHERE e.merchant_id = d.merchant_id AND e.shop_id = d.shop_id
                               AND e.order_sn = d.order_sn AND e.resolved_at IS NULL)
-           AND NOT EXISTS (SELECT FROM orders o WHERE o.order_day = d.order_day AND o.id = d.order_id AND o.state NOT IN
+           AND NOT EXISTS (SELECT FROM orders o WHERE o.merchant_id = d.merchant_id AND o.order_day = d.order_day
+                              AND o.id = d.order_id AND o.state NOT IN
                               ('redeemed', 'done', 'shipped_elsewhere', 'closed_refunded', 'closed_cancelled'))
          LIMIT max_rows),
-    gone AS (UPDATE delivery_attempts a SET payload_sealed = '' FROM due WHERE apply AND a.id = due.id RETURNING 1)
+    gone AS (UPDATE delivery_attempts a SET payload_sealed = '' FROM due
+              WHERE apply AND a.merchant_id = due.merchant_id AND a.id = due.id RETURNING 1)
     SELECT CASE WHEN apply THEN (SELECT count(*) FROM gone) ELSE (SELECT count(*) FROM due) END
 $$;
 CALL system_sees('delivery_attempts', 'SELECT');

@@ -4,11 +4,13 @@
 //! platform send it again. A hint twice is one hint. The platform gives no promise of order, completeness or even
 //! visibility: right after a push the order may be unknown (45001) or unchanged, hence [`after_fruitless_read`].
 
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use kamiflow_kernel::{DeliveryState, GatewayKind, MallId, OrderSn, ShopId};
+use kamiflow_kernel::{DeliveryState, GatewayKind, MallId, MerchantId, OrderSn, ShopId};
+use kamiflow_store::deliveries::DeliveryRow;
 use kamiflow_store::order_hints::{HintSource, NewHints};
-use kamiflow_store::{StoreError, TenantTx, deliveries, order_hints};
+use kamiflow_store::{StoreError, TenantTx, deliveries, order_hints, system};
 
 use crate::engine::{Engine, Wake};
 
@@ -34,39 +36,100 @@ pub enum NoticeKind {
     Other,
 }
 
-/// Writes the hint of a push message down; the message may be acknowledged once this returned `Ok`.
+/// Writes the hint of one push message down; the message may be acknowledged once this returned `Ok`.
 ///
-/// Returns whom to wake; `None` for a mall that is connected to nobody or is not synced, whose message is
-/// acknowledged all the same: the windows find what happens to it later.
+/// Returns whom to wake; `None` for a mall that is connected to nobody or is not synced, and for a message that tells
+/// nothing new. Such messages are acknowledged all the same: the windows find what happens to their orders later.
 ///
 /// # Errors
 /// When the hint could not be stored; the message must not be acknowledged then.
 pub async fn push_hint(engine: &Engine, gateway: GatewayKind, notice: &PushNotice) -> Result<Option<Wake>, StoreError> {
-    let mut system = engine.store.system_tx().await?;
-    let owner = order_hints::find_shop_of_mall(&mut system, gateway, notice.mall).await?;
-    system.commit().await?;
-    let Some((merchant, shop)) = owner else {
-        metrics::counter!("kamiflow_push_messages_total", "outcome" => "unknown_mall").increment(1);
-        return Ok(None);
-    };
-    let now = engine.now();
-    let hints = NewHints { dirty_since: now, due_at: now, source: HintSource::Push };
-    let mut tx = engine.store.tenant_tx(merchant).await?;
-    if notice.kind != NoticeKind::Other && follows_our_own_doing(&mut tx, shop, notice).await? {
-        metrics::counter!("kamiflow_push_messages_total", "outcome" => "expected").increment(1);
-        return Ok(None);
-    }
-    order_hints::upsert(&mut tx, shop, std::slice::from_ref(&notice.order_sn), hints).await?;
-    tx.commit().await?;
-    metrics::counter!("kamiflow_push_messages_total", "outcome" => "hinted").increment(1);
-    Ok(Some(Wake::Deliver(shop)))
+    let owners = find_owners(engine, gateway, &[notice.mall]).await?;
+    let Some(owner) = owners.get(&notice.mall) else { return Ok(None) };
+    let wakes = push_hints(engine, owner.merchant, &[(owner.shop, notice.clone())]).await?;
+    Ok(wakes.into_iter().next())
 }
 
-/// Whether a shipping is the echo of our own hand-over, or a receipt what was to follow it: reading the order again would
-/// double the calls per order, and the next peek reads it anyway.
-async fn follows_our_own_doing(tx: &mut TenantTx, shop: ShopId, notice: &PushNotice) -> Result<bool, StoreError> {
-    let delivery = deliveries::find_by_sn(tx, shop, notice.order_sn.as_str()).await?;
-    Ok(delivery.is_some_and(|row| {
+/// Whose a mall is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MallOwner {
+    /// The merchant.
+    pub merchant: MerchantId,
+    /// The shop that the mall is.
+    pub shop: ShopId,
+}
+
+/// Finds whose malls are; one that is connected to nobody or is not synced is left out.
+///
+/// # Errors
+/// When the store fails.
+pub async fn find_owners(
+    engine: &Engine,
+    gateway: GatewayKind,
+    malls: &[MallId],
+) -> Result<HashMap<MallId, MallOwner>, StoreError> {
+    // Messages name malls, not merchants.
+    let mut tx = engine.store.system_tx().await?;
+    let owned = system::list_shops_of_malls(&mut tx, gateway, malls).await?;
+    tx.commit().await?;
+    Ok(owned
+        .into_iter()
+        .map(|owned| (owned.mall(), MallOwner { merchant: owned.merchant(), shop: owned.shop() }))
+        .collect())
+}
+
+/// Writes the hints of several messages to one merchant down, in one transaction: what a burst costs is its commits.
+///
+/// Returns whom to wake. All of the messages may be acknowledged once this returned `Ok`, none of them otherwise.
+///
+/// # Errors
+/// When the hints could not be stored.
+pub async fn push_hints(
+    engine: &Engine,
+    merchant: MerchantId,
+    notices: &[(ShopId, PushNotice)],
+) -> Result<Vec<Wake>, StoreError> {
+    // In the order of ids: two writers then lock hints in the same order.
+    let mut by_shop: BTreeMap<ShopId, Vec<&PushNotice>> = BTreeMap::new();
+    for (shop, notice) in notices {
+        by_shop.entry(*shop).or_default().push(notice);
+    }
+    let now = engine.now();
+    let mut tx = engine.store.tenant_tx(merchant).await?;
+    let mut wakes = Vec::new();
+    let mut hinted = 0;
+    for (shop, notices) in by_shop {
+        let expected = echoes(&mut tx, shop, &notices).await?;
+        let news: Vec<OrderSn> = notices
+            .iter()
+            .filter(|notice| notice.kind == NoticeKind::Other || !expected.contains(notice.order_sn.as_str()))
+            .map(|notice| notice.order_sn.clone())
+            .collect();
+        if news.is_empty() {
+            continue;
+        }
+        let hints = NewHints { dirty_since: now, due_at: now, source: HintSource::Push };
+        order_hints::upsert(&mut tx, shop, &news, hints).await?;
+        hinted += news.len();
+        wakes.push(Wake::Deliver(shop));
+    }
+    tx.commit().await?;
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    metrics::counter!("kamiflow_push_messages_total", "outcome" => "hinted").increment(count(hinted));
+    metrics::counter!("kamiflow_push_messages_total", "outcome" => "expected").increment(count(notices.len() - hinted));
+    Ok(wakes)
+}
+
+/// Returns the orders whose shipping is the echo of our own hand-over, or whose receipt is what was to follow it: reading
+/// them again would double the calls per order, and the next peek reads them anyway.
+async fn echoes(tx: &mut TenantTx, shop: ShopId, notices: &[&PushNotice]) -> Result<HashSet<String>, StoreError> {
+    let asked: Vec<&str> = notices
+        .iter()
+        .filter(|notice| notice.kind != NoticeKind::Other)
+        .map(|notice| notice.order_sn.as_str())
+        .collect();
+    let rows = deliveries::list_by_sn(tx, shop, &asked).await?;
+    let follows_our_own_doing = |row: &DeliveryRow| {
         // One whose outcome was left to a person is not due: there the echo is the evidence that was missing.
         row.payload_hash.is_some()
             && match row.state() {
@@ -74,7 +137,8 @@ async fn follows_our_own_doing(tx: &mut TenantTx, shop: ShopId, notice: &PushNot
                 Ok(DeliveryState::Delivered) => true,
                 _ => false,
             }
-    }))
+    };
+    Ok(rows.into_iter().filter(follows_our_own_doing).map(|row| row.order_sn).collect())
 }
 
 /// Returns how long to wait before a hinted order is read again after `tries` reads that found it unknown or

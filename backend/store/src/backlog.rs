@@ -55,7 +55,7 @@ pub struct Release<'a> {
 pub async fn list(tx: &mut TenantTx, shop: ShopId, limit: i64) -> Result<Vec<HeldOrder>, StoreError> {
     let merchant = tx.merchant();
     Ok(sql("SELECT order_day, id, order_sn, paid_at FROM orders
-             WHERE merchant_id = $1 AND shop_id = $2 AND state = 'held_backlog' ORDER BY paid_at, id LIMIT $3")
+             WHERE merchant_id = $1 AND shop_id = $2 AND held_back ORDER BY paid_at, id LIMIT $3")
     .bind::<SqlUuid, _>(merchant.as_uuid())
     .bind::<SqlUuid, _>(shop.as_uuid())
     .bind::<BigInt, _>(limit)

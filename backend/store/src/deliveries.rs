@@ -206,6 +206,27 @@ pub async fn lock_waiting(tx: &mut TenantTx, shop: ShopId, sns: &[&str]) -> Resu
         .await?)
 }
 
+pub(crate) const LIST_BY_SN: &str = delivery_columns!(
+    "SELECT ",
+    " FROM deliveries d WHERE d.merchant_id = $1 AND d.shop_id = $2 AND d.order_sn = ANY ($3)"
+);
+
+/// Lists the deliveries of orders. Index deliveries_once.
+///
+/// # Errors
+/// When the connection is lost.
+pub async fn list_by_sn(tx: &mut TenantTx, shop: ShopId, sns: &[&str]) -> Result<Vec<DeliveryRow>, StoreError> {
+    if sns.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(sql(LIST_BY_SN)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .bind::<Array<Text>, _>(sns.to_vec())
+        .load(tx.conn()?)
+        .await?)
+}
+
 /// Finds the delivery of an order.
 ///
 /// # Errors

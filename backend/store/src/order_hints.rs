@@ -1,15 +1,14 @@
 //! Hints: "read this order again". A hint is cleared only by a read that started after it became dirty.
 
 use chrono::{DateTime, Utc};
+use diesel::QueryableByName;
 use diesel::sql_types::{Array, BigInt, Integer, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
-use diesel::{OptionalExtension, QueryableByName};
 use diesel_async::RunQueryDsl;
-use kamiflow_kernel::{GatewayKind, MallId, MerchantId, OrderSn, ShopId};
-use uuid::Uuid;
+use kamiflow_kernel::{OrderSn, ShopId};
 
 use crate::error::StoreError;
 use crate::sql::sql;
-use crate::tx::{SystemTx, TenantTx};
+use crate::tx::TenantTx;
 
 /// Why an order is to be read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,31 +193,6 @@ pub async fn defer(tx: &mut TenantTx, shop: ShopId, hint: &HintRow, due_at: Date
     .execute(tx.conn()?)
     .await?;
     Ok(deferred == 1)
-}
-
-/// Returns whose shop a mall is, while that shop may be synced. A push message names nothing but the mall.
-///
-/// # Errors
-/// When the statement fails.
-pub async fn find_shop_of_mall(
-    tx: &mut SystemTx,
-    gateway: GatewayKind,
-    mall: MallId,
-) -> Result<Option<(MerchantId, ShopId)>, StoreError> {
-    #[derive(QueryableByName)]
-    struct Owner {
-        #[diesel(sql_type = SqlUuid)]
-        merchant_id: Uuid,
-        #[diesel(sql_type = SqlUuid)]
-        shop_id: Uuid,
-    }
-    let owner = sql("SELECT merchant_id, shop_id FROM system_shop_of_mall($1, $2)")
-        .bind::<Text, _>(gateway.as_str())
-        .bind::<BigInt, _>(mall.0)
-        .get_result::<Owner>(tx.conn()?)
-        .await
-        .optional()?;
-    Ok(owner.map(|row| (MerchantId::from_uuid(row.merchant_id), ShopId::from_uuid(row.shop_id))))
 }
 
 fn texts(orders: &[OrderSn]) -> Vec<&str> {

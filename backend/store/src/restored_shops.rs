@@ -155,7 +155,7 @@ impl Open {
 /// always ship an order by that.
 async fn hold_waiting(tx: &mut TenantTx, shop: ShopId, now: DateTime<Utc>) -> Result<usize, StoreError> {
     let waiting: Vec<Open> = sql("SELECT d.id, d.order_day, d.order_id, d.order_sn
-              FROM deliveries d JOIN orders o ON o.order_day = d.order_day AND o.id = d.order_id
+              FROM deliveries d JOIN orders o ON o.merchant_id = d.merchant_id AND o.order_day = d.order_day AND o.id = d.order_id
              WHERE d.merchant_id = $1 AND o.merchant_id = $1 AND d.shop_id = $2 AND d.state = 'pending'
                AND o.state = 'awaiting_cards' ORDER BY o.order_day, o.id FOR UPDATE OF o")
     .bind::<SqlUuid, _>(tx.merchant().as_uuid())

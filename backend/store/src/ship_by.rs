@@ -75,7 +75,7 @@ pub async fn list_untold(
     Ok(sql("SELECT o.order_day, o.id, o.order_sn, o.state, o.last_ship_at
               FROM orders o JOIN shops s ON s.id = o.shop_id AND s.merchant_id = o.merchant_id
              WHERE o.merchant_id = $1 AND o.shop_id = $2
-               AND o.state IN ('seen', 'awaiting_cards', 'reserved', 'handing_over') AND o.order_status = 1
+               AND o.to_ship
                AND o.last_ship_at <= $3
                AND o.confirm_status = 1 AND o.refund_status = 1 AND o.risk_control_status = 0
                AND s.state IN ('live', 'stopped') AND s.deliver_from IS NOT NULL
@@ -125,8 +125,7 @@ pub async fn resolve_settled(
                AND NOT EXISTS (SELECT FROM orders o
                                 WHERE o.merchant_id = $1 AND o.order_day = e.order_day AND o.id = e.order_id
                                   AND o.last_ship_at <= $3
-                                  AND o.state IN ('seen', 'awaiting_cards', 'reserved', 'handing_over')
-                                  AND o.order_status = 1
+                                  AND o.to_ship
                                   AND o.confirm_status = 1 AND o.refund_status = 1 AND o.risk_control_status = 0)")
     .bind::<SqlUuid, _>(tx.merchant().as_uuid())
     .bind::<SqlUuid, _>(shop.as_uuid())

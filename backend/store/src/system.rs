@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use diesel::{OptionalExtension, QueryableByName};
+use diesel::QueryableByName;
 use diesel_async::RunQueryDsl;
 use kamiflow_kernel::{ApplicationId, GatewayKind, JobId, MallId, MerchantId, OrderSn, PoolId, ShopId};
 use uuid::Uuid;
@@ -202,21 +202,51 @@ pub async fn list_due_jobs(tx: &mut SystemTx, before: DateTime<Utc>, limit: i32)
         .await?)
 }
 
-/// Returns the working shop of a mall.
+/// A mall with the shop that works for it.
+#[derive(Debug, Clone, Copy, QueryableByName)]
+pub struct OwnedMall {
+    #[diesel(sql_type = BigInt)]
+    mall: i64,
+    #[diesel(sql_type = SqlUuid)]
+    merchant: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    shop: Uuid,
+}
+
+impl OwnedMall {
+    /// Returns the mall.
+    #[must_use]
+    pub const fn mall(&self) -> MallId {
+        MallId(self.mall)
+    }
+
+    /// Returns whose it is.
+    #[must_use]
+    pub const fn merchant(&self) -> MerchantId {
+        MerchantId::from_uuid(self.merchant)
+    }
+
+    /// Returns its shop.
+    #[must_use]
+    pub const fn shop(&self) -> ShopId {
+        ShopId::from_uuid(self.shop)
+    }
+}
+
+/// Lists the working shops of malls; a mall that is connected to nobody is left out.
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn find_shop_of_mall(
+pub async fn list_shops_of_malls(
     tx: &mut SystemTx,
     gateway: GatewayKind,
-    mall: MallId,
-) -> Result<Option<OwnedShop>, StoreError> {
-    Ok(sql("SELECT merchant_id AS merchant, shop_id AS shop FROM system_shop_of_mall($1, $2)")
+    malls: &[MallId],
+) -> Result<Vec<OwnedMall>, StoreError> {
+    Ok(sql("SELECT mall_id AS mall, merchant_id AS merchant, shop_id AS shop FROM system_shops_of_malls($1, $2)")
         .bind::<Text, _>(gateway.as_str())
-        .bind::<BigInt, _>(mall.0)
-        .get_result(tx.conn()?)
-        .await
-        .optional()?)
+        .bind::<Array<BigInt>, _>(malls.iter().map(|mall| mall.0).collect::<Vec<_>>())
+        .load(tx.conn()?)
+        .await?)
 }
 
 /// Returns whose a shop is.

@@ -5,21 +5,21 @@
 //! stops, and they expire when it dies. Two listeners of one application for a while are harmless: a hint twice is
 //! one hint. While Redis is away everybody keeps what it has, because hints need Postgres only.
 //!
-//! A message becomes a hint in Postgres, then it is acknowledged, then the shop is woken. A lost wake is found by the
-//! sweep, a message that was not acknowledged comes again.
+//! A message becomes a hint in Postgres, then it is acknowledged, then the shop is woken ([`hints`]). A lost wake is
+//! found by the sweep, a message that was not acknowledged comes again.
+
+mod hints;
 
 use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, join_all};
-use kamiflow_domain::engine::{Engine, Wake};
-use kamiflow_domain::push_hint::{NoticeKind, PushNotice, push_hint};
-use kamiflow_kernel::{ApplicationId, GatewayKind, MerchantId, SecretText, ShopId};
+use futures_util::future::join_all;
+use kamiflow_domain::engine::Engine;
+use kamiflow_kernel::{ApplicationId, GatewayKind, SecretText};
 use kamiflow_pinduoduo::AppKeys;
-use kamiflow_pinduoduo::push::{self, NotStored, PushConfig, PushKind, PushListener, PushMessage, PushSink};
+use kamiflow_pinduoduo::push::{self, PushConfig, PushListener};
 use kamiflow_queue::{Locks, Queue};
 use kamiflow_store::system::{self, PushApplication};
 use kamiflow_store::{StoreError, applications, shops};
@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use url::Url;
 
+use self::hints::HintWriter;
 use crate::step::{Step, StepError, Turn};
 use crate::waker::Waker;
 
@@ -68,7 +69,7 @@ pub struct PushListeners {
     settings: PushSettings,
     locks: Locks,
     holder: String,
-    waker: Waker,
+    hints: HintWriter,
     owned: BTreeSet<u8>,
     listed: Vec<PushApplication>,
     list_at: Instant,
@@ -88,11 +89,11 @@ impl PushListeners {
     #[must_use]
     pub fn new(engine: Engine, queue: &Queue, settings: PushSettings) -> Self {
         Self {
+            hints: HintWriter::start(engine.clone(), Waker::new(queue)),
             engine,
             settings,
             locks: queue.locks(),
             holder: uuid::Uuid::now_v7().to_string(),
-            waker: Waker::new(queue),
             owned: BTreeSet::new(),
             listed: Vec::new(),
             list_at: Instant::now(),
@@ -210,12 +211,7 @@ impl PushListeners {
 
     fn listen(&mut self, application: &PushApplication, keys: AppKeys, sealed_secret: Vec<u8>) {
         let Some(url) = self.settings.urls.get(&application.gateway) else { return };
-        let sink = HintSink {
-            engine: self.engine.clone(),
-            waker: self.waker.clone(),
-            gateway: application.gateway,
-            owners: RwLock::default(),
-        };
+        let sink = self.hints.sink(application.gateway);
         // Not a child of the process's token: the connection ends when its range is given back.
         let stop = CancellationToken::new();
         let config = PushConfig::new(url.clone(), keys);
@@ -269,75 +265,6 @@ impl Step for PushListeners {
                 debug!(%error, "Range {range} was not given back and will expire");
             }
         }
-    }
-}
-
-/// Turns messages into hints and wakes.
-struct HintSink {
-    engine: Engine,
-    waker: Waker,
-    gateway: GatewayKind,
-    /// Whose a shop is never changes.
-    owners: RwLock<HashMap<ShopId, MerchantId>>,
-}
-
-impl HintSink {
-    async fn hint(&self, notice: PushNotice) -> Result<(), StoreError> {
-        let Some(wake) = push_hint(&self.engine, self.gateway, &notice).await? else { return Ok(()) };
-        // The hint is durable: from here on nothing may keep the message from being acknowledged.
-        if let Wake::Deliver(shop) = wake
-            && let Some(owner) = self.owner(shop).await
-        {
-            self.waker.wake(owner, &[wake]).await;
-        }
-        Ok(())
-    }
-
-    async fn owner(&self, shop: ShopId) -> Option<MerchantId> {
-        if let Some(owner) = self.owners.read().unwrap_or_else(PoisonError::into_inner).get(&shop) {
-            return Some(*owner);
-        }
-        match self.ask_owner(shop).await {
-            Ok(Some(owner)) => {
-                self.owners.write().unwrap_or_else(PoisonError::into_inner).insert(shop, owner);
-                Some(owner)
-            }
-            Ok(None) => None,
-            Err(cause) => {
-                let error: &dyn Error = &cause;
-                warn!(shop.id = %shop, error, "A hint of shop `{shop}` waits for the sweep");
-                None
-            }
-        }
-    }
-
-    async fn ask_owner(&self, shop: ShopId) -> Result<Option<MerchantId>, StoreError> {
-        // Messages name malls, not merchants.
-        let mut tx = self.engine.store.system_tx().await?;
-        let owner = system::find_merchant_of_shop(&mut tx, shop).await?;
-        tx.commit().await?;
-        Ok(owner)
-    }
-}
-
-impl PushSink for HintSink {
-    fn store(&self, message: PushMessage) -> BoxFuture<'_, Result<(), NotStored>> {
-        async move {
-            // Messages about products and the like hint at nothing that delivery needs.
-            let Some(order_sn) = message.order_sn else { return Ok(()) };
-            let kind = match message.kind {
-                PushKind::TradeSellerShip => NoticeKind::Shipped,
-                PushKind::TradeSuccess => NoticeKind::Received,
-                _ => NoticeKind::Other,
-            };
-            let notice = PushNotice { mall: message.mall, order_sn, kind };
-            self.hint(notice).await.map_err(|cause| {
-                let error: &dyn Error = &cause;
-                warn!(error, "A push message could not be stored and comes again");
-                NotStored("storage is not available".to_owned())
-            })
-        }
-        .boxed()
     }
 }
 

@@ -163,8 +163,8 @@ impl Desk {
         // Whose shop it is; everything else happens in that merchant's transactions.
         let mut tx = self.engine.store.system_tx().await?;
         let found = if let Ok(mall) = name.parse::<i64>() {
-            let owned = system::find_shop_of_mall(&mut tx, self.gateway, MallId(mall)).await?;
-            owned.map(|owned| (owned.merchant, owned.shop))
+            let owned = system::list_shops_of_malls(&mut tx, self.gateway, &[MallId(mall)]).await?;
+            owned.first().map(|owned| (owned.merchant(), owned.shop()))
         } else {
             let wrong =
                 |_error| WrongUsage(format!("--shop `{name}` is neither a shop's id (shop_…) nor a mall's number"));

@@ -60,10 +60,10 @@ const SYSTEM: &[(&str, &[&str], &[&str])] = &[
         &["deliveries_due", "redemptions_due"],
         &["applications", "order_hints", "shop_sync", "shops"],
     ),
-    ("system_shop_of_mall", &["shops_mall_once"], &[]),
+    ("system_shops_of_malls", &["shops_mall_once"], &[]),
     ("system_merchant_of_shop", &["shops_pkey"], &[]),
     // Hints are few, and who asks is a person.
-    ("system_find_order", &["orders_by_sn"], &["order_hints"]),
+    ("system_find_order", &["orders_once"], &["order_hints"]),
     ("system_expiring_credentials", &["credentials_by_expiry"], &[]),
     ("system_outbox_take", &["outbox_pkey"], &[]),
     ("system_fold_rollups", &["rollup_deltas_pkey", "rollups_hourly_pkey"], &[]),

@@ -1,0 +1,191 @@
+//! Turns messages into hints and wakes: many messages, few transactions.
+//!
+//! ```text
+//! connections ──► channel ──► writer: whose malls? ──► per merchant: what waits ──► one transaction ──► answers, wakes
+//! ```
+//! **A merchant has one transaction under way at a time**; what comes meanwhile waits and goes into the next one. So a
+//! burst costs few commits, nothing is delayed while there is none, and a merchant whose rows are locked holds up nobody
+//! else. **A message is answered** only after the commit that holds its hint. Whatever a crash leaves unanswered comes
+//! again, and a hint twice is one hint.
+
+use std::collections::HashMap;
+use std::error::Error;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use kamiflow_domain::engine::Engine;
+use kamiflow_domain::push_hint::{MallOwner, NoticeKind, PushNotice, find_owners, push_hints};
+use kamiflow_kernel::{GatewayKind, MallId, MerchantId, ShopId};
+use kamiflow_pinduoduo::push::{NotStored, PushKind, PushMessage, PushSink};
+use kamiflow_store::StoreError;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tracing::warn;
+
+use crate::waker::Waker;
+
+/// Messages taken out of the channel at once, and most messages of one transaction.
+const BATCH: usize = 256;
+/// Messages that wait for the writer; beyond that connections wait, and the platform with them.
+const WAITING: usize = 4_096;
+
+/// A message on its way into Postgres.
+struct Letter {
+    gateway: GatewayKind,
+    notice: PushNotice,
+    answer: oneshot::Sender<Result<(), NotStored>>,
+}
+
+/// The one writer of hints of a process. It ends when it and all of its sinks are gone.
+pub(super) struct HintWriter {
+    letters: mpsc::Sender<Letter>,
+}
+
+impl HintWriter {
+    pub(super) fn start(engine: Engine, waker: Waker) -> Self {
+        let (letters, inbox) = mpsc::channel(WAITING);
+        tokio::spawn(Writing { engine, waker, waiting: HashMap::new(), under_way: JoinSet::new() }.run(inbox));
+        Self { letters }
+    }
+
+    /// Returns where a connection to a gateway puts its messages.
+    pub(super) fn sink(&self, gateway: GatewayKind) -> HintSink {
+        HintSink { gateway, letters: self.letters.clone() }
+    }
+}
+
+/// Where a connection puts its messages.
+pub(super) struct HintSink {
+    gateway: GatewayKind,
+    letters: mpsc::Sender<Letter>,
+}
+
+impl PushSink for HintSink {
+    fn store(&self, message: PushMessage) -> BoxFuture<'_, Result<(), NotStored>> {
+        async move {
+            // Messages about products and the like hint at nothing that delivery needs.
+            let Some(order_sn) = message.order_sn else { return Ok(()) };
+            let kind = match message.kind {
+                PushKind::TradeSellerShip => NoticeKind::Shipped,
+                PushKind::TradeSuccess => NoticeKind::Received,
+                _ => NoticeKind::Other,
+            };
+            let notice = PushNotice { mall: message.mall, order_sn, kind };
+            let (answer, answered) = oneshot::channel();
+            let letter = Letter { gateway: self.gateway, notice, answer };
+            self.letters.send(letter).await.map_err(|_closed| stopping())?;
+            answered.await.unwrap_or_else(|_dropped| Err(stopping()))
+        }
+        .boxed()
+    }
+}
+
+fn stopping() -> NotStored {
+    NotStored("this process is stopping".to_owned())
+}
+
+/// The writer's state.
+struct Writing {
+    engine: Engine,
+    waker: Waker,
+    /// What waits for a merchant's next transaction. An entry stands for each merchant that has one under way.
+    waiting: HashMap<MerchantId, Vec<(ShopId, Letter)>>,
+    under_way: JoinSet<MerchantId>,
+}
+
+impl Writing {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Letter>) {
+        let mut letters = Vec::with_capacity(BATCH);
+        loop {
+            tokio::select! {
+                taken = inbox.recv_many(&mut letters, BATCH) => {
+                    if taken == 0 {
+                        break;
+                    }
+                    self.sort(&mut letters).await;
+                }
+                Some(ended) = self.under_way.join_next() => match ended {
+                    Ok(merchant) => self.next(merchant),
+                    Err(error) => {
+                        // Nobody knows whose it was: without their entries all merchants begin anew.
+                        warn!(%error, "A transaction of hints panicked; its messages come again");
+                        self.waiting.clear();
+                    }
+                },
+            }
+        }
+        while self.under_way.join_next().await.is_some() {}
+    }
+
+    /// Finds out whose messages these are, and begins a transaction for each merchant that has none under way.
+    async fn sort(&mut self, letters: &mut Vec<Letter>) {
+        let mut by_gateway: HashMap<GatewayKind, Vec<Letter>> = HashMap::new();
+        for letter in letters.drain(..) {
+            by_gateway.entry(letter.gateway).or_default().push(letter);
+        }
+        for (gateway, letters) in by_gateway {
+            let mut malls: Vec<MallId> = letters.iter().map(|letter| letter.notice.mall).collect();
+            malls.sort_unstable();
+            malls.dedup();
+            match find_owners(&self.engine, gateway, &malls).await {
+                Ok(owners) => self.hand_out(&owners, letters),
+                Err(error) => answer_all(letters, Err(&error)),
+            }
+        }
+    }
+
+    fn hand_out(&mut self, owners: &HashMap<MallId, MallOwner>, letters: Vec<Letter>) {
+        let mut idle = Vec::new();
+        for letter in letters {
+            let Some(owner) = owners.get(&letter.notice.mall) else {
+                metrics::counter!("kamiflow_push_messages_total", "outcome" => "unknown_mall").increment(1);
+                answer_all([letter], Ok(()));
+                continue;
+            };
+            let waiting = self.waiting.entry(owner.merchant).or_insert_with(|| {
+                idle.push(owner.merchant);
+                Vec::new()
+            });
+            waiting.push((owner.shop, letter));
+        }
+        for merchant in idle {
+            self.next(merchant);
+        }
+    }
+
+    /// Begins a merchant's next transaction, if anything waits for one.
+    fn next(&mut self, merchant: MerchantId) {
+        let Some(waiting) = self.waiting.get_mut(&merchant) else { return };
+        if waiting.is_empty() {
+            self.waiting.remove(&merchant);
+            return;
+        }
+        let batch: Vec<(ShopId, Letter)> = waiting.drain(..waiting.len().min(BATCH)).collect();
+        let (engine, waker) = (self.engine.clone(), self.waker.clone());
+        self.under_way.spawn(async move {
+            let notices: Vec<_> = batch.iter().map(|(shop, letter)| (*shop, letter.notice.clone())).collect();
+            let letters = batch.into_iter().map(|(_, letter)| letter);
+            match push_hints(&engine, merchant, &notices).await {
+                Ok(wakes) => {
+                    // The hints are durable: from here on nothing may keep their messages from being acknowledged.
+                    answer_all(letters, Ok(()));
+                    waker.wake(merchant, &wakes).await;
+                }
+                Err(error) => answer_all(letters, Err(&error)),
+            }
+            merchant
+        });
+    }
+}
+
+fn answer_all(letters: impl IntoIterator<Item = Letter>, outcome: Result<(), &StoreError>) {
+    if let Err(cause) = outcome {
+        let error: &dyn Error = cause;
+        warn!(error, "Push messages could not be stored and come again");
+    }
+    for letter in letters {
+        let answer = outcome.map_err(|_cause| NotStored("storage is not available".to_owned()));
+        // A connection that is gone needs no answer.
+        let _gone = letter.answer.send(answer);
+    }
+}
