@@ -95,6 +95,7 @@ struct Item {
     /// The platform's content is other than it was.
     content_changed: bool,
     read_again: bool,
+    decision: Decision,
 }
 
 /// Stores what was read about orders of a shop, and does what follows from it.
@@ -113,21 +114,27 @@ pub async fn ingest(
     let shop = &current;
     let latest = latest_by_number(read_orders);
     let sns: Vec<OrderSn> = latest.values().map(|order| order.order_sn.clone()).collect();
-    let mut items = lock_and_merge(tx, shop, &latest, &sns, read).await?;
+    let mut items = lock_and_merge(tx, id, &latest, &sns, read).await?;
+    let mut facts = decide_all(tx, shop, &mut items).await?;
+    // Decided before it is inserted: a new order is written once.
+    let fresh: Vec<OrderRow> =
+        items.iter().filter(|item| item.before.is_none()).map(|item| item.row.clone()).collect();
+    let inserted: HashSet<String> = orders::insert_new(tx, id, &fresh).await?.into_iter().collect();
+    let (mut items, raced): (Vec<Item>, Vec<Item>) =
+        items.into_iter().partition(|item| item.before.is_some() || inserted.contains(&item.row.order_sn));
+    if !raced.is_empty() {
+        // Another reader inserted these meanwhile; its rows count as known.
+        let sns: Vec<OrderSn> = raced.iter().filter_map(|item| item.row.order_sn.parse().ok()).collect();
+        let mut known = lock_and_merge(tx, id, &latest, &sns, read).await?;
+        known.retain(|item| item.before.is_some());
+        facts.extend(decide_all(tx, shop, &mut known).await?);
+        items.append(&mut known);
+    }
+    items.sort_by(|a, b| a.row.order_sn.cmp(&b.row.order_sn));
     let announced = settle_hints(tx, id, &items, read).await?;
 
-    let skus: Vec<i64> =
-        items.iter().map(|item| item.row.platform_sku_id).collect::<HashSet<_>>().into_iter().collect();
-    let facts: HashMap<i64, SkuFacts> =
-        sku_lookup::list(tx, id, &skus).await?.into_iter().map(|sku| (sku.platform_sku_id, sku)).collect();
-    let mut decided = Vec::with_capacity(items.len());
-    for item in &mut items {
-        let decision = decide(&item.row, facts.get(&item.row.platform_sku_id), shop)?;
-        decision.write_state(&mut item.row);
-        decided.push(decision);
-    }
-
     let report = write(tx, shop, &items, read).await?;
+    let decided: Vec<Decision> = items.iter().map(|item| item.decision).collect();
     let batch = effects::Batch { items: &items, decisions: &decided, facts: &facts, read };
     let mut wakes = effects::apply(tx, shop, &batch).await?;
     wakes.dedup();
@@ -151,47 +158,52 @@ fn latest_by_number(read_orders: &[PlatformOrder]) -> BTreeMap<&str, &PlatformOr
     latest
 }
 
+/// Locks the orders that are stored and merges what was read into them; orders that are not stored are new.
 async fn lock_and_merge(
     tx: &mut TenantTx,
-    shop: &Shop,
+    shop: ShopId,
     latest: &BTreeMap<&str, &PlatformOrder>,
     sns: &[OrderSn],
     read: Read,
 ) -> Result<Vec<Item>, StoreError> {
-    let stored = orders::lock_by_sn(tx, shop.access.shop, sns).await?;
+    let stored = orders::lock_by_sn(tx, shop, sns).await?;
     let mut known: HashMap<String, OrderRow> = stored.into_iter().map(|row| (row.order_sn.clone(), row)).collect();
-    let fresh: Vec<OrderRow> = latest
-        .values()
-        .filter(|order| !known.contains_key(order.order_sn.as_str()))
-        .map(|order| merge::new_row(order, read))
-        .collect();
-    let inserted: HashSet<String> = orders::insert_new(tx, shop.access.shop, &fresh).await?.into_iter().collect();
-    // Another reader inserted these meanwhile; its rows count as known.
-    let raced: Vec<OrderSn> = fresh
-        .iter()
-        .filter(|row| !inserted.contains(&row.order_sn))
-        .filter_map(|row| row.order_sn.parse().ok())
-        .collect();
-    if !raced.is_empty() {
-        let rows = orders::lock_by_sn(tx, shop.access.shop, &raced).await?;
-        known.extend(rows.into_iter().map(|row| (row.order_sn.clone(), row)));
-    }
-    let mut items: Vec<Item> = fresh
-        .into_iter()
-        .filter(|row| inserted.contains(&row.order_sn))
-        .map(|row| Item { row, before: None, content_changed: true, read_again: false })
-        .collect();
-    for (sn, before) in known {
+    let mut items = Vec::with_capacity(sns.len());
+    for sn in sns {
         let Some(order) = latest.get(sn.as_str()) else { continue };
-        let (row, content_changed, read_again) = match merge::merge(&before, &merge::new_row(order, read)) {
-            Merge::Unchanged => (before.clone(), false, false),
-            Merge::Take(row) => (row, true, false),
-            Merge::Restrict(row) => (row, true, true),
+        let read_row = merge::new_row(order, read);
+        let before = known.remove(sn.as_str());
+        let (row, content_changed, read_again) = match &before {
+            None => (read_row, true, false),
+            Some(before) => match merge::merge(before, &read_row) {
+                Merge::Unchanged => (before.clone(), false, false),
+                Merge::Take(row) => (row, true, false),
+                Merge::Restrict(row) => (row, true, true),
+            },
         };
-        items.push(Item { row, before: Some(before), content_changed, read_again });
+        items.push(Item { row, before, content_changed, read_again, decision: Decision::Stay });
     }
-    items.sort_by(|a, b| a.row.order_sn.cmp(&b.row.order_sn));
     Ok(items)
+}
+
+/// Decides about each order; returns what is known of their SKUs.
+async fn decide_all(
+    tx: &mut TenantTx,
+    shop: &Shop,
+    items: &mut [Item],
+) -> Result<HashMap<i64, SkuFacts>, StoreError> {
+    let skus: HashSet<i64> = items.iter().map(|item| item.row.platform_sku_id).collect();
+    let skus: Vec<i64> = skus.into_iter().collect();
+    let facts: HashMap<i64, SkuFacts> = sku_lookup::list(tx, shop.access.shop, &skus)
+        .await?
+        .into_iter()
+        .map(|sku| (sku.platform_sku_id, sku))
+        .collect();
+    for item in items {
+        item.decision = decide(&item.row, facts.get(&item.row.platform_sku_id), shop)?;
+        item.decision.write_state(&mut item.row);
+    }
+    Ok(facts)
 }
 
 /// Clears the hints this read answers; returns how many there were.
@@ -202,7 +214,7 @@ async fn settle_hints(tx: &mut TenantTx, shop: ShopId, items: &[Item], read: Rea
     let waits_for_news = |item: &&Item| {
         matches!(read.source, Source::Hint | Source::Gate)
             && !item.content_changed
-            && item.row.state == OrderState::Seen.as_str()
+            && item.before.as_ref().is_some_and(|before| before.state == OrderState::Seen.as_str())
     };
     let (fruitless, answered): (Vec<&Item>, Vec<&Item>) = items.iter().partition(waits_for_news);
     let numbers = |items: Vec<&Item>| -> Vec<OrderSn> {
@@ -242,8 +254,8 @@ async fn write(tx: &mut TenantTx, shop: &Shop, items: &[Item], read: Read) -> Re
     let id = shop.access.shop;
     let moved = |item: &&Item| match &item.before {
         Some(before) => item.content_changed || before.state != item.row.state || before.verdict != item.row.verdict,
-        // Inserted as seen; a decision may have moved it since.
-        None => item.row.state != OrderState::Seen.as_str() || !item.row.verdict.is_empty(),
+        // Inserted as it was decided.
+        None => false,
     };
     let changes: Vec<OrderRow> = items.iter().filter(moved).map(|item| item.row.clone()).collect();
     orders::update_content(tx, &changes).await?;
