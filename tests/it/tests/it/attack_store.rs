@@ -40,6 +40,10 @@ const TELLS_WHO_KNOWS_THE_ID: &[&str] = &[
     "stock_waits::insert",
 ];
 
+/// Upserts that nothing but the policy keeps from the row of a parent whose random id one knows. Only ever shorter.
+const BY_POLICY_ALONE: &[&str] =
+    &["order_hints::upsert", "products::upsert_products", "refunds::upsert", "stock_waits::insert"];
+
 /// Calls that do the same for the owner as for a stranger in this arrangement: locks, settings, and what finds nothing
 /// to do. Only ever fewer.
 const MOST_WITHOUT_EFFECT: usize = 43;
@@ -129,6 +133,32 @@ async fn no_function_of_the_store_reads_writes_counts_or_refers_across_merchants
         }
     }
     assert_eq!(before, rows_of(&app, &theirs).await);
+}
+
+/// The statements' own conditions, which indexes need anyway, are a second wall behind the policies.
+#[tokio::test]
+async fn no_function_of_the_store_writes_across_merchants_even_without_policies() {
+    let app = TestApp::new().await;
+    let mut theirs = Target::nobodys(1, app.clock.now());
+    theirs.is_arranged(&app).await;
+    let thief = app.merchant().await;
+    thief.pool("mine").await.with_cards(1).await;
+    let open = "DO $$ DECLARE t regclass; BEGIN
+        FOR t IN SELECT c.oid::regclass FROM pg_class c
+                  WHERE c.relrowsecurity AND c.relnamespace = 'public'::regnamespace LOOP
+            EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', t);
+        END LOOP; END $$";
+    app.sql_as_superuser().await.execute(open, &[]).await.unwrap();
+    let mut reached = BTreeSet::new();
+    for (name, attack) in attacks() {
+        let before = rows_of(&app, &theirs).await;
+        let mut tx = thief.tx().await;
+        if attack(&mut tx, &theirs).await.is_ok() && tx.commit().await.is_ok() && before != rows_of(&app, &theirs).await
+        {
+            reached.insert(name);
+        }
+    }
+    assert_eq!(reached, BY_POLICY_ALONE.iter().map(|name| (*name).to_owned()).collect());
 }
 
 #[tokio::test]

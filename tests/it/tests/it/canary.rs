@@ -71,6 +71,15 @@ fn shows_nothing(what: &str, text: &str, sealed: &Sealed) {
     }
 }
 
+#[test]
+fn a_sealed_value_is_found_in_every_form() {
+    let sealed = Sealed::from([("t.c_sealed", BTreeSet::from(["CANARY01".to_owned()]))]);
+    shows_nothing("a masked card", "C***1", &sealed);
+    for text in ["x=CANARY01", "\\x43414e4152593031", "4341 43414E4152593031", "[67, 65, 78, 65, 82, 89, 48, 49]"] {
+        assert!(catch_unwind(|| shows_nothing("a leak", text, &sealed)).is_err(), "{text}");
+    }
+}
+
 async fn canary_world() -> World {
     let world = World::with(WorldOptions { cards: 0, ..WorldOptions::default() }).await;
     let cards: String = (1..=9).map(|n| format!("CANARYNUMBER{n:04}----CANARYSECRET{n:04}\n")).collect();
