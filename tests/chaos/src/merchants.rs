@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use chrono::TimeDelta;
 use kamiflow_domain::connect_shop::{ConnectShop, Grant, Purpose, connect_shop};
 use kamiflow_domain::ctx::{Actor, Ctx};
-use kamiflow_domain::engine::{Engine, EngineConfig};
+use kamiflow_domain::engine::{Engine, EngineConfig, Wake};
 use kamiflow_domain::go_live::{GoLive, go_live};
 use kamiflow_domain::import_cards::{FileChoices, ImportCards, ImportCardsError, ImportMode, import_cards};
 use kamiflow_domain::map_sku::{MapSku, map_sku};
@@ -133,10 +133,10 @@ async fn connect(engine: &Engine, merchant: &Merchant, mall: Mall) -> Result<()>
     Ok(())
 }
 
-/// Loads cards with numbers of their own. While Postgres is struck the same import is repeated, as its caller would.
-pub(crate) async fn stock(engine: &Engine, merchant: &Merchant, cards: usize) -> Result<()> {
+/// Loads cards with numbers of their own; returns whom that wakes. While Postgres is struck the same import is repeated, as its caller would.
+pub(crate) async fn stock(engine: &Engine, merchant: &Merchant, cards: usize) -> Result<Vec<Wake>> {
     if cards == 0 {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let caller = Uuid::now_v7().simple().to_string();
     let file: String = (0..cards).map(|n| format!("{caller}{n:07}\n")).collect();
@@ -151,7 +151,7 @@ pub(crate) async fn stock(engine: &Engine, merchant: &Merchant, cards: usize) ->
             mode: ImportMode::AllOrNothing,
         };
         match import_cards(engine, &act(engine, merchant.id), request).await {
-            Ok(imported) if imported.rejected == 0 => return Ok(()),
+            Ok(imported) if imported.rejected == 0 => return Ok(imported.wakes),
             Ok(imported) => bail!("{} lines of the file were refused", imported.rejected),
             Err(ImportCardsError::Store(_) | ImportCardsError::NotStored(_)) => tokio::time::sleep(TRY_AGAIN).await,
             Err(error) => return Err(error.into()),

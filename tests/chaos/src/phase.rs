@@ -9,6 +9,8 @@ use anyhow::{Context as _, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kamiflow_domain::engine::Engine;
+use kamiflow_queue::{Queue, QueueConfig};
+use kamiflow_runner::{Waker, queue_config};
 use kamiflow_test_support::PgProxy;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -38,6 +40,9 @@ const STANDSTILL: Duration = Duration::from_secs(180);
 /// Stock of a merchant: the part that is there from the start and the moment at which the rest comes, in thousandths of
 /// the cards and of the orders. In between buyers wait; never both merchants' at once, so that recovery can be seen.
 const STOCK: [(usize, usize); MERCHANTS] = [(350, 500), (650, 800)];
+
+/// Ticks of one pool that one merchant may have running; whoever wakes a pool must know it too.
+const MERCHANT_CONCURRENCY: u32 = 4;
 
 /// What every phase has in common.
 pub(crate) struct Run {
@@ -72,7 +77,9 @@ pub(crate) async fn run(run: &Run, phase: usize) -> Result<Outcome> {
     let platform = Platform::start(&malls, switches, header.seed.wrapping_add(phase as u64)).await?;
     let engine = merchants::engine(run.servers.url("kamiflow_app", &database), &platform)?;
     let owners = merchants::set_up(&engine, &malls).await?;
-    let stock = Stock { engine: &engine, owners: &owners, malls: &malls, purchases: &purchases };
+    let queue = queue_config(run.servers.redis_url(), &prefix(phase), MERCHANT_CONCURRENCY);
+    let (owners, timeline) = (&owners, &*run.timeline);
+    let stock = Stock { engine: &engine, owners, malls: &malls, purchases: &purchases, queue, timeline };
     stock.load_first().await?;
 
     let upstream = run.servers.url("kamiflow_app", &database);
@@ -145,6 +152,10 @@ fn tell(run: &Run, (phase, felt): (usize, &str), verdict: &Verdict) {
     }
 }
 
+fn prefix(phase: usize) -> String {
+    format!("chaos{phase}")
+}
+
 fn log(dir: &Path, phase: usize) -> PathBuf {
     dir.join(format!("workers-{phase}.log"))
 }
@@ -154,7 +165,8 @@ fn variables(run: &Run, platform: &Platform, (database, phase): (&str, usize)) -
         ("KAMIFLOW_DATABASE_URL", database.to_owned()),
         ("KAMIFLOW_DATABASE_POOL_SIZE", "8".to_owned()),
         ("KAMIFLOW_REDIS_URL", run.servers.redis_url().to_owned()),
-        ("KAMIFLOW_REDIS_PREFIX", format!("chaos{phase}")),
+        ("KAMIFLOW_REDIS_PREFIX", prefix(phase)),
+        ("KAMIFLOW_WORKER_MERCHANT_CONCURRENCY", MERCHANT_CONCURRENCY.to_string()),
         ("KAMIFLOW_KEYRING_KEYS", format!("{MASTER_KEY_ID}:{}", STANDARD.encode(MASTER_KEY))),
         ("KAMIFLOW_GATEWAY_KIND", "sandbox".to_owned()),
         ("KAMIFLOW_GATEWAY_URL", platform.gateway_url()),
@@ -226,6 +238,8 @@ struct Stock<'a> {
     owners: &'a [Merchant],
     malls: &'a [Mall],
     purchases: &'a [Purchase],
+    queue: QueueConfig,
+    timeline: &'a Timeline,
 }
 
 impl Stock<'_> {
@@ -244,7 +258,8 @@ impl Stock<'_> {
 
     async fn load_first(&self) -> Result<()> {
         for (owner, first, _, _) in self.portions() {
-            merchants::stock(self.engine, owner, first).await?;
+            // Nobody waits yet.
+            let _wakes = merchants::stock(self.engine, owner, first).await?;
         }
         Ok(())
     }
@@ -253,7 +268,12 @@ impl Stock<'_> {
         for (owner, _, rest, moment) in self.portions() {
             let seconds = (self.purchases.len() * moment / 1_000) as f64 / rate;
             tokio::time::sleep_until(began + Duration::from_secs_f64(seconds)).await;
-            merchants::stock(self.engine, owner, rest).await?;
+            let wakes = merchants::stock(self.engine, owner, rest).await?;
+            // As whoever imports does: with Redis away the wake is lost, and a sweep finds the waiting.
+            match Queue::connect(self.queue.clone()).await {
+                Ok(queue) => Waker::new(&queue).wake(owner.id, &wakes).await,
+                Err(error) => self.timeline.say(format_args!("{} wakes are lost: {error}", wakes.len())),
+            }
         }
         Ok(())
     }
