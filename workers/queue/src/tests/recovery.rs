@@ -191,7 +191,7 @@ async fn a_queue_filled_from_another_incarnation_of_the_data_forgets_everything(
     assert!(queue.adopt("installation:2").await.unwrap());
     let stats = queue.stats(POOL).await.unwrap();
     assert_eq!(stats.backlog(), 0, "{stats:?}");
-    assert!(lock.try_lease("a", "somebody else", Duration::from_secs(60)).await.unwrap(), "locks are gone, too");
+    assert!(lock.try_lease("a", "somebody-else", Duration::from_secs(60)).await.unwrap(), "locks are gone, too");
     assert_eq!(queue.ensure_epoch().await.unwrap(), EpochState::Fresh);
     assert!(!queue.adopt("installation:2").await.unwrap());
 }
