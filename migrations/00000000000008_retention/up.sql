@@ -35,7 +35,8 @@ BEGIN
     END IF;
     -- Two at once: the second finds it made.
     PERFORM take_partitions_lock();
-    IF to_regclass('public.' || quote_ident(part)) IS NOT NULL THEN
+    -- A query, not to_regclass: that may remember from before the lock that there was no such table.
+    IF EXISTS (SELECT FROM pg_class c WHERE c.relname = part AND c.relnamespace = 'public'::regnamespace) THEN
         RETURN NULL;
     END IF;
     EXECUTE format('CREATE TABLE public.%I (LIKE %I INCLUDING ALL)', part, parent);

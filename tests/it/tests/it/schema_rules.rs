@@ -31,7 +31,7 @@ async fn an_order_lies_on_the_day_of_its_number_and_once() {
     let good = ("261122-100000000000001", "2026-11-22");
     assert_eq!(insert_order(&sql, me, shop, good).await.unwrap(), 1);
     let again = refused_by(insert_order(&sql, me, shop, good).await);
-    assert!(again.ends_with("_shop_id_order_sn_order_day_key"), "{again}");
+    assert!(again.ends_with("_order_sn_shop_id_order_day_key"), "{again}");
     for (sn, day) in [("261122-100000000000002", "2026-11-23"), ("odd-number", "2026-11-22")] {
         assert_eq!(refused_by(insert_order(&sql, me, shop, (sn, day)).await), "orders_day_is_in_the_number", "{sn}");
     }
@@ -91,7 +91,8 @@ async fn the_table_of_card_transitions_leads_back_to_stock_from_never_exposed_st
         .await
         .unwrap();
     let from: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-    assert_eq!(from, ["reserved", "uploading", "void"]);
+    // Quarantined: what a restored backup calls stock and a person has looked at. Exposed uses are refused by the guard.
+    assert_eq!(from, ["quarantined", "reserved", "uploading", "void"]);
     let named =
         sql.query("SELECT from_state FROM card_use_transitions UNION SELECT to_state FROM card_use_transitions", &[]);
     for row in named.await.unwrap() {
