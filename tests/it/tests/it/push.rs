@@ -155,6 +155,8 @@ async fn a_message_twice_and_one_that_comes_again_spend_one_card() {
 #[tokio::test]
 async fn a_connection_that_breaks_is_opened_again_and_sends_nothing_twice() {
     let world = World::start().await;
+    // What was on its way when the connection broke comes again in 0.6 s instead of ten minutes.
+    world.control("PATCH", "/switches", &json!({ "pmc": { "redelivery_factor": 0.001 } })).await;
     let listening = Listening::start(&world, 0).await;
     let mut orders = Vec::new();
     for broken in 1..=3 {
