@@ -117,8 +117,7 @@ pub async fn ingest(
     let mut items = lock_and_merge(tx, id, &latest, &sns, read).await?;
     let mut facts = decide_all(tx, shop, &mut items).await?;
     // Decided before it is inserted: a new order is written once.
-    let fresh: Vec<OrderRow> =
-        items.iter().filter(|item| item.before.is_none()).map(|item| item.row.clone()).collect();
+    let fresh: Vec<OrderRow> = items.iter().filter(|item| item.before.is_none()).map(|item| item.row.clone()).collect();
     let inserted: HashSet<String> = orders::insert_new(tx, id, &fresh).await?.into_iter().collect();
     let (mut items, raced): (Vec<Item>, Vec<Item>) =
         items.into_iter().partition(|item| item.before.is_some() || inserted.contains(&item.row.order_sn));
@@ -187,11 +186,7 @@ async fn lock_and_merge(
 }
 
 /// Decides about each order; returns what is known of their SKUs.
-async fn decide_all(
-    tx: &mut TenantTx,
-    shop: &Shop,
-    items: &mut [Item],
-) -> Result<HashMap<i64, SkuFacts>, StoreError> {
+async fn decide_all(tx: &mut TenantTx, shop: &Shop, items: &mut [Item]) -> Result<HashMap<i64, SkuFacts>, StoreError> {
     let skus: HashSet<i64> = items.iter().map(|item| item.row.platform_sku_id).collect();
     let skus: Vec<i64> = skus.into_iter().collect();
     let facts: HashMap<i64, SkuFacts> = sku_lookup::list(tx, shop.access.shop, &skus)

@@ -4,8 +4,8 @@
 //! `kamiflow_system`. What is then done to a merchant's rows is done in that merchant's own transaction.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::QueryableByName;
+use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use kamiflow_kernel::{ApplicationId, GatewayKind, JobId, MallId, MerchantId, OrderSn, PoolId, ShopId};
 use uuid::Uuid;

@@ -136,7 +136,10 @@ async fn what_is_unique_beyond_a_merchant_is_listed_with_its_reason() {
         if global.contains_key(index.as_str()) {
             found.insert(index);
         } else {
-            assert!(columns.iter().any(|column| column.ends_with("_id")), "{index} ({columns:?}) can be guessed by other merchants");
+            assert!(
+                columns.iter().any(|column| column.ends_with("_id")),
+                "{index} ({columns:?}) can be guessed by other merchants"
+            );
             within.insert(index);
         }
     }

@@ -7,12 +7,12 @@
     reason = "an arrangement that fails is a test that fails, at the line that says why"
 )]
 
+mod applications;
 mod attack_catalog;
 mod attack_store;
 mod batch_pauses;
 mod calls_per_order;
 mod canary;
-mod applications;
 mod cards;
 mod chaos;
 mod client_contract;
