@@ -1,5 +1,7 @@
 //! The port to the marketplace: what the engine needs to know and to do there, without its wire format.
 
+mod products;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -7,6 +9,9 @@ use futures_util::future::BoxFuture;
 use kamiflow_kernel::{
     DeliveryMethod, Fen, GatewayKind, GoodsId, MallId, MerchantId, OrderSn, PlatformSkuId, SecretText, ShopId,
 };
+use serde_json::{Value, json};
+
+pub use products::{MallInfo, PlatformProduct, PlatformSku, ProductDetail, ProductPage};
 
 /// What a call on behalf of one shop needs.
 #[derive(Debug, Clone)]
@@ -289,63 +294,15 @@ pub enum Redeemed {
     InProgress,
 }
 
-/// A product as the goods list shows it.
-#[derive(Debug, Clone)]
-pub struct PlatformProduct {
-    /// Number.
-    pub goods_id: GoodsId,
-    /// Name.
-    pub name: String,
-    /// Picture.
-    pub image_url: String,
-    /// Whether it is on sale.
-    pub on_sale: bool,
-    /// Its SKUs.
-    pub skus: Vec<PlatformSku>,
-}
-
-/// A SKU as the goods list shows it.
-#[derive(Debug, Clone)]
-pub struct PlatformSku {
-    /// Number.
-    pub sku_id: PlatformSkuId,
-    /// The merchant's code.
-    pub outer_id: String,
-    /// Name.
-    pub spec: String,
-    /// The platform's stock.
-    pub quantity: i64,
-    /// Whether it is on sale.
-    pub on_sale: bool,
-}
-
-/// One page of products.
-#[derive(Debug, Clone)]
-pub struct ProductPage {
-    /// The products.
-    pub products: Vec<PlatformProduct>,
-    /// How many there are.
-    pub total: u32,
-}
-
-/// What only the detail of a product tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ProductDetail {
-    /// See protocol 4.1.
-    pub goods_type: Option<i32>,
-    /// 0 without logistics, 1 with.
-    pub delivery_type: Option<i32>,
-    /// Category.
-    pub cat_id: Option<i64>,
-}
-
-/// A mall.
-#[derive(Debug, Clone)]
-pub struct MallInfo {
-    /// Number.
-    pub mall_id: MallId,
-    /// Name.
-    pub name: String,
+impl Redeemed {
+    /// Returns the name in records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::InProgress => "in_progress",
+        }
+    }
 }
 
 /// Tokens of a shop.
@@ -408,6 +365,19 @@ pub struct MarketError {
     pub message: String,
     /// Advised delay before the next try.
     pub after: Option<Duration>,
+}
+
+impl MarketError {
+    /// Returns what the platform said, for the record.
+    #[must_use]
+    pub fn told(&self) -> Value {
+        json!({
+            "class": format!("{:?}", self.class),
+            "code": self.code,
+            "sub_code": self.sub_code,
+            "message": self.message,
+        })
+    }
 }
 
 /// Result of a call.

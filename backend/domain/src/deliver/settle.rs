@@ -15,7 +15,7 @@ use kamiflow_store::order_events::{self, NewEvent};
 use kamiflow_store::order_hints::{HintSource, NewHints};
 use kamiflow_store::orders::{OrderKey, OrderRow};
 use kamiflow_store::{StoreError, TenantTx, delivery_lines, order_hints, orders, outbox, rollups};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Turn;
 use super::send::Sent;
@@ -252,10 +252,10 @@ async fn store_failure(
         id: sent.started.attempt,
         fence: sent.started.fence,
         state: if unknown { AttemptState::Unknown } else { AttemptState::Failed },
-        outcome: outcome(error),
+        outcome: error.told(),
     };
     attempts::end(tx, &[end], now).await?;
-    order_events::append(tx, now, &[NewEvent { order: row.order(), kind: "attempt_failed", detail: outcome(error) }])
+    order_events::append(tx, now, &[NewEvent { order: row.order(), kind: "attempt_failed", detail: error.told() }])
         .await?;
     if unknown {
         // The delivery stays as it is: due when its deadline and the time to resolve have passed.
@@ -285,7 +285,7 @@ async fn store_failure(
             order: Some((row.order(), row.order_sn.clone())),
             code,
             needs_review: true,
-            detail: outcome(error),
+            detail: error.told(),
         };
         exceptions::open(tx, &[exception]).await?;
         rollups::add(tx, shop.access.shop, now, &[("exceptions", 1)]).await?;
@@ -317,13 +317,4 @@ impl Verdict {
         let delay = market_trouble::delay(error, u32::try_from(failures).unwrap_or(1));
         Self { due_at: review.is_none().then(|| now + delay), failures, review }
     }
-}
-
-fn outcome(error: &MarketError) -> Value {
-    json!({
-        "class": format!("{:?}", error.class),
-        "code": error.code,
-        "sub_code": error.sub_code,
-        "message": error.message,
-    })
 }

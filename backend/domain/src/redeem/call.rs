@@ -26,7 +26,7 @@ use crate::engine::{EngineError, Wake};
 use crate::gate::{Closed, Evidence};
 use crate::ingest::{Read, Source, ingest};
 use crate::map_sku::{STORE_ID_SETTING, STORE_NAME_SETTING};
-use crate::marketplace::{ErrorClass, MarketError, PlatformOrder, Redeem, Redeemed};
+use crate::marketplace::{ErrorClass, MarketError, PlatformOrder, Redeem};
 use crate::redemption_rules::RefundState;
 
 /// How long a redemption rests that a change of the order will wake.
@@ -175,7 +175,7 @@ async fn look_up(
             let reason = Reason::ComeBack { code: error.code.to_string() };
             End::again(subject(), (RetryClass::Transport, true), &reason, now, config)
         }
-        Err(error) => end_of(subject(), classify(RedemptionMethod::Ota, Err(&error)), desk).with_outcome(told(&error)),
+        Err(error) => end_of(subject(), classify(RedemptionMethod::Ota, Err(&error)), desk).with_outcome(error.told()),
     };
     Err(Box::new(end))
 }
@@ -230,7 +230,7 @@ fn gate(
                     }
                     answer => end_of(subject, answer, desk),
                 };
-                parked.push(end.with_outcome(told(error)));
+                parked.push(end.with_outcome(error.told()));
                 stopped_by = stopped_by.or_else(|| concerns_shop(error).then(|| error.clone()));
             }
             None => parked.push(End::park(subject, Park::wait(Some(now), &Reason::CallAgain))),
@@ -406,7 +406,7 @@ async fn call(desk: &Desk<'_>, started: Vec<(Ready, Started, Deadlines)>) -> (Ve
     let mut stopped_by = None;
     let mut ended = Vec::with_capacity(answers.len());
     for (subject, answer, deadlines) in answers {
-        let outcome = answer.as_ref().map_or_else(told, |redeemed| json!({ "answer": answered(*redeemed) }));
+        let outcome = answer.as_ref().map_or_else(MarketError::told, |redeemed| json!({ "answer": redeemed.as_str() }));
         let end = match classify(subject.method, answer.as_ref().copied()) {
             Answer::Unknown(reason) => End::look_up_later(subject, deadlines.resolve_at, &reason, &desk.engine.config),
             settled => end_of(subject, settled, desk),
@@ -490,21 +490,4 @@ pub(crate) const fn concerns_shop(error: &MarketError) -> bool {
         error.class,
         ErrorClass::Reauthorize | ErrorClass::StopApplication | ErrorClass::StopMall | ErrorClass::StopApi
     )
-}
-
-/// Returns what the platform said, for the record.
-pub(crate) fn told(error: &MarketError) -> Value {
-    json!({
-        "class": format!("{:?}", error.class),
-        "code": error.code,
-        "sub_code": error.sub_code,
-        "message": error.message,
-    })
-}
-
-const fn answered(redeemed: Redeemed) -> &'static str {
-    match redeemed {
-        Redeemed::Done => "done",
-        Redeemed::InProgress => "in_progress",
-    }
 }

@@ -8,7 +8,6 @@ use kamiflow_store::{StoreError, TenantTx, jobs};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::call::told;
 use super::trans_no;
 use super::work::{self, Desk};
 use crate::ctx::Ctx;
@@ -81,11 +80,11 @@ async fn report(desk: &Desk<'_>, line: &BurnedLine) -> Result<(), EngineError> {
     let (kind, detail) = match &answer {
         Ok(_) => ("destroyed_reported", json!({ "line": line.line() })),
         Err(error) if is_destroyed(error) => {
-            ("destroyed_reported", json!({ "line": line.line(), "outcome": told(error) }))
+            ("destroyed_reported", json!({ "line": line.line(), "outcome": error.told() }))
         }
         Err(error) if error.class == ErrorClass::Rejected => {
             // A refusal is certain and a repetition would be refused too; the order's log keeps it.
-            ("destroyed_refused", json!({ "line": line.line(), "outcome": told(error) }))
+            ("destroyed_refused", json!({ "line": line.line(), "outcome": error.told() }))
         }
         Err(error) => return Err(error.clone().into()),
     };

@@ -17,7 +17,7 @@ use kamiflow_store::StoreError;
 use kamiflow_store::redemptions::calls;
 use kamiflow_store::redemptions::due::DueRow;
 
-use super::call::{OtaStore, told};
+use super::call::OtaStore;
 use super::decide::Park;
 use super::ota::{After, after_unknown};
 use super::reasons::{Reason, Refusal};
@@ -83,10 +83,10 @@ async fn look_up(desk: &Desk<'_>, row: &DueRow, subject: Subject, code: Option<&
             }
         },
         Err(error) if error.class == ErrorClass::AlreadyDone => {
-            End::done(subject, &Reason::AlreadyUsed).with_outcome(told(&error))
+            End::done(subject, &Reason::AlreadyUsed).with_outcome(error.told())
         }
         // Whatever else the platform says about the look-up says nothing about the call.
-        Err(error) => End::look_up_later(subject, later, &Reason::LookUpFailed, config).with_outcome(told(&error)),
+        Err(error) => End::look_up_later(subject, later, &Reason::LookUpFailed, config).with_outcome(error.told()),
     }
 }
 

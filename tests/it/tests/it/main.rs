@@ -19,6 +19,7 @@ mod client_contract;
 mod commit_unknown;
 mod dead_tokens;
 mod delivery;
+mod delivery_methods;
 mod doctor;
 mod isolation;
 mod known_failures;
