@@ -4,6 +4,7 @@
 //! and whatever refuses it, is the same. Nothing of the other merchant has changed afterwards. That the names are
 //! right is shown by the owner, for whom most of the same calls do answer something else.
 
+mod arguments;
 mod table;
 mod target;
 

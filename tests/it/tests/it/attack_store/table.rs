@@ -5,10 +5,9 @@ use std::fmt::Debug;
 use chrono::TimeDelta;
 use futures_util::future::BoxFuture;
 use kamiflow_kernel::{
-    AttemptId, AttemptState, BatchId, CardUseState, DeliveryMethod, DeliveryState, Fen, GatewayKind, LineId,
-    OrderState, ReasonCode, RedemptionId, RedemptionMethod, RedemptionState, RuleId, ShopId,
+    AttemptState, BatchId, CardUseState, GatewayKind, LineId, OrderState, ReasonCode, RedemptionState, RuleId, ShopId,
 };
-use kamiflow_store::coverage::{CoverageKind, CoverageSource, ReadSpan};
+use kamiflow_store::coverage::CoverageKind;
 use kamiflow_store::pauses::{PauseScope, PausedLevels, PausedWork};
 use kamiflow_store::{
     StoreError, TenantTx, application_return, applications, attempts, audit, backlog, card_claims, card_pools,
@@ -20,6 +19,11 @@ use kamiflow_store::{
 use serde_json::json;
 use uuid::Uuid;
 
+use super::arguments::{
+    application, batch, call, change, claim, claim_of_token, deadlines, fenced, hint, new_attempt, new_delivery,
+    new_exception, new_hints, new_redemption, nothing_paused, order, postponed, refund, secret, shop, span,
+    sync_change, tokens, voided,
+};
 use super::target::Target;
 
 /// Makes one call and tells what it returned.
@@ -198,6 +202,21 @@ attacks! { STOCK, t:
 
 pub(super) const CARDS: &[(&str, Attack)] = &[("cards::insert", |tx, t| Box::pin(insert_cards(tx, t)))];
 
+/// Cards are sealed with a key first: the caller's own, while the row names the other merchant's.
+async fn insert_cards(tx: &mut TenantTx, t: &Target) -> Result<String, StoreError> {
+    let key = tx.data_key().await?;
+    let card = cards::SealedCard::seal(&key, secret(), None, None)?;
+    let place = cards::CardPlace {
+        pool: t.pool,
+        batch: t.batch,
+        key: t.data_key,
+        uses_permitted: 1,
+        event: "imported",
+        at: t.now,
+    };
+    Ok(format!("{} rows", cards::insert(tx, &place, &[card]).await?.len()))
+}
+
 attacks! { ORDERS, t:
     attempts::start(&[new_attempt(t)], t.now, t.now + TimeDelta::seconds(5));
     attempts::end(&[attempts::AttemptEnd { id: t.attempt, fence: 0, state: AttemptState::Failed, outcome: json!({}) }], t.now);
@@ -316,282 +335,4 @@ attacks! { REDEMPTION, t:
     rules::delete(t.rule);
     rules::update_order(&[t.rule]);
     startup::list_data_keys();
-}
-
-fn application(t: &Target) -> applications::NewApplication<'_> {
-    applications::NewApplication {
-        id: t.application,
-        gateway: GatewayKind::Sandbox,
-        client_id: &t.client_id,
-        client_secret: secret(),
-        app_type: "",
-        packages: &[],
-    }
-}
-
-fn secret() -> &'static kamiflow_kernel::SecretText {
-    static SECRET: std::sync::LazyLock<kamiflow_kernel::SecretText> = std::sync::LazyLock::new(|| "stolen".into());
-    &SECRET
-}
-
-fn tokens(t: &Target) -> credentials::NewTokens<'static> {
-    let expires_at = t.now + TimeDelta::days(30);
-    credentials::NewTokens {
-        access_token: secret(),
-        refresh_token: secret(),
-        expires_at,
-        refresh_expires_at: expires_at,
-        scopes: &[],
-    }
-}
-
-fn claim_of_token(t: &Target) -> credentials::RefreshClaim {
-    let deadline = t.now + TimeDelta::seconds(30);
-    credentials::RefreshClaim { shop: t.shop, version: 1, holder: Uuid::nil(), now: t.now, deadline }
-}
-
-fn span(t: &Target) -> ReadSpan {
-    ReadSpan {
-        kind: CoverageKind::Orders,
-        source: CoverageSource::Window,
-        from: t.now - TimeDelta::hours(1),
-        to: t.now,
-        found: 1,
-        announced: 1,
-        fresh: 1,
-    }
-}
-
-fn sync_change(t: &Target) -> shop_sync::SyncChange<'static> {
-    shop_sync::SyncChange {
-        orders_watermark: t.now,
-        refunds_watermark: t.now,
-        interval_ms: 1,
-        next_due_at: t.now,
-        failures: 1,
-        breaker_until: None,
-        last_peek_at: None,
-        last_window_at: None,
-        last_ok_at: None,
-        last_error: Some("x"),
-    }
-}
-
-fn shop(t: &Target, id: ShopId) -> shops::NewShop<'static> {
-    shops::NewShop {
-        id,
-        application_owner: t.merchant,
-        application: t.application,
-        gateway: GatewayKind::Production,
-        mall: t.mall,
-        name: "x",
-        connected_at: t.now,
-        watermark: t.now,
-        interval_ms: 15_000,
-    }
-}
-
-fn claim(t: &Target) -> card_claims::Claim {
-    let lines = vec![(LineId::generate(), t.delivery)];
-    card_claims::Claim { pool: t.pool, lines, valid_after: t.now, paused_batches: Vec::new(), at: t.now }
-}
-
-fn voided(t: &Target) -> card_uses::Transition<'_> {
-    card_uses::Transition {
-        uses: std::slice::from_ref(&t.free),
-        from: CardUseState::Available,
-        to: CardUseState::Void,
-        cause: "voided",
-        event: "voided",
-        delivery: None,
-        line: card_uses::LineChange::Keep,
-        at: t.now,
-    }
-}
-
-fn batch(t: &Target, id: BatchId) -> cards::NewBatch<'_> {
-    cards::NewBatch {
-        id,
-        pool: t.pool,
-        source: cards::BatchSource::Import,
-        idempotency_key: &t.batch_key,
-        file_name: "x",
-        file_hash: None,
-        at: t.now,
-    }
-}
-
-/// Cards are sealed with a key first: the caller's own, while the row names the other merchant's.
-async fn insert_cards(tx: &mut TenantTx, t: &Target) -> Result<String, StoreError> {
-    let key = tx.data_key().await?;
-    let card = cards::SealedCard::seal(&key, secret(), None, None)?;
-    let place = cards::CardPlace {
-        pool: t.pool,
-        batch: t.batch,
-        key: t.data_key,
-        uses_permitted: 1,
-        event: "imported",
-        at: t.now,
-    };
-    Ok(format!("{} rows", cards::insert(tx, &place, &[card]).await?.len()))
-}
-
-fn new_attempt(t: &Target) -> attempts::NewAttempt {
-    attempts::NewAttempt {
-        id: AttemptId::generate(),
-        delivery: t.delivery,
-        n: 2,
-        method: "voucher_send",
-        idempotency_key: "x".to_owned(),
-        data_key: t.data_key,
-        payload_sealed: vec![1],
-        payload_hash: b"h".to_vec(),
-        evidence: json!({}),
-        evidence_at: t.now,
-        fence: 0,
-    }
-}
-
-fn nothing_paused() -> PausedLevels {
-    PausedLevels { everything: false, skus: Vec::new(), pools: Vec::new(), batches: Vec::new() }
-}
-
-fn new_delivery(t: &Target) -> deliveries::NewDelivery {
-    deliveries::NewDelivery {
-        order: t.order,
-        order_sn: t.sn.to_string(),
-        sku: t.sku.as_uuid(),
-        method: DeliveryMethod::VoucherSend,
-        redemption: RedemptionMethod::None,
-        pool: Some(t.pool),
-        lines_expected: 1,
-        due_at: None,
-        last_ship_at: None,
-    }
-}
-
-fn fenced(t: &Target) -> deliveries::DeliveryChange {
-    deliveries::DeliveryChange {
-        id: t.delivery,
-        fence: 0,
-        next_fence: 1,
-        state: DeliveryState::HandingOver,
-        due_at: None,
-        failures: 0,
-        payload_hash: None,
-        delivered_at: None,
-    }
-}
-
-fn new_exception(t: &Target, code: ReasonCode) -> exceptions::NewException {
-    let order = Some((t.order, t.sn.to_string()));
-    exceptions::NewException { shop: t.shop, order, code, needs_review: true, detail: json!({}) }
-}
-
-fn new_hints(t: &Target) -> order_hints::NewHints {
-    order_hints::NewHints { dirty_since: t.now, due_at: t.now, source: order_hints::HintSource::Push }
-}
-
-fn hint(t: &Target) -> order_hints::HintRow {
-    let at = t.now - TimeDelta::minutes(1);
-    let order_sn = t.sn.to_string();
-    order_hints::HintRow { order_sn, dirty_since: at, due_at: at, tries: 0, source: "push".to_owned() }
-}
-
-fn order(t: &Target, id: Uuid) -> orders::OrderRow {
-    orders::OrderRow {
-        id,
-        order_day: t.order.day,
-        order_sn: t.sn.to_string(),
-        state: "seen".to_owned(),
-        state_cause: "seen".to_owned(),
-        verdict: "x".to_owned(),
-        order_status: 2,
-        refund_status: 1,
-        confirm_status: 1,
-        group_status: 1,
-        risk_control_status: 0,
-        after_sales_status: 0,
-        trade_type: 0,
-        step_trade_status: None,
-        is_lucky_flag: 1,
-        goods_id: t.goods.0,
-        platform_sku_id: t.platform_sku.0,
-        outer_id: String::new(),
-        goods_name: "x".to_owned(),
-        goods_spec: String::new(),
-        goods_count: 1,
-        item_count: 1,
-        pay_amount_fen: 1,
-        platform_created_at: None,
-        paid_at: None,
-        confirmed_at: None,
-        last_ship_at: None,
-        shipped_at: None,
-        received_at: None,
-        updated_at: t.now,
-        content_hash: vec![9],
-        read_at: t.now,
-        source: "window".to_owned(),
-    }
-}
-
-fn new_redemption(t: &Target, trans_no: String) -> redemptions::NewRedemption<'_> {
-    redemptions::NewRedemption {
-        id: RedemptionId::generate(),
-        trans_no,
-        shop: t.shop,
-        delivery: t.delivery,
-        line: t.line,
-        use_no: 3,
-        order: t.order,
-        order_sn: t.sn.as_str(),
-        method: RedemptionMethod::Ota,
-    }
-}
-
-fn change(t: &Target) -> redemptions::Change {
-    redemptions::Change {
-        id: t.redemption,
-        fence: 0,
-        to: RedemptionState::Stopped,
-        due_at: None,
-        rule: None,
-        explanation: json!([]),
-        failures: 0,
-        outcome: None,
-    }
-}
-
-fn call(t: &Target) -> redemptions::calls::Start {
-    redemptions::calls::Start {
-        id: t.redemption,
-        fence: 0,
-        rule: Some(t.rule),
-        used_at: t.now,
-        remain_times: None,
-        evidence: json!({}),
-        evidence_at: t.now,
-    }
-}
-
-fn deadlines(t: &Target) -> redemptions::calls::Deadlines {
-    redemptions::calls::Deadlines { started_at: t.now, send_deadline: t.now, resolve_at: t.now }
-}
-
-fn postponed(t: &Target) -> redemptions::calls::Postponed {
-    let due_at = Some(t.now + TimeDelta::days(1));
-    redemptions::calls::Postponed { id: t.redemption, fence: 0, due_at, explanation: json!([]), failures: 9 }
-}
-
-fn refund(t: &Target) -> refunds::NewRefund<'_> {
-    refunds::NewRefund {
-        after_sales_id: t.refund,
-        order_sn: &t.sn,
-        status: 5,
-        kind: 1,
-        amount: Fen(1),
-        created_at: None,
-        updated_at: t.now + TimeDelta::minutes(5),
-    }
 }

@@ -1,0 +1,282 @@
+//! What the calls of the table are given: the rows that the store's functions take, filled with a target's names.
+
+use std::sync::LazyLock;
+
+use chrono::TimeDelta;
+use kamiflow_kernel::{
+    AttemptId, BatchId, CardUseState, DeliveryMethod, DeliveryState, Fen, GatewayKind, LineId, ReasonCode,
+    RedemptionId, RedemptionMethod, RedemptionState, SecretText, ShopId,
+};
+use kamiflow_store::coverage::{CoverageKind, CoverageSource, ReadSpan};
+use kamiflow_store::pauses::PausedLevels;
+use kamiflow_store::{
+    applications, attempts, card_claims, card_uses, cards, credentials, deliveries, exceptions, order_hints, orders,
+    redemptions, refunds, shop_sync, shops,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::target::Target;
+
+pub(super) fn application(t: &Target) -> applications::NewApplication<'_> {
+    applications::NewApplication {
+        id: t.application,
+        gateway: GatewayKind::Sandbox,
+        client_id: &t.client_id,
+        client_secret: secret(),
+        app_type: "",
+        packages: &[],
+    }
+}
+
+pub(super) fn secret() -> &'static SecretText {
+    static SECRET: LazyLock<SecretText> = LazyLock::new(|| "stolen".into());
+    &SECRET
+}
+
+pub(super) fn tokens(t: &Target) -> credentials::NewTokens<'static> {
+    let expires_at = t.now + TimeDelta::days(30);
+    credentials::NewTokens {
+        access_token: secret(),
+        refresh_token: secret(),
+        expires_at,
+        refresh_expires_at: expires_at,
+        scopes: &[],
+    }
+}
+
+pub(super) fn claim_of_token(t: &Target) -> credentials::RefreshClaim {
+    let deadline = t.now + TimeDelta::seconds(30);
+    credentials::RefreshClaim { shop: t.shop, version: 1, holder: Uuid::nil(), now: t.now, deadline }
+}
+
+pub(super) fn span(t: &Target) -> ReadSpan {
+    ReadSpan {
+        kind: CoverageKind::Orders,
+        source: CoverageSource::Window,
+        from: t.now - TimeDelta::hours(1),
+        to: t.now,
+        found: 1,
+        announced: 1,
+        fresh: 1,
+    }
+}
+
+pub(super) fn sync_change(t: &Target) -> shop_sync::SyncChange<'static> {
+    shop_sync::SyncChange {
+        orders_watermark: t.now,
+        refunds_watermark: t.now,
+        interval_ms: 1,
+        next_due_at: t.now,
+        failures: 1,
+        breaker_until: None,
+        last_peek_at: None,
+        last_window_at: None,
+        last_ok_at: None,
+        last_error: Some("x"),
+    }
+}
+
+pub(super) fn shop(t: &Target, id: ShopId) -> shops::NewShop<'static> {
+    shops::NewShop {
+        id,
+        application_owner: t.merchant,
+        application: t.application,
+        gateway: GatewayKind::Production,
+        mall: t.mall,
+        name: "x",
+        connected_at: t.now,
+        watermark: t.now,
+        interval_ms: 15_000,
+    }
+}
+
+pub(super) fn claim(t: &Target) -> card_claims::Claim {
+    let lines = vec![(LineId::generate(), t.delivery)];
+    card_claims::Claim { pool: t.pool, lines, valid_after: t.now, paused_batches: Vec::new(), at: t.now }
+}
+
+pub(super) fn voided(t: &Target) -> card_uses::Transition<'_> {
+    card_uses::Transition {
+        uses: std::slice::from_ref(&t.free),
+        from: CardUseState::Available,
+        to: CardUseState::Void,
+        cause: "voided",
+        event: "voided",
+        delivery: None,
+        line: card_uses::LineChange::Keep,
+        at: t.now,
+    }
+}
+
+pub(super) fn batch(t: &Target, id: BatchId) -> cards::NewBatch<'_> {
+    cards::NewBatch {
+        id,
+        pool: t.pool,
+        source: cards::BatchSource::Import,
+        idempotency_key: &t.batch_key,
+        file_name: "x",
+        file_hash: None,
+        at: t.now,
+    }
+}
+
+pub(super) fn new_attempt(t: &Target) -> attempts::NewAttempt {
+    attempts::NewAttempt {
+        id: AttemptId::generate(),
+        delivery: t.delivery,
+        n: 2,
+        method: "voucher_send",
+        idempotency_key: "x".to_owned(),
+        data_key: t.data_key,
+        payload_sealed: vec![1],
+        payload_hash: b"h".to_vec(),
+        evidence: json!({}),
+        evidence_at: t.now,
+        fence: 0,
+    }
+}
+
+pub(super) fn nothing_paused() -> PausedLevels {
+    PausedLevels { everything: false, skus: Vec::new(), pools: Vec::new(), batches: Vec::new() }
+}
+
+pub(super) fn new_delivery(t: &Target) -> deliveries::NewDelivery {
+    deliveries::NewDelivery {
+        order: t.order,
+        order_sn: t.sn.to_string(),
+        sku: t.sku.as_uuid(),
+        method: DeliveryMethod::VoucherSend,
+        redemption: RedemptionMethod::None,
+        pool: Some(t.pool),
+        lines_expected: 1,
+        due_at: None,
+        last_ship_at: None,
+    }
+}
+
+pub(super) fn fenced(t: &Target) -> deliveries::DeliveryChange {
+    deliveries::DeliveryChange {
+        id: t.delivery,
+        fence: 0,
+        next_fence: 1,
+        state: DeliveryState::HandingOver,
+        due_at: None,
+        failures: 0,
+        payload_hash: None,
+        delivered_at: None,
+    }
+}
+
+pub(super) fn new_exception(t: &Target, code: ReasonCode) -> exceptions::NewException {
+    let order = Some((t.order, t.sn.to_string()));
+    exceptions::NewException { shop: t.shop, order, code, needs_review: true, detail: json!({}) }
+}
+
+pub(super) fn new_hints(t: &Target) -> order_hints::NewHints {
+    order_hints::NewHints { dirty_since: t.now, due_at: t.now, source: order_hints::HintSource::Push }
+}
+
+pub(super) fn hint(t: &Target) -> order_hints::HintRow {
+    let at = t.now - TimeDelta::minutes(1);
+    let order_sn = t.sn.to_string();
+    order_hints::HintRow { order_sn, dirty_since: at, due_at: at, tries: 0, source: "push".to_owned() }
+}
+
+pub(super) fn order(t: &Target, id: Uuid) -> orders::OrderRow {
+    orders::OrderRow {
+        id,
+        order_day: t.order.day,
+        order_sn: t.sn.to_string(),
+        state: "seen".to_owned(),
+        state_cause: "seen".to_owned(),
+        verdict: "x".to_owned(),
+        order_status: 2,
+        refund_status: 1,
+        confirm_status: 1,
+        group_status: 1,
+        risk_control_status: 0,
+        after_sales_status: 0,
+        trade_type: 0,
+        step_trade_status: None,
+        is_lucky_flag: 1,
+        goods_id: t.goods.0,
+        platform_sku_id: t.platform_sku.0,
+        outer_id: String::new(),
+        goods_name: "x".to_owned(),
+        goods_spec: String::new(),
+        goods_count: 1,
+        item_count: 1,
+        pay_amount_fen: 1,
+        platform_created_at: None,
+        paid_at: None,
+        confirmed_at: None,
+        last_ship_at: None,
+        shipped_at: None,
+        received_at: None,
+        updated_at: t.now,
+        content_hash: vec![9],
+        read_at: t.now,
+        source: "window".to_owned(),
+    }
+}
+
+pub(super) fn new_redemption(t: &Target, trans_no: String) -> redemptions::NewRedemption<'_> {
+    redemptions::NewRedemption {
+        id: RedemptionId::generate(),
+        trans_no,
+        shop: t.shop,
+        delivery: t.delivery,
+        line: t.line,
+        use_no: 3,
+        order: t.order,
+        order_sn: t.sn.as_str(),
+        method: RedemptionMethod::Ota,
+    }
+}
+
+pub(super) fn change(t: &Target) -> redemptions::Change {
+    redemptions::Change {
+        id: t.redemption,
+        fence: 0,
+        to: RedemptionState::Stopped,
+        due_at: None,
+        rule: None,
+        explanation: json!([]),
+        failures: 0,
+        outcome: None,
+    }
+}
+
+pub(super) fn call(t: &Target) -> redemptions::calls::Start {
+    redemptions::calls::Start {
+        id: t.redemption,
+        fence: 0,
+        rule: Some(t.rule),
+        used_at: t.now,
+        remain_times: None,
+        evidence: json!({}),
+        evidence_at: t.now,
+    }
+}
+
+pub(super) fn deadlines(t: &Target) -> redemptions::calls::Deadlines {
+    redemptions::calls::Deadlines { started_at: t.now, send_deadline: t.now, resolve_at: t.now }
+}
+
+pub(super) fn postponed(t: &Target) -> redemptions::calls::Postponed {
+    let due_at = Some(t.now + TimeDelta::days(1));
+    redemptions::calls::Postponed { id: t.redemption, fence: 0, due_at, explanation: json!([]), failures: 9 }
+}
+
+pub(super) fn refund(t: &Target) -> refunds::NewRefund<'_> {
+    refunds::NewRefund {
+        after_sales_id: t.refund,
+        order_sn: &t.sn,
+        status: 5,
+        kind: 1,
+        amount: Fen(1),
+        created_at: None,
+        updated_at: t.now + TimeDelta::minutes(5),
+    }
+}
