@@ -120,6 +120,24 @@ typed_ids! {
     CoverageId => "cov",
     /// A background job.
     JobId => "job",
+    /// An identity check of a merchant.
+    VerificationId => "ver",
+    /// A link that lets a mall's owner authorize.
+    AuthorizationLinkId => "link",
+    /// A merchant's wish to take a mall over from another.
+    TakeOverId => "take",
+    /// A person's account.
+    UserId => "usr",
+    /// A session: one device that somebody logged in on.
+    SessionId => "ses",
+    /// A second factor.
+    FactorId => "fac",
+    /// An invitation into a team.
+    InvitationId => "inv",
+    /// A sign-up that is not confirmed yet.
+    SignUpId => "sup",
+    /// A mail to send.
+    MailId => "mail",
 }
 
 macro_rules! platform_ids {

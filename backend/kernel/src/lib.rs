@@ -1,27 +1,37 @@
 //! Values and contracts shared by every crate: ids, money, order numbers, states. No I/O.
 
+mod account;
 mod clock;
+mod email_address;
 mod ids;
 mod money;
 mod order_sn;
 mod order_transitions;
+mod password;
+mod permission;
 mod platform_time;
 mod reason;
+mod role;
 mod secret;
 mod state;
 mod text_enum;
 
+pub use account::{Locale, Theme};
 pub use clock::Clock;
+pub use email_address::{EmailAddress, EmailAddressError, LoginName, LoginNameError, MerchantCode, MerchantCodeError};
 pub use ids::{
     ApplicationId, AttemptId, BatchId, CardId, CardUseId, CoverageId, CredentialId, DataKeyId, DeliveryId, EventId,
-    ExceptionId, GoodsId, IdParseError, JobId, LineId, MallId, MerchantId, OrderId, PlatformSkuId, PoolId, ProductId,
-    RedemptionId, RuleId, ShopId, SkuId,
+    ExceptionId, FactorId, GoodsId, IdParseError, InvitationId, JobId, LineId, MailId, MallId, MerchantId, OrderId,
+    PlatformSkuId, PoolId, ProductId, RedemptionId, RuleId, SessionId, ShopId, SignUpId, SkuId, UserId,
 };
 pub use money::{Fen, MoneyError};
 pub use order_sn::{OrderSn, OrderSnError};
 pub use order_transitions::ORDER_TRANSITIONS;
+pub use password::{NewPassword, PasswordError};
+pub use permission::{Grant, MATRIX, Permission, Reach};
 pub use platform_time::{PlatformTimeError, format_platform_time, parse_platform_time};
 pub use reason::{Action, ReasonCode, Recovery};
+pub use role::{Role, ShopScope};
 pub use secret::{SecretBytes, SecretText};
 pub use state::{
     AttemptState, CardUseState, DeliveryMethod, DeliveryState, GatewayKind, OrderState, RedemptionMethod,
