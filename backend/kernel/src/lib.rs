@@ -2,6 +2,7 @@
 
 mod account;
 mod clock;
+mod credit_code;
 mod email_address;
 mod ids;
 mod money;
@@ -11,6 +12,7 @@ mod password;
 mod permission;
 mod platform_time;
 mod reason;
+mod resident_id;
 mod role;
 mod secret;
 mod state;
@@ -18,11 +20,13 @@ mod text_enum;
 
 pub use account::{Locale, Theme};
 pub use clock::Clock;
+pub use credit_code::{CreditCode, CreditCodeError};
 pub use email_address::{EmailAddress, EmailAddressError, LoginName, LoginNameError, MerchantCode, MerchantCodeError};
 pub use ids::{
-    ApplicationId, AttemptId, BatchId, CardId, CardUseId, CoverageId, CredentialId, DataKeyId, DeliveryId, EventId,
-    ExceptionId, FactorId, GoodsId, IdParseError, InvitationId, JobId, LineId, MailId, MallId, MerchantId, OrderId,
-    PlatformSkuId, PoolId, ProductId, RedemptionId, RuleId, SessionId, ShopId, SignUpId, SkuId, UserId,
+    ApplicationId, AttemptId, AuthorizationLinkId, BatchId, CardId, CardUseId, CoverageId, CredentialId, DataKeyId,
+    DeliveryId, EventId, ExceptionId, FactorId, GoodsId, IdParseError, InvitationId, JobId, LineId, MailId, MallId,
+    MerchantId, OrderId, PlatformSkuId, PoolId, ProductId, RedemptionId, RuleId, SessionId, ShopId, SignUpId, SkuId,
+    TakeOverId, UserId, VerificationId,
 };
 pub use money::{Fen, MoneyError};
 pub use order_sn::{OrderSn, OrderSnError};
@@ -31,6 +35,7 @@ pub use password::{NewPassword, PasswordError};
 pub use permission::{Grant, MATRIX, Permission, Reach};
 pub use platform_time::{PlatformTimeError, format_platform_time, parse_platform_time};
 pub use reason::{Action, ReasonCode, Recovery};
+pub use resident_id::{ResidentId, ResidentIdError};
 pub use role::{Role, ShopScope};
 pub use secret::{SecretBytes, SecretText};
 pub use state::{
