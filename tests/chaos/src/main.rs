@@ -23,7 +23,6 @@ mod merchants;
 mod phase;
 mod plan;
 mod platform;
-mod progress;
 mod scene;
 mod servers;
 mod switches;
@@ -38,13 +37,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
+use kamiflow_test_support::program::{self, note};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 use crate::phase::{FAULT_TIME, Outcome, Run};
 use crate::plan::{Header, Plan};
-use crate::progress::note;
 use crate::servers::Servers;
 use crate::switches::PHASES;
 use crate::timeline::Timeline;
@@ -141,20 +140,7 @@ impl Figures {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    kamiflow_pinduoduo::install_crypto_provider();
-    let ended = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(run(&arguments)));
-    match ended {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    program::run(run(&arguments))
 }
 
 /// Returns whether all is well.
@@ -171,7 +157,7 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     ensure!(phases.iter().all(|phase| *phase < PHASES), "phases go from 0 to {}", PHASES - 1);
     let dir = &arguments.dir;
     std::fs::create_dir_all(dir).with_context(|| format!("could not create {}", dir.display()))?;
-    let program = program(arguments)?;
+    let program = copy_of_program(arguments)?;
     let seed = plan.header.seed;
     let plan_path = plan_file(arguments, &plan)?;
     let timeline = Arc::new(Timeline::begin(&dir.join(format!("timeline-{seed}.log")))?);
@@ -204,7 +190,7 @@ async fn run(arguments: &Arguments) -> Result<bool> {
         servers.stop().await?;
     }
     // Also of a run that did not end well: what it found until then counts.
-    shown(&figures, arguments.json)?;
+    program::show(&figures, arguments.json)?;
     let again = format!("cargo dev chaos --replay {}", plan_path.display());
     if let Err(error) = ended {
         timeline.print();
@@ -280,7 +266,7 @@ fn plan_file(arguments: &Arguments, plan: &Plan) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn program(arguments: &Arguments) -> Result<PathBuf> {
+fn copy_of_program(arguments: &Arguments) -> Result<PathBuf> {
     let program = match &arguments.program {
         Some(program) => program.clone(),
         None => std::env::current_exe()?.with_file_name("kamiflow"),
@@ -307,19 +293,6 @@ async fn interrupted() {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-}
-
-/// Prints the result: as an object, or as a line per figure.
-fn shown(figures: &Figures, json: bool) -> Result<()> {
-    let value = serde_json::to_value(figures)?;
-    if json {
-        println!("{}", serde_json::to_string(figures)?);
-    } else if let Some(all) = value.as_object() {
-        for (name, figure) in all {
-            println!("{name:<20} {figure}");
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,27 +1,27 @@
 //! One phase: buyers order at a steady pace, faults fall, everything comes to rest, and the books are compared.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use kamiflow_domain::engine::Engine;
 use kamiflow_queue::{Queue, QueueConfig};
 use kamiflow_runner::{Waker, queue_config};
 use kamiflow_test_support::PgProxy;
+use kamiflow_test_support::fleet::{self, Mall, Place};
+use kamiflow_test_support::program::note;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_postgres::Client;
 
-use crate::merchants::{self, MASTER_KEY, MASTER_KEY_ID, Merchant};
+use crate::merchants::{self, FLEET, MERCHANTS, Merchant};
 use crate::plan::{Plan, Planned, Purchase};
-use crate::platform::{self, MERCHANTS, Mall, Platform};
-use crate::progress::note;
+use crate::platform::Platform;
 use crate::scene::Scene;
-use crate::servers::{self, Servers};
+use crate::servers::Servers;
 use crate::switches::Switches;
 use crate::timeline::Timeline;
 use crate::verdict::{self, Verdict, Wrong};
@@ -72,17 +72,20 @@ pub(crate) async fn run(run: &Run, phase: usize) -> Result<Outcome> {
     run.timeline.new_phase(format_args!("phase {phase} begins: {switches}"));
     note(format_args!("Phase {phase} ({switches}): {} orders, {} faults", purchases.len(), faults.len()));
     let database = format!("chaos_{phase}");
-    run.servers.fresh_database(&database).await?;
-    let malls = platform::malls(header.malls);
+    let databases = &run.servers.databases;
+    databases.make(&database).await?;
+    let malls: Vec<Mall> = FLEET.malls(header.malls * MERCHANTS, MERCHANTS).collect();
     let platform = Platform::start(&malls, switches, header.seed.wrapping_add(phase as u64)).await?;
-    let engine = merchants::engine(run.servers.url("kamiflow_app", &database), &platform)?;
+    // It arranges and looks; its connections do not lead through the proxy.
+    let store = FLEET.store(databases.url("kamiflow_app", &database), 4)?;
+    let engine = FLEET.engine(store, &platform.gateway_url())?;
     let owners = merchants::set_up(&engine, &malls).await?;
     let queue = queue_config(run.servers.redis_url(), &prefix(phase), MERCHANT_CONCURRENCY);
     let (owners, timeline) = (&owners, &*run.timeline);
     let stock = Stock { engine: &engine, owners, malls: &malls, purchases: &purchases, queue, timeline };
     stock.load_first().await?;
 
-    let upstream = run.servers.url("kamiflow_app", &database);
+    let upstream = databases.url("kamiflow_app", &database);
     let proxy = PgProxy::start(&upstream).await;
     let variables = variables(run, &platform, (&proxy.url(&upstream), phase));
     let shape = Shape { program: run.program.clone(), variables, log: log(&run.dir, phase) };
@@ -96,11 +99,11 @@ pub(crate) async fn run(run: &Run, phase: usize) -> Result<Outcome> {
         cuts: AtomicUsize::new(0),
     });
 
-    let watch = Watch { url: run.servers.url("postgres", &database), deadline: run.deadline };
+    let watch = Watch { url: databases.url_as_superuser(&database), deadline: run.deadline };
     let count = faults.len();
     order_under_fire(run, &scene, &stock, faults).await?;
     watch.until_settled(purchases.len(), &run.timeline).await?;
-    let client = servers::connect(&watch.url).await?;
+    let client = fleet::connect(&watch.url).await?;
     let sold = scene.platform.ledger().await?;
     let verdict = verdict::judge(&engine, &client, &sold, switches.resend_safe()).await?;
     let mut recovered = recovered(&client, run.timeline.ends()).await?;
@@ -116,7 +119,7 @@ pub(crate) async fn run(run: &Run, phase: usize) -> Result<Outcome> {
     }
     drop(client);
     if verdict.findings.is_empty() {
-        run.servers.drop_database(&database).await?;
+        databases.delete(&database).await?;
         // Without a finding nobody reads them.
         let _removed = std::fs::remove_file(log(&run.dir, phase));
     }
@@ -160,23 +163,24 @@ fn log(dir: &Path, phase: usize) -> PathBuf {
     dir.join(format!("workers-{phase}.log"))
 }
 
-fn variables(run: &Run, platform: &Platform, (database, phase): (&str, usize)) -> Vec<(&'static str, String)> {
-    vec![
-        ("KAMIFLOW_DATABASE_URL", database.to_owned()),
+fn variables(run: &Run, platform: &Platform, (database, phase): (&str, usize)) -> BTreeMap<&'static str, String> {
+    let mut variables = FLEET.settings(Place {
+        database_url: database.to_owned(),
+        redis_url: run.servers.redis_url().to_owned(),
+        redis_prefix: prefix(phase),
+        gateway_url: platform.gateway_url(),
+        push_url: platform.push_url(),
+    });
+    let is_safe = run.is_lying || Switches::of(phase).resend_safe();
+    variables.extend([
         ("KAMIFLOW_DATABASE_POOL_SIZE", "8".to_owned()),
-        ("KAMIFLOW_REDIS_URL", run.servers.redis_url().to_owned()),
-        ("KAMIFLOW_REDIS_PREFIX", prefix(phase)),
         ("KAMIFLOW_WORKER_MERCHANT_CONCURRENCY", MERCHANT_CONCURRENCY.to_string()),
-        ("KAMIFLOW_KEYRING_KEYS", format!("{MASTER_KEY_ID}:{}", STANDARD.encode(MASTER_KEY))),
-        ("KAMIFLOW_GATEWAY_KIND", "sandbox".to_owned()),
-        ("KAMIFLOW_GATEWAY_URL", platform.gateway_url()),
-        ("KAMIFLOW_GATEWAY_PUSH_URL", platform.push_url()),
-        ("KAMIFLOW_GATEWAY_RESEND_SAFE", (run.is_lying || Switches::of(phase).resend_safe()).to_string()),
+        ("KAMIFLOW_GATEWAY_RESEND_SAFE", is_safe.to_string()),
         ("KAMIFLOW_GATEWAY_LIMIT_SCALE", "100".to_owned()),
         ("KAMIFLOW_WORKER_POLL_FLOOR_SECONDS", "5".to_owned()),
         ("KAMIFLOW_WORKER_POLL_CEILING_SECONDS", "15".to_owned()),
-        ("KAMIFLOW_TELEMETRY_LOG", "error".to_owned()),
-    ]
+    ]);
+    variables
 }
 
 /// Lets buyers order at their pace while the faults fall at their moments; returns when both are over.
@@ -244,7 +248,7 @@ struct Stock<'a> {
 
 impl Stock<'_> {
     fn needed(&self, merchant: usize) -> usize {
-        let is_hers = |mall: usize| self.malls.get(mall).is_some_and(|mall| mall.merchant == merchant);
+        let is_hers = |mall: usize| self.malls.get(mall).is_some_and(|mall| mall.owner == merchant);
         self.purchases.iter().filter(|purchase| is_hers(purchase.mall)).map(|purchase| purchase.quantity).sum()
     }
 
@@ -288,7 +292,7 @@ struct Watch {
 impl Watch {
     async fn until_settled(&self, orders: usize, timeline: &Timeline) -> Result<()> {
         timeline.say("the faults are over");
-        let client = servers::connect(&self.url).await?;
+        let client = fleet::connect(&self.url).await?;
         let (mut last, mut changed, mut told) = ((0, 0), Instant::now(), Instant::now());
         let mut looks = tokio::time::interval(LOOK);
         loop {

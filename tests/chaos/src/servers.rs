@@ -4,16 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use kamiflow_kernel::Clock as _;
-use kamiflow_runtime::clock::SystemClock;
-use kamiflow_runtime::local::{LocalPostgres, LocalRedis, PostgresOptions, bootstrap};
-use kamiflow_store::migrate;
+use kamiflow_runtime::local::{LocalPostgres, LocalRedis, PostgresOptions};
+use kamiflow_test_support::fleet::Databases;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
-use tokio_postgres::{Client, NoTls};
 
 /// The migrated database that others are copied from.
 const TEMPLATE: &str = "chaos_template";
@@ -25,7 +22,8 @@ pub(crate) struct Servers {
     dir: PathBuf,
     postgres: Mutex<Option<LocalPostgres>>,
     redis: Mutex<Option<LocalRedis>>,
-    superuser_url: String,
+    /// Their URLs stay the same over restarts.
+    pub(crate) databases: Databases,
     redis_url: String,
     redis_socket: PathBuf,
 }
@@ -35,20 +33,15 @@ impl Servers {
     pub(crate) async fn start(dir: &Path) -> Result<Self> {
         let postgres = LocalPostgres::start(&dir.join("postgres"), &options()).await?;
         let redis = LocalRedis::start(&dir.join("redis")).await?;
-        let servers = Self {
+        let databases = Databases::begin(postgres.superuser_url("postgres"), TEMPLATE).await?;
+        Ok(Self {
             dir: dir.to_owned(),
-            superuser_url: postgres.superuser_url("postgres"),
+            databases,
             redis_url: redis.url(),
             redis_socket: redis.socket_path(),
             postgres: Mutex::new(Some(postgres)),
             redis: Mutex::new(Some(redis)),
-        };
-        servers.drop_database(TEMPLATE).await?;
-        bootstrap(&servers.superuser_url, &servers.url("postgres", TEMPLATE)).await?;
-        migrate::run(&servers.url("kamiflow_owner", TEMPLATE), SystemClock.now())
-            .await
-            .context("the migrations failed")?;
-        Ok(servers)
+        })
     }
 
     /// Stops both.
@@ -62,29 +55,9 @@ impl Servers {
         Ok(())
     }
 
-    /// Returns the URL of a database as a role; it stays the same over restarts.
-    pub(crate) fn url(&self, role: &str, database: &str) -> String {
-        let (_, place) = self.superuser_url.split_once('@').unwrap_or_default();
-        let (socket, _) = place.split_once('/').unwrap_or((place, ""));
-        format!("postgres://{role}@{socket}/{database}")
-    }
-
     /// Returns the URL of Redis; it stays the same over restarts.
     pub(crate) fn redis_url(&self) -> &str {
         &self.redis_url
-    }
-
-    /// Makes a database with the schema in it, in place of an earlier one of that name.
-    pub(crate) async fn fresh_database(&self, name: &str) -> Result<()> {
-        self.drop_database(name).await?;
-        let client = connect(&self.superuser_url).await?;
-        Ok(client.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}")).await?)
-    }
-
-    /// Deletes a database.
-    pub(crate) async fn drop_database(&self, name: &str) -> Result<()> {
-        let client = connect(&self.superuser_url).await?;
-        Ok(client.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?)
     }
 
     /// Ends Postgres at once, as a crash would, and starts it again: it recovers from its log.
@@ -132,14 +105,6 @@ impl Servers {
 
 fn options() -> PostgresOptions {
     PostgresOptions::durable("kamiflow")
-}
-
-/// Connects to Postgres.
-pub(crate) async fn connect(url: &str) -> Result<Client> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.context("Postgres cannot be reached")?;
-    // It ends with the client; what it fails with, the client's calls fail with too.
-    tokio::spawn(connection);
-    Ok(client)
 }
 
 /// Whether a process runs; one that ended and that nobody has waited for does not.

@@ -1,5 +1,6 @@
 //! Worker processes as an operator runs them: whoever ends is started again.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -7,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use kamiflow_runtime::config::{EnvSource as _, ProcessEnv};
+use kamiflow_test_support::fleet::{self, WORK};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -24,7 +25,7 @@ const WAITING: usize = 1_024;
 /// What a worker process is.
 pub(crate) struct Shape {
     pub(crate) program: PathBuf,
-    pub(crate) variables: Vec<(&'static str, String)>,
+    pub(crate) variables: BTreeMap<&'static str, String>,
     /// Where they complain.
     pub(crate) log: PathBuf,
 }
@@ -152,20 +153,11 @@ async fn stop_for(child: &Child, time: Duration) {
 
 impl Shape {
     fn spawn(&self) -> Result<Child> {
-        let mut command = Command::new(&self.program);
-        command.args(["work", "--listen", "127.0.0.1:0"]);
-        // What the caller's environment says about another installation must not reach this one.
-        for inherited in ProcessEnv.names() {
-            if inherited.starts_with("KAMIFLOW_") {
-                command.env_remove(inherited);
-            }
-        }
-        command
-            .envs(self.variables.iter().cloned())
-            .stdin(Stdio::null())
+        fleet::product(&self.program)
+            .args(WORK)
+            .envs(&self.variables)
             .stdout(Stdio::null())
             .stderr(self.complaints()?)
-            .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("could not start {}", self.program.display()))
     }

@@ -18,12 +18,13 @@ use clap::Args;
 use kamiflow_domain::engine::Engine;
 use kamiflow_domain::marketplace::{HandOver, ShopAccess, Voucher};
 use kamiflow_kernel::OrderSn;
+use kamiflow_test_support::fleet::Mall;
+use kamiflow_test_support::program::note;
 use serde::Serialize;
 
 use crate::fleet::{self, FleetShop, Plan, Readiness};
 use crate::measure::{CpuWatch, Watched, median, percentile, rounded};
-use crate::process::{Mall, Platform, Worker, WorkerSettings, work};
-use crate::progress::note;
+use crate::process::{Platform, Worker, WorkerSettings, work};
 use crate::servers::Servers;
 
 const DATABASE: &str = "bench_deliver";

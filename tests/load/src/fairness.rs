@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::Args;
+use kamiflow_test_support::fleet::Mall;
+use kamiflow_test_support::program::note;
 use serde::Serialize;
 
 use crate::deliver;
 use crate::fleet::{self, Plan, Readiness};
 use crate::latency;
 use crate::measure::{CpuWatch, Watched, median, percentile, rounded};
-use crate::process::{Mall, Platform};
-use crate::progress::note;
+use crate::process::Platform;
 use crate::servers::Servers;
 
 const DATABASE: &str = "bench_fairness";
@@ -80,7 +81,7 @@ async fn once(servers: &Servers, dir: &Path, options: &Options, run: u32) -> Res
     let worker = deliver::start_worker(servers, &platform, settings).await?;
     deliver::until_idle(&platform, shops.len(), Duration::from_secs(120)).await?;
     let malls_of = |application: usize| -> Vec<Mall> {
-        shops.iter().filter(|shop| shop.application == application).map(|shop| shop.mall).collect()
+        shops.iter().filter(|shop| shop.mall.owner == application).map(|shop| shop.mall).collect()
     };
     let (a, b) = (malls_of(0), malls_of(1));
 

@@ -15,15 +15,15 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use kamiflow_kernel::{MerchantId, PoolId};
+use kamiflow_test_support::fleet::Mall;
+use kamiflow_test_support::program::note;
 use serde::Serialize;
 use tokio_postgres::Client;
 
 use crate::deliver::{self, WorkerShape};
 use crate::fleet::{self, Plan, Readiness};
 use crate::measure::{median, rounded};
-use crate::merchant;
-use crate::process::{Mall, Platform};
-use crate::progress::note;
+use crate::process::Platform;
 use crate::servers::Servers;
 
 const SMALL: &str = "bench_growth_small";
@@ -171,14 +171,14 @@ impl Bench<'_> {
         for row in client.query("SELECT merchant_id, id FROM card_pools", &[]).await? {
             let (owner, pool) = (MerchantId::from_uuid(row.get(0)), PoolId::from_uuid(row.get(1)));
             let cards = plan.shops.div_ceil(plan.applications) * each + 100;
-            merchant::import(&engine, owner, pool, merchant::card_file(cards)).await?;
+            fleet::import(&engine, owner, pool, fleet::card_file(cards)).await?;
         }
         // What an earlier run's platform said about orders it no longer knows.
         client.batch_execute("DELETE FROM order_hints").await?;
         let shape = WorkerShape { database, concurrency: self.options.deliver.concurrency, run };
         let worker = deliver::start_worker(self.servers, &platform, shape).await?;
         deliver::until_idle(&platform, plan.shops, Duration::from_secs(300)).await?;
-        let malls: Vec<Mall> = plan.malls().map(|(_, mall)| mall).collect();
+        let malls: Vec<Mall> = plan.malls();
         let sold = deliver::sell(self.servers, &platform, &worker, (&malls, each, Duration::from_secs(600))).await?;
         worker.process.stop().await?;
         platform.process.stop().await?;

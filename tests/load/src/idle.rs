@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use chrono::{DateTime, Utc};
 use clap::Args;
+use kamiflow_test_support::program::note;
 use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_postgres::Client;
@@ -19,7 +20,6 @@ use uuid::Uuid;
 use crate::fleet::{self, Plan, Readiness};
 use crate::measure::{CpuWatch, Watched, median, percentile, resident_mb, rounded};
 use crate::process::{Platform, WorkerSettings, work};
-use crate::progress::note;
 use crate::servers::Servers;
 
 const DATABASE: &str = "bench_idle";

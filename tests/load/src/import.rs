@@ -11,11 +11,12 @@ use kamiflow_pinduoduo::limits::{CallBudget, NoBudget};
 use kamiflow_pinduoduo::marketplace::PinduoduoMarket;
 use kamiflow_runtime::clock::SystemClock;
 use kamiflow_store::card_uses;
+use kamiflow_test_support::fleet::{empty_pool, insert_merchant};
+use kamiflow_test_support::program::note;
 use serde::Serialize;
 
+use crate::fleet::{self, FLEET};
 use crate::measure::{CpuWatch, Watched, median, rounded};
-use crate::merchant::{self, act};
-use crate::progress::note;
 use crate::servers::Servers;
 
 const DATABASE: &str = "bench_import";
@@ -50,18 +51,18 @@ pub(crate) async fn run(servers: &Servers, options: &Options, runs: u32) -> Resu
 async fn once(servers: &Servers, rows: usize) -> Result<f64> {
     servers.fresh_database(DATABASE).await?;
     let engine = offline_engine(servers)?;
-    let merchant = merchant::sign_up(&engine.store, "导入", 15).await?;
-    let pool = merchant::pool(&engine.store, merchant).await?;
-    let file = merchant::card_file(rows);
+    let merchant = insert_merchant(&engine.store, "导入", 15).await?;
+    let pool = empty_pool(&engine.store, merchant, "cards").await?;
+    let file = fleet::card_file(rows);
 
     let cpu = CpuWatch::begin(&[("postgres", Watched::Family(servers.postgres.pid()))]);
     let began = Instant::now();
-    let imported = merchant::import(&engine, merchant, pool, file).await?;
+    let imported = fleet::import(&engine, merchant, pool, file).await?;
     let took = began.elapsed().as_secs_f64();
     cpu.tell("the import");
 
     ensure!(imported.accepted == u64::try_from(rows)?, "{} of {rows} cards arrived", imported.accepted);
-    let mut tx = engine.store.tenant_tx(act(&engine, merchant).merchant).await?;
+    let mut tx = engine.store.tenant_tx(merchant).await?;
     let broken = card_uses::count_broken_chains(&mut tx).await?;
     ensure!(broken == 0, "{broken} cards have no sound ledger");
     Ok(took)
@@ -72,7 +73,7 @@ fn offline_engine(servers: &Servers) -> Result<Engine> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let budget: Arc<dyn CallBudget> = Arc::new(NoBudget);
     Ok(Engine {
-        store: merchant::store(servers.app_url(DATABASE), 4)?,
+        store: FLEET.store(servers.app_url(DATABASE), 4)?,
         market: Arc::new(PinduoduoMarket::new([], &clock, &budget)?),
         clock,
         config: Arc::new(EngineConfig::default()),

@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::Args;
+use kamiflow_test_support::fleet::Mall;
+use kamiflow_test_support::program::note;
 use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::deliver;
 use crate::fleet::{self, Plan, Readiness};
 use crate::measure::{CpuWatch, Watched, median, percentile, rounded};
-use crate::process::{Mall, Platform};
-use crate::progress::note;
+use crate::process::Platform;
 use crate::servers::Servers;
 
 const DATABASE: &str = "bench_latency";

@@ -9,12 +9,7 @@
 //! What is said on the way goes to stderr; the last line of stdout is the result, with `--json` as one object. Each
 //! figure is the median of `--runs` runs on a database of its own. Ratios are measured within one run, so that what
 //! else the machine does weighs on both sides. docs/performance.md explains each bench and shows its figures.
-#![allow(
-    clippy::as_conversions,
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program that prints figures; its counts are far below 2^52"
-)]
+#![allow(clippy::as_conversions, reason = "a program that prints figures; its counts are far below 2^52")]
 
 mod deliver;
 mod fairness;
@@ -24,9 +19,7 @@ mod idle;
 mod import;
 mod latency;
 mod measure;
-mod merchant;
 mod process;
-mod progress;
 mod sandbox;
 mod servers;
 mod wire;
@@ -36,10 +29,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use serde::Serialize;
+use kamiflow_test_support::program::{self, note};
 use serde_json::Value;
 
-use crate::progress::note;
 use crate::servers::Servers;
 
 /// Measures what the product promises.
@@ -82,25 +74,13 @@ enum Bench {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    kamiflow_pinduoduo::install_crypto_provider();
-    let ended = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(run(&arguments)));
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    program::run(run(&arguments))
 }
 
-async fn run(arguments: &Arguments) -> Result<()> {
+async fn run(arguments: &Arguments) -> Result<bool> {
     std::fs::create_dir_all(&arguments.dir)?;
     if let Bench::Sandbox(options) = &arguments.bench {
-        return shown(&sandbox::run(&arguments.dir, options, arguments.runs).await?, arguments);
+        return shown(&serde_json::to_value(sandbox::run(&arguments.dir, options, arguments.runs).await?)?, arguments);
     }
     let servers = Servers::start(&arguments.dir).await?;
     let measured = measure(&servers, arguments).await;
@@ -121,16 +101,8 @@ async fn measure(servers: &Servers, arguments: &Arguments) -> Result<Value> {
     })
 }
 
-/// Prints a result: as an object, or as a line per figure.
-fn shown(result: &impl Serialize, arguments: &Arguments) -> Result<()> {
-    let value = serde_json::to_value(result)?;
-    if arguments.json {
-        println!("{value}");
-    } else if let Some(figures) = value.as_object() {
-        for (name, figure) in figures {
-            println!("{name:<20} {figure}");
-        }
-    }
+fn shown(figures: &Value, arguments: &Arguments) -> Result<bool> {
+    program::show(figures, arguments.json)?;
     note("Done");
-    Ok(())
+    Ok(true)
 }

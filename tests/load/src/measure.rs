@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Instant;
 
-use crate::progress::note;
+use kamiflow_test_support::program::note;
 
 /// Ticks per second of /proc/<pid>/stat: USER_HZ, which Linux fixes at 100 whatever the kernel runs at.
 const TICKS_PER_SECOND: f64 = 100.0;

@@ -6,21 +6,19 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use kamiflow_runtime::config::{EnvSource as _, ProcessEnv};
 use kamiflow_sandbox::Scenario;
+use kamiflow_test_support::fleet::{self, Control, Mall, Place, WORK};
+use kamiflow_test_support::program::note;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reqwest::{Client, Method};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
+use crate::fleet::FLEET;
 use crate::measure::Watched;
-use crate::merchant::{MASTER_KEY, MASTER_KEY_ID};
-use crate::progress::note;
 use crate::servers::Servers;
 
 const CONTROL_TOKEN: &str = "bench-control";
@@ -41,15 +39,9 @@ impl Process {
         arguments: &[&str],
         variables: &BTreeMap<&str, String>,
     ) -> Result<(Self, Value)> {
-        let mut command = Command::new(program()?);
-        command.args(arguments).arg("--json").stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
-        // What the caller's environment says about another installation must not reach this one.
-        for inherited in ProcessEnv.names() {
-            if inherited.starts_with("KAMIFLOW_") {
-                command.env_remove(inherited);
-            }
-        }
-        let mut child = command.envs(variables).spawn().with_context(|| format!("could not start the {name}"))?;
+        let mut command = fleet::product(&program()?);
+        command.args(arguments).arg("--json").envs(variables).stdout(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("could not start the {name}"))?;
         let pid = child.id().context("it has ended already")?.try_into()?;
         let stdout = child.stdout.take().context("no stdout")?;
         let mut lines = BufReader::new(stdout).lines();
@@ -97,8 +89,7 @@ pub(crate) struct Platform {
     pub(crate) process: Process,
     pub(crate) gateway_url: String,
     pub(crate) push_url: String,
-    control_url: String,
-    http: Client,
+    control: Control,
 }
 
 impl Platform {
@@ -115,27 +106,13 @@ impl Platform {
             process,
             gateway_url: place("gateway")?,
             push_url: place("push")?,
-            control_url: place("control")?,
-            http: Client::builder().timeout(Duration::from_secs(120)).build()?,
+            control: Control::new(place("control")?, CONTROL_TOKEN.to_owned())?,
         })
-    }
-
-    /// Asks control.
-    pub(crate) async fn control(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
-        let mut request = self.http.request(method, format!("{}{path}", self.control_url)).bearer_auth(CONTROL_TOKEN);
-        if let Some(body) = body {
-            request = request.body(body.to_string());
-        }
-        let answer = request.send().await?;
-        let status = answer.status();
-        let text = answer.text().await?;
-        ensure!(status.is_success(), "the sandbox refused {path} with {status}: {text}");
-        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
     /// Lets every answer wait.
     pub(crate) async fn set_latency(&self, milliseconds: u64) -> Result<()> {
-        self.control(Method::PATCH, "/switches", Some(json!({ "latency_ms": milliseconds }))).await?;
+        self.control.ask(Method::PATCH, "/switches", &json!({ "latency_ms": milliseconds })).await?;
         Ok(())
     }
 
@@ -143,9 +120,8 @@ impl Platform {
     pub(crate) async fn order(&self, malls: &[Mall], each: usize) -> Result<Vec<(u64, String)>> {
         let mut all = Vec::with_capacity(malls.len() * each);
         for mall in malls {
-            let body = json!({ "mall_id": mall.id, "sku_id": mall.sku_id, "count": each });
-            let made: Made = serde_json::from_value(self.control(Method::POST, "/orders", Some(body)).await?)?;
-            all.extend(made.order_sns.into_iter().map(|order_sn| (mall.id, order_sn)));
+            let orders = json!({ "mall_id": mall.id, "sku_id": mall.sku_id, "count": each });
+            all.extend(self.control.order(&orders).await?.into_iter().map(|order_sn| (mall.id, order_sn)));
         }
         Ok(all)
     }
@@ -157,8 +133,7 @@ impl Platform {
         }
         let orders: Vec<Value> =
             malls.iter().map(|mall| json!({ "mall_id": mall.id, "sku_id": mall.sku_id })).collect();
-        let made = self.control(Method::POST, "/orders", Some(Value::Array(orders))).await?;
-        Ok(serde_json::from_value::<Made>(made)?.order_sns)
+        self.control.order(&Value::Array(orders)).await
     }
 
     /// Counts the answered calls of each API.
@@ -173,7 +148,8 @@ impl Platform {
             calls: u64,
             by_code: BTreeMap<String, u64>,
         }
-        let counted: Counted = serde_json::from_value(self.control(Method::GET, "/calls/count", None).await?)?;
+        let counted: Counted =
+            serde_json::from_value(self.control.ask(Method::GET, "/calls/count", &Value::Null).await?)?;
         let refused = counted.by_api.values().flat_map(|api| &api.by_code).filter(|(code, _)| *code != "0");
         Ok(Counts {
             total: counted.total,
@@ -199,7 +175,7 @@ impl Platform {
             order_sn: String,
             at_ms: i64,
         }
-        let ledger: Ledger = serde_json::from_value(self.control(Method::GET, "/ledger", None).await?)?;
+        let ledger: Ledger = serde_json::from_value(self.control.ask(Method::GET, "/ledger", &Value::Null).await?)?;
         let paid = ledger.orders.into_iter().filter_map(|order| Some((order.order_sn, order.paid_ms?)));
         let mut vouchers = Vouchers { paid_ms: paid.collect(), ..Vouchers::default() };
         for voucher in ledger.vouchers {
@@ -209,12 +185,6 @@ impl Platform {
         }
         Ok(vouchers)
     }
-}
-
-/// What control answers to new orders.
-#[derive(Deserialize)]
-struct Made {
-    order_sns: Vec<String>,
 }
 
 fn text(places: &Value, name: &str) -> Result<String> {
@@ -240,13 +210,6 @@ pub(crate) struct Vouchers {
     pub(crate) twice: usize,
 }
 
-/// A mall of the sandbox with its one product.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Mall {
-    pub(crate) id: u64,
-    pub(crate) sku_id: u64,
-}
-
 /// What a worker is told beyond the servers.
 pub(crate) struct WorkerSettings<'a> {
     pub(crate) database: &'a str,
@@ -258,20 +221,16 @@ pub(crate) struct WorkerSettings<'a> {
 
 /// Starts `kamiflow work` against a sandbox.
 pub(crate) async fn work(servers: &Servers, platform: &Platform, settings: &WorkerSettings<'_>) -> Result<Worker> {
-    let mut variables = BTreeMap::from([
-        ("KAMIFLOW_DATABASE_URL", servers.app_url(settings.database)),
-        ("KAMIFLOW_DATABASE_POOL_SIZE", "32".to_owned()),
-        ("KAMIFLOW_REDIS_URL", servers.redis.url()),
-        ("KAMIFLOW_REDIS_PREFIX", settings.redis_prefix.to_owned()),
-        ("KAMIFLOW_KEYRING_KEYS", format!("{MASTER_KEY_ID}:{}", STANDARD.encode(MASTER_KEY))),
-        ("KAMIFLOW_GATEWAY_KIND", "sandbox".to_owned()),
-        ("KAMIFLOW_GATEWAY_URL", platform.gateway_url.clone()),
-        ("KAMIFLOW_GATEWAY_PUSH_URL", platform.push_url.clone()),
-        ("KAMIFLOW_TELEMETRY_LOG", "error".to_owned()),
-    ]);
+    let mut variables = FLEET.settings(Place {
+        database_url: servers.app_url(settings.database),
+        redis_url: servers.redis.url(),
+        redis_prefix: settings.redis_prefix.to_owned(),
+        gateway_url: platform.gateway_url.clone(),
+        push_url: platform.push_url.clone(),
+    });
+    variables.insert("KAMIFLOW_DATABASE_POOL_SIZE", "32".to_owned());
     variables.extend(settings.more.iter().map(|(name, value)| (*name, value.clone())));
-    let arguments = ["work", "--listen", "127.0.0.1:0"];
-    let (process, announced) = Process::start("worker", &arguments, &variables).await?;
+    let (process, announced) = Process::start("worker", &WORK, &variables).await?;
     let listen = text(&announced, "listen")?;
     Ok(Worker { process, base_url: format!("http://{listen}"), http: Client::new() })
 }

@@ -11,13 +11,13 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use kamiflow_kernel::Clock as _;
 use kamiflow_runtime::clock::SystemClock;
+use kamiflow_test_support::program::note;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::fleet::{self, Plan};
+use crate::fleet::{self, FLEET, Plan};
 use crate::measure::{CpuWatch, median, rounded};
 use crate::process::Platform;
-use crate::progress::note;
 use crate::wire::{self, Shape, Signer};
 
 /// Options of `bench sandbox`.
@@ -60,8 +60,7 @@ pub(crate) async fn run(dir: &Path, options: &Options, runs: u32) -> Result<Figu
 async fn once(dir: &Path, options: &Options) -> Result<f64> {
     let plan = Plan { applications: 1, shops: options.malls };
     let platform = Platform::start(dir, &fleet::scenario(&plan, 1.0, false)).await?;
-    let malls: Vec<_> = plan.malls().map(|(_, mall)| mall).collect();
-    let orders = platform.order(&malls, options.orders.div_ceil(options.malls.max(1))).await?;
+    let orders = platform.order(&plan.malls(), options.orders.div_ceil(options.malls.max(1))).await?;
     note(format_args!("Signing {} calls", orders.len() * 2));
     let requests = Arc::new(requests(&orders)?);
 
@@ -83,13 +82,13 @@ async fn once(dir: &Path, options: &Options) -> Result<f64> {
 }
 
 fn requests(orders: &[(u64, String)]) -> Result<Vec<Vec<u8>>> {
-    let client_id = fleet::client_id(0);
+    let (client_id, client_secret) = (FLEET.client_id(0), FLEET.client_secret());
     let mut requests = Vec::with_capacity(orders.len() * 2);
     for (mall, order_sn) in orders {
         let signer = Signer {
             client_id: &client_id,
-            client_secret: fleet::CLIENT_SECRET,
-            access_token: &fleet::access_token(*mall),
+            client_secret: &client_secret,
+            access_token: &FLEET.access_token(*mall),
             timestamp_s: SystemClock.now().timestamp(),
         };
         requests.push(signer.request("pdd.order.information.get", &[("order_sn", order_sn)])?);

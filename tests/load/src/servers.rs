@@ -2,14 +2,11 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
-use kamiflow_kernel::Clock as _;
-use kamiflow_runtime::clock::SystemClock;
-use kamiflow_runtime::local::{LocalPostgres, LocalRedis, PostgresOptions, bootstrap};
-use kamiflow_store::migrate;
-use tokio_postgres::{Client, NoTls};
-
-use crate::progress::note;
+use anyhow::{Result, ensure};
+use kamiflow_runtime::local::{LocalPostgres, LocalRedis, PostgresOptions};
+use kamiflow_test_support::fleet::{Databases, connect};
+use kamiflow_test_support::program::note;
+use tokio_postgres::Client;
 
 /// The migrated database that others are copied from.
 const TEMPLATE: &str = "bench_template";
@@ -29,6 +26,7 @@ const SETTINGS: &[(&str, &str)] = &[
 pub(crate) struct Servers {
     pub(crate) postgres: LocalPostgres,
     pub(crate) redis: LocalRedis,
+    databases: Databases,
 }
 
 impl Servers {
@@ -43,10 +41,9 @@ impl Servers {
             postgres = LocalPostgres::start(&dir.join("postgres"), &options).await?;
         }
         let redis = LocalRedis::start(&dir.join("redis")).await?;
-        let servers = Self { postgres, redis };
-        servers.check_durability().await?;
-        servers.make_template().await?;
-        Ok(servers)
+        check_durability(&connect(&postgres.superuser_url("postgres")).await?).await?;
+        let databases = Databases::begin(postgres.superuser_url("postgres"), TEMPLATE).await?;
+        Ok(Self { postgres, redis, databases })
     }
 
     /// Stops both.
@@ -61,60 +58,37 @@ impl Servers {
 
     /// Connects as the superuser.
     pub(crate) async fn superuser(&self, database: &str) -> Result<Client> {
-        connect(&self.postgres.superuser_url(database)).await
+        self.databases.superuser(database).await
     }
 
     /// Returns the URL of a database as the application.
     pub(crate) fn app_url(&self, database: &str) -> String {
-        self.postgres.url("kamiflow_app", database)
+        self.databases.url("kamiflow_app", database)
     }
 
     /// Makes a database with the schema in it, in place of an earlier one of that name.
     pub(crate) async fn fresh_database(&self, name: &str) -> Result<()> {
-        self.copy_database(TEMPLATE, name).await
+        self.databases.make(name).await
     }
 
     /// Makes a copy of a database that nobody is connected to.
     pub(crate) async fn copy_database(&self, template: &str, name: &str) -> Result<()> {
-        let client = self.superuser("postgres").await?;
-        client.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
-        client.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")).await?;
-        // Writes of the copy are not to be paid for by what is measured next.
-        client.batch_execute("CHECKPOINT").await?;
-        Ok(())
+        self.databases.copy(template, name).await
     }
 
     /// Deletes a database.
     pub(crate) async fn drop_database(&self, name: &str) -> Result<()> {
-        let client = self.superuser("postgres").await?;
-        Ok(client.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?)
-    }
-
-    async fn check_durability(&self) -> Result<()> {
-        let client = self.superuser("postgres").await?;
-        for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
-            let row = client.query_one("SELECT current_setting($1)", &[&setting]).await?;
-            ensure!(row.get::<_, String>(0) == "on", "{setting} is off: the figures would mean nothing");
-        }
-        Ok(())
-    }
-
-    async fn make_template(&self) -> Result<()> {
-        self.drop_database(TEMPLATE).await?;
-        let url = self.postgres.superuser_url(TEMPLATE);
-        bootstrap(&self.postgres.superuser_url("postgres"), &url).await?;
-        let owner = self.postgres.url("kamiflow_owner", TEMPLATE);
-        migrate::run(&owner, SystemClock.now()).await.context("the migrations failed")?;
-        Ok(())
+        self.databases.delete(name).await
     }
 }
 
-/// Connects to Postgres.
-pub(crate) async fn connect(url: &str) -> Result<Client> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.context("Postgres cannot be reached")?;
-    // It ends with the client; what it fails with, the client's calls fail with too.
-    tokio::spawn(connection);
-    Ok(client)
+/// Figures of a server that may lose what it has confirmed would mean nothing.
+async fn check_durability(client: &Client) -> Result<()> {
+    for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
+        let row = client.query_one("SELECT current_setting($1)", &[&setting]).await?;
+        ensure!(row.get::<_, String>(0) == "on", "{setting} is off: the figures would mean nothing");
+    }
+    Ok(())
 }
 
 /// Writes the settings that differ; returns whether a restart is needed. They stay in the cluster's folder.

@@ -12,6 +12,7 @@ use tokio::sync::OnceCell;
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
+use crate::fleet;
 use crate::servers::Servers;
 
 /// Any number that no other program locks on this server.
@@ -130,13 +131,11 @@ fn migrations_hash() -> u64 {
 }
 
 pub(crate) async fn connect(url: &str) -> Client {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("postgres cannot be reached");
-    tokio::spawn(connection);
-    client
+    fleet::connect(url).await.expect("postgres cannot be reached")
 }
 
 /// Returns a URL of the same server with another role and database.
-fn url_of(superuser_url: &str, role: Option<&str>, database: &str) -> String {
+pub(crate) fn url_of(superuser_url: &str, role: Option<&str>, database: &str) -> String {
     let (scheme, rest) = superuser_url.split_once("://").expect("the test database's URL has a scheme");
     let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
     let authority = place.split_once('/').map_or(place, |(authority, _database)| authority);

@@ -6,6 +6,7 @@
 //!       └ TestApp    an Engine over it, as kamiflow_app, with a clock that stands still and a scripted platform
 //!           └ actors a Merchant, her Shop, Pool, Sku …: each test says only what it is about
 //! ```
+//! Programs that run the product in processes of its own make theirs of [`fleet`] and [`program`].
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -19,8 +20,10 @@ mod actors;
 mod app;
 mod clock;
 mod database;
+pub mod fleet;
 mod market;
 mod pg_proxy;
+pub mod program;
 mod raw;
 mod servers;
 mod world;

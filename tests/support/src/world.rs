@@ -11,7 +11,7 @@ use kamiflow_domain::ctx::{Actor, Ctx};
 use kamiflow_domain::deliver;
 use kamiflow_domain::engine::{Engine, EngineConfig, Wake};
 use kamiflow_domain::go_live::{GoLive, go_live};
-use kamiflow_domain::import_cards::{FileChoices, ImportCards, ImportMode, import_cards};
+use kamiflow_domain::import_cards::import_cards;
 use kamiflow_domain::map_sku::{MapSku, map_sku};
 use kamiflow_domain::marketplace::Tokens;
 use kamiflow_domain::push_hint::{NoticeKind, PushNotice, push_hint};
@@ -33,6 +33,7 @@ use serde_json::{Value, json};
 
 use crate::app::TestApp;
 use crate::database::{self, TestDatabase};
+use crate::fleet;
 use crate::raw::RawSql;
 
 /// The machine's time plus what a test has let pass.
@@ -70,11 +71,7 @@ impl Default for WorldOptions {
     fn default() -> Self {
         let mut scenario = Scenario::demo(1);
         // Buyers order when a test says so.
-        scenario.buyers.orders_per_minute = 0.0;
-        scenario.buyers.refund_before_probability = 0.0;
-        scenario.buyers.refund_after_probability = 0.0;
-        scenario.buyers.receives_after_s = None;
-        scenario.limits.enabled = false;
+        fleet::silence_buyers(&mut scenario);
         let engine = EngineConfig { window_lag: Duration::from_secs(2), ..EngineConfig::default() };
         Self { scenario, engine, cards: 20, live: true }
     }
@@ -244,15 +241,7 @@ impl World {
 
     /// Imports cards from the text of a file; returns whom that wakes.
     pub async fn import(&self, pool: PoolId, file: &str) -> Vec<Wake> {
-        let request = ImportCards {
-            pool,
-            caller_id: format!("test-{}", uuid::Uuid::now_v7().simple()),
-            file_name: "cards.txt".to_owned(),
-            choices: FileChoices::default(),
-            mode: ImportMode::AllOrNothing,
-            uses_permitted: 1,
-            file: std::io::Cursor::new(file.as_bytes().to_vec()),
-        };
+        let request = fleet::cards(pool, format!("test-{}", uuid::Uuid::now_v7().simple()), file.to_owned());
         import_cards(&self.engine, &self.ctx(), request).await.unwrap().wakes
     }
 
