@@ -39,7 +39,6 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
 use kamiflow_test_support::program::{self, note};
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 use crate::phase::{FAULT_TIME, Outcome, Run};
@@ -182,7 +181,7 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     let ended = tokio::select! {
         ended = all(&run, &phases, &mut figures) => ended,
         () = tokio::time::sleep_until(hard) => Err(anyhow::anyhow!("the deadline of {seconds:.0} s has passed")),
-        () = interrupted() => Err(anyhow::anyhow!("interrupted")),
+        () = program::interrupted() => Err(anyhow::anyhow!("interrupted")),
     };
     drop(run);
     // Tasks that a failure has left hold on to the servers; dropping those stops them as well.
@@ -281,18 +280,6 @@ fn copy_of_program(arguments: &Arguments) -> Result<PathBuf> {
 fn needed(header: &Header, phases: &[usize]) -> f64 {
     let faults = (header.faults / PHASES) as f64 * FAULT_TIME.as_secs_f64();
     phases.iter().map(|phase| header.span_ms(*phase) as f64 / 1_000.0 + faults + PHASE_SECONDS).sum()
-}
-
-/// Returns when somebody wants the end; what was started is ended then.
-async fn interrupted() {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
 }
 
 #[cfg(test)]

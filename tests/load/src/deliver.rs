@@ -22,6 +22,7 @@ use kamiflow_test_support::fleet::Mall;
 use kamiflow_test_support::program::note;
 use serde::Serialize;
 
+use crate::at_least_one;
 use crate::fleet::{self, FleetShop, Plan, Readiness};
 use crate::measure::{CpuWatch, Watched, median, percentile, rounded};
 use crate::process::{Platform, Worker, WorkerSettings, work};
@@ -37,15 +38,15 @@ const READ: &str = "pdd.order.information.get";
 #[derive(Args, Clone)]
 pub(crate) struct Options {
     /// Malls.
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 200)]
     pub(crate) malls: usize,
 
     /// Merchants, each with an application; malls are dealt out among them.
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 20)]
     pub(crate) merchants: usize,
 
     /// Orders per mall.
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 50)]
     pub(crate) orders: usize,
 
     /// Milliseconds every answer of the sandbox waits.
@@ -53,11 +54,11 @@ pub(crate) struct Options {
     pub(crate) latency_ms: u64,
 
     /// Shops the worker delivers for at once, and chains of the bare client.
-    #[arg(long, value_name = "N", default_value_t = 32)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 32)]
     pub(crate) concurrency: usize,
 
     /// Seconds after which a run that has not ended is given up.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..), default_value_t = 300)]
     pub(crate) deadline: u64,
 }
 

@@ -12,6 +12,7 @@ use kamiflow_test_support::fleet::Mall;
 use kamiflow_test_support::program::note;
 use serde::Serialize;
 
+use crate::at_least_one;
 use crate::deliver;
 use crate::fleet::{self, Plan, Readiness};
 use crate::latency;
@@ -27,19 +28,19 @@ const LEAST: usize = 100;
 #[derive(Args)]
 pub(crate) struct Options {
     /// Orders of merchant A.
-    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 20_000)]
     orders: usize,
 
     /// Shops of each merchant.
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 10)]
     shops: usize,
 
     /// Orders of merchant B a second.
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 10)]
     rate: usize,
 
     /// Seconds B's buyers order, each time.
-    #[arg(long, value_name = "SECONDS", default_value_t = 25)]
+    #[arg(long, value_name = "SECONDS", value_parser = at_least_one(), default_value_t = 25)]
     seconds: usize,
 
     /// Milliseconds every answer of the sandbox waits.
@@ -47,7 +48,7 @@ pub(crate) struct Options {
     latency_ms: u64,
 
     /// Shops the worker delivers for at once.
-    #[arg(long, value_name = "N", default_value_t = 16)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 16)]
     concurrency: usize,
 }
 

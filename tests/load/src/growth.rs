@@ -20,6 +20,7 @@ use kamiflow_test_support::program::note;
 use serde::Serialize;
 use tokio_postgres::Client;
 
+use crate::at_least_one;
 use crate::deliver::{self, WorkerShape};
 use crate::fleet::{self, Plan, Readiness};
 use crate::measure::{median, rounded};
@@ -62,7 +63,7 @@ fn copied_id(column: &str) -> String {
 #[derive(Args)]
 pub(crate) struct Options {
     /// Orders of the large database; ten thousand or a multiple.
-    #[arg(long, value_name = "N", default_value_t = 5_000_000)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 5_000_000)]
     orders: usize,
 
     /// Makes the large database anew.
@@ -77,19 +78,19 @@ pub(crate) struct Options {
 #[derive(Args)]
 struct Deliveries {
     /// Malls.
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 100)]
     malls: usize,
 
     /// Merchants.
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 10)]
     merchants: usize,
 
     /// Orders per mall that are delivered in each database.
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 100)]
     measured: usize,
 
     /// Shops the worker delivers for at once.
-    #[arg(long, value_name = "N", default_value_t = 32)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 32)]
     concurrency: usize,
 }
 

@@ -17,6 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
+use crate::at_least_one;
 use crate::fleet::{self, Plan, Readiness};
 use crate::measure::{CpuWatch, Watched, median, percentile, resident_mb, rounded};
 use crate::process::{Platform, WorkerSettings, work};
@@ -36,19 +37,19 @@ const SPANS: &str = "SELECT count(*)::float8,
 #[derive(Args)]
 pub(crate) struct Options {
     /// Shops.
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 10_000)]
     shops: usize,
 
     /// Applications they are dealt out among; several are measured one after the other, and the worst is the result.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "1,2000")]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = at_least_one(), default_value = "1,2000")]
     applications: Vec<usize>,
 
     /// Seconds between two polls of a shop.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 60)]
     interval: u32,
 
     /// Seconds that count; before them every shop is polled once.
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..), default_value_t = 120)]
     seconds: u64,
 }
 

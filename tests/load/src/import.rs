@@ -15,6 +15,7 @@ use kamiflow_test_support::fleet::{empty_pool, insert_merchant};
 use kamiflow_test_support::program::note;
 use serde::Serialize;
 
+use crate::at_least_one;
 use crate::fleet::{self, FLEET};
 use crate::measure::{CpuWatch, Watched, median, rounded};
 use crate::servers::Servers;
@@ -25,7 +26,7 @@ const DATABASE: &str = "bench_import";
 #[derive(Args)]
 pub(crate) struct Options {
     /// Cards in the file.
-    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 100_000)]
     rows: usize,
 }
 

@@ -14,6 +14,7 @@ use kamiflow_test_support::program::note;
 use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::at_least_one;
 use crate::deliver;
 use crate::fleet::{self, Plan, Readiness};
 use crate::measure::{CpuWatch, Watched, median, percentile, rounded};
@@ -27,19 +28,19 @@ const EVERY: Duration = Duration::from_millis(50);
 #[derive(Args)]
 pub(crate) struct Options {
     /// Shops.
-    #[arg(long, value_name = "N", default_value_t = 500)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 500)]
     shops: usize,
 
     /// Merchants.
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 50)]
     merchants: usize,
 
     /// Orders a second.
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 200)]
     rate: usize,
 
     /// Seconds that count.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    #[arg(long, value_name = "SECONDS", value_parser = at_least_one(), default_value_t = 30)]
     seconds: usize,
 
     /// Seconds before, which do not.
@@ -51,7 +52,7 @@ pub(crate) struct Options {
     latency_ms: u64,
 
     /// Shops the worker delivers for at once.
-    #[arg(long, value_name = "N", default_value_t = 32)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 32)]
     concurrency: usize,
 }
 

@@ -27,7 +27,8 @@ mod wire;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
+use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand};
 use kamiflow_test_support::program::{self, note};
 use serde_json::Value;
@@ -72,23 +73,44 @@ enum Bench {
     Fairness(fairness::Options),
 }
 
+/// Parses how many: none of anything measures nothing.
+pub(crate) fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     program::run(run(&arguments))
 }
 
 async fn run(arguments: &Arguments) -> Result<bool> {
-    std::fs::create_dir_all(&arguments.dir)?;
-    if let Bench::Sandbox(options) = &arguments.bench {
-        return shown(&serde_json::to_value(sandbox::run(&arguments.dir, options, arguments.runs).await?)?, arguments);
-    }
-    let servers = Servers::start(&arguments.dir).await?;
-    let measured = measure(&servers, arguments).await;
-    servers.stop().await?;
-    shown(&measured?, arguments)
+    let dir = &arguments.dir;
+    std::fs::create_dir_all(dir).with_context(|| format!("could not create {}", dir.display()))?;
+    let figures = tokio::select! {
+        figures = measure(arguments) => figures?,
+        // The servers and processes end with the measurement, which is dropped here.
+        () = program::interrupted() => bail!("interrupted"),
+    };
+    program::show(&figures, arguments.json)?;
+    note("Done");
+    Ok(true)
 }
 
-async fn measure(servers: &Servers, arguments: &Arguments) -> Result<Value> {
+async fn measure(arguments: &Arguments) -> Result<Value> {
+    if let Bench::Sandbox(options) = &arguments.bench {
+        // Only the platform is measured: no server is needed.
+        return Ok(serde_json::to_value(sandbox::run(&arguments.dir, options, arguments.runs).await?)?);
+    }
+    let servers = Servers::start(&arguments.dir).await?;
+    let figures = measure_on(&servers, arguments).await;
+    // Neither the figures nor what went wrong may be lost to it; the servers' watchdogs end what is left.
+    if let Err(error) = servers.stop().await {
+        note(format_args!("The servers did not stop well: {error:#}"));
+    }
+    figures
+}
+
+async fn measure_on(servers: &Servers, arguments: &Arguments) -> Result<Value> {
     let (dir, runs) = (&arguments.dir, arguments.runs);
     Ok(match &arguments.bench {
         Bench::Sandbox(options) => serde_json::to_value(sandbox::run(dir, options, runs).await?)?,
@@ -99,10 +121,4 @@ async fn measure(servers: &Servers, arguments: &Arguments) -> Result<Value> {
         Bench::Growth(options) => serde_json::to_value(growth::run(servers, dir, options, runs).await?)?,
         Bench::Fairness(options) => serde_json::to_value(fairness::run(servers, dir, options, runs).await?)?,
     })
-}
-
-fn shown(figures: &Value, arguments: &Arguments) -> Result<bool> {
-    program::show(figures, arguments.json)?;
-    note("Done");
-    Ok(true)
 }

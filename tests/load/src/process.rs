@@ -45,7 +45,8 @@ impl Process {
         let pid = child.id().context("it has ended already")?.try_into()?;
         let stdout = child.stdout.take().context("no stdout")?;
         let mut lines = BufReader::new(stdout).lines();
-        let line = tokio::time::timeout(START, lines.next_line()).await??;
+        let line = tokio::time::timeout(START, lines.next_line()).await;
+        let line = line.with_context(|| format!("the {name} does not say within {START:?} where it listens"))??;
         let first = line.with_context(|| format!("the {name} ended at its start; its reason stands above"))?;
         // Whatever else it prints has to go somewhere, or it would wait for a reader.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });

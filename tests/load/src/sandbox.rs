@@ -15,6 +15,7 @@ use kamiflow_test_support::program::note;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::at_least_one;
 use crate::fleet::{self, FLEET, Plan};
 use crate::measure::{CpuWatch, median, rounded};
 use crate::process::Platform;
@@ -24,19 +25,19 @@ use crate::wire::{self, Shape, Signer};
 #[derive(Args)]
 pub(crate) struct Options {
     /// Orders that are read and delivered: half the calls.
-    #[arg(long, value_name = "N", default_value_t = 60_000)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 60_000)]
     orders: usize,
 
     /// Malls they are spread over.
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 50)]
     malls: usize,
 
     /// Connections.
-    #[arg(long, value_name = "N", default_value_t = 16)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 16)]
     connections: usize,
 
     /// Requests on their way on each connection.
-    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 8)]
     depth: usize,
 }
 

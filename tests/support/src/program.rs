@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
 
 static BEGAN: OnceLock<Instant> = OnceLock::new();
 
@@ -27,6 +28,18 @@ pub fn run(work: impl Future<Output = Result<bool>>) -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Returns when somebody wants the end; whoever waits for it then ends what was started.
+pub async fn interrupted() {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
 }
 
