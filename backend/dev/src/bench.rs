@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
@@ -27,7 +26,8 @@ pub(crate) fn run(repository: &Repository, arguments: &[OsString]) -> Result<Exi
     if !build.status().context("could not run cargo")?.success() {
         bail!("the benches do not build");
     }
-    let folder = ProcessEnv.get("CARGO_TARGET_DIR").map_or_else(|| repository.path("target"), PathBuf::from);
+    // Relative to the root, where the build has run, whatever folder this was called in.
+    let folder = repository.path(ProcessEnv.get("CARGO_TARGET_DIR").as_deref().unwrap_or("target"));
     let program = folder.join("release/kamiflow-load");
     let error = Command::new(&program).args(arguments).exec();
     Err(error).with_context(|| format!("could not run {}", program.display()))
