@@ -51,6 +51,10 @@ text_enum! {
         Poisoned => "poisoned",
         /// The latest shipping time is near or past and nothing was delivered.
         ShipByNear => "ship_by_near",
+        /// The merchant has another owner or name and was not verified again in time.
+        VerificationNeeded => "verification_needed",
+        /// Several orders within an hour were shipped, or got cards, from elsewhere.
+        AnotherToolAtWork => "another_tool_at_work",
     }
 }
 
@@ -81,6 +85,8 @@ text_enum! {
         Acknowledge => "acknowledge",
         /// Put the cards back into stock.
         RestoreCards => "restore_cards",
+        /// Submit the merchant's identity for review.
+        Verify => "verify",
     }
 }
 
@@ -166,6 +172,8 @@ impl ReasonCode {
             }
             Self::Poisoned => r("", &[A::Retry, A::Acknowledge], &[], true),
             Self::ShipByNear => r("goes in front of the queue", &[A::Retry, A::AddStock], &[], false),
+            Self::VerificationNeeded => r("goes on by itself once the merchant is verified", &[A::Verify], &[], true),
+            Self::AnotherToolAtWork => r("", &[A::Acknowledge], &[A::SendOtherCards], false),
         }
     }
 }
