@@ -58,6 +58,8 @@ pub struct ConnectedShop {
     pub mall: MallId,
     /// Whether it was connected before.
     pub reauthorized: bool,
+    /// Whether the mall itself was read with the new tokens.
+    pub mall_confirmed: bool,
     /// Whom to wake.
     pub wakes: Vec<Wake>,
 }
@@ -75,12 +77,18 @@ pub enum ConnectShopError {
     #[error("mall {0} is connected by another merchant")]
     ConnectedElsewhere(MallId),
     /// The authorization is for another mall than the shop's.
-    #[error("the authorization is for mall {given}, the shop is mall {expected}")]
+    #[error(
+        "the authorization is for `{given_name}` (mall {given}), it must be for `{expected_name}` (mall {expected})"
+    )]
     OtherMall {
         /// The shop's mall.
         expected: MallId,
+        /// Its name; empty where only its number is known.
+        expected_name: String,
         /// The mall that was authorized.
         given: MallId,
+        /// Its name.
+        given_name: String,
     },
     /// The platform did not give tokens, or does not know them.
     #[error("the platform refused the authorization")]
@@ -110,19 +118,19 @@ pub async fn connect_shop(
         Grant::Code(code) => engine.market.create_tokens(&access, code.expose()).await?,
         Grant::Tokens(tokens) => Tokens::clone(tokens),
     };
-    let name = mall_name(engine, ctx, &request.grant, &access, &tokens).await?;
+    let (name, mall_confirmed) = mall_name(engine, ctx, &request.grant, &access, &tokens).await?;
 
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let known = match request.purpose {
         Purpose::Connect => shops::find_by_mall(&mut tx, application.gateway, tokens.mall).await?,
         Purpose::Reauthorize(shop) => Some(shops::lock(&mut tx, shop).await?),
     };
-    let authorized = Authorized { application: &application, tokens: &tokens, name: &name };
+    let authorized = Authorized { application: &application, tokens: &tokens, name: &name, at: ctx.now };
     let (shop, reauthorized) = match &known {
         Some(row) => (authorized.store_anew(&mut tx, ctx, row).await?, true),
         None => (authorized.insert(&mut tx, ctx, request.look_back).await?, false),
     };
-    let job = refresh_token::plan(&mut tx, shop, tokens.expires_at).await?;
+    let job = refresh_token::plan(&mut tx, shop, ctx.now, tokens.expires_at).await?;
     let products = sync_products::plan(&mut tx, shop, ctx.now).await?;
     let action = if reauthorized { "shop.reauthorize" } else { "shop.connect" };
     acts::record(&mut tx, ctx, action, shop, json!({ "mall": tokens.mall, "application": request.application }))
@@ -131,7 +139,7 @@ pub async fn connect_shop(
 
     ask_for_push(engine, ctx.merchant, shop, &access, &tokens).await;
     let wakes = vec![Wake::Sync(shop), Wake::Deliver(shop), Wake::Redeem(shop), Wake::Job(job), products];
-    Ok(ConnectedShop { shop, mall: tokens.mall, reauthorized, wakes })
+    Ok(ConnectedShop { shop, mall: tokens.mall, reauthorized, mall_confirmed, wakes })
 }
 
 async fn open_application(
@@ -163,7 +171,7 @@ async fn open_application(
     Ok((row, access))
 }
 
-/// Returns the mall's name, and checks that given tokens are the mall's. A code is spent by now, and its tokens name
+/// Returns the mall's name and whether the mall told it, and checks that given tokens are the mall's. A code is spent by now, and its tokens name
 /// their mall themselves, so there a failure costs no more than the name.
 async fn mall_name(
     engine: &Engine,
@@ -171,15 +179,20 @@ async fn mall_name(
     grant: &Grant,
     application: &ApplicationAccess,
     tokens: &Tokens,
-) -> Result<String, ConnectShopError> {
+) -> Result<(String, bool), ConnectShopError> {
     let access = shop_access(ctx.merchant, ShopId::generate(), application, tokens);
     match (engine.market.mall(&access).await, grant) {
-        (Ok(mall), _) if mall.mall_id == tokens.mall => Ok(mall.name),
-        (Ok(mall), _) => Err(ConnectShopError::OtherMall { expected: tokens.mall, given: mall.mall_id }),
+        (Ok(mall), _) if mall.mall_id == tokens.mall => Ok((mall.name, true)),
+        (Ok(mall), _) => Err(ConnectShopError::OtherMall {
+            expected: tokens.mall,
+            expected_name: tokens.owner_name.clone(),
+            given: mall.mall_id,
+            given_name: mall.name,
+        }),
         (Err(error), Grant::Tokens(_)) => Err(error.into()),
         (Err(error), Grant::Code(_)) => {
             warn!(error = %error, "Could not read the name of mall {}", tokens.mall);
-            Ok(tokens.owner_name.clone())
+            Ok((tokens.owner_name.clone(), false))
         }
     }
 }
@@ -189,6 +202,8 @@ struct Authorized<'a> {
     application: &'a ApplicationRow,
     tokens: &'a Tokens,
     name: &'a str,
+    /// When the platform gave the tokens.
+    at: DateTime<Utc>,
 }
 
 impl Authorized<'_> {
@@ -199,6 +214,8 @@ impl Authorized<'_> {
             expires_at: self.tokens.expires_at,
             refresh_expires_at: self.tokens.refresh_expires_at,
             scopes: &self.tokens.scopes,
+            issued_at: self.at,
+            levels: self.tokens.levels,
         }
     }
 
@@ -228,7 +245,12 @@ impl Authorized<'_> {
     async fn store_anew(&self, tx: &mut TenantTx, ctx: &Ctx, row: &ShopRow) -> Result<ShopId, ConnectShopError> {
         let expected = MallId(row.mall_id);
         if row.gateway != self.application.gateway || expected != self.tokens.mall {
-            return Err(ConnectShopError::OtherMall { expected, given: self.tokens.mall });
+            return Err(ConnectShopError::OtherMall {
+                expected,
+                expected_name: row.name.clone(),
+                given: self.tokens.mall,
+                given_name: self.name.to_owned(),
+            });
         }
         if row.state == ShopState::Disconnected {
             return Err(StoreError::NotFound("shop").into());

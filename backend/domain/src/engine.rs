@@ -10,6 +10,7 @@ use kamiflow_store::{Store, StoreError};
 use crate::ctx::{Actor, Ctx};
 use crate::marketplace::{MarketError, Marketplace};
 use crate::retention::RetentionPolicy;
+use crate::verification::Approval;
 
 /// The engine's dependencies. Cheap to clone.
 #[derive(Clone)]
@@ -55,6 +56,8 @@ pub struct EngineConfig {
     pub retention: RetentionPolicy,
     /// How long before an order's latest shipping time it is told that nothing was handed over.
     pub ship_by_notice: Duration,
+    /// Who decides about verifications.
+    pub approval: Approval,
 }
 
 impl Default for EngineConfig {
@@ -74,6 +77,7 @@ impl Default for EngineConfig {
             poison_after: 12,
             retention: RetentionPolicy::default(),
             ship_by_notice: Duration::from_secs(2 * 60 * 60),
+            approval: Approval::by_staff(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Lets a shop deliver, from a moment on and for the backlog that a person ticked; and takes it back to trial run.
 
 use chrono::{DateTime, SubsecRound, Utc};
-use kamiflow_kernel::{OrderSn, ShopId, ShopState};
+use kamiflow_kernel::{GatewayKind, OrderSn, ShopId, ShopState};
 use kamiflow_store::backlog::Release;
 use kamiflow_store::order_events::NewEvent;
 use kamiflow_store::pauses::PausedWork;
@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::acts;
 use crate::ctx::Ctx;
 use crate::engine::{Engine, Wake};
+use crate::verification::{self, Unverified};
 
 /// The request.
 #[derive(Debug, Clone)]
@@ -23,6 +24,20 @@ pub struct GoLive {
     pub deliver_from: DateTime<Utc>,
     /// Earlier orders that are to be delivered all the same.
     pub release: Vec<OrderSn>,
+}
+
+impl GoLive {
+    /// Only orders paid from now on are delivered: what a page offers first.
+    #[must_use]
+    pub const fn from_now(shop: ShopId, now: DateTime<Utc>) -> Self {
+        Self { shop, deliver_from: now, release: Vec::new() }
+    }
+
+    /// The same, and of the backlog those that somebody ticked.
+    #[must_use]
+    pub fn with_backlog(self, ticked: Vec<OrderSn>) -> Self {
+        Self { release: ticked, ..self }
+    }
 }
 
 /// What became of it.
@@ -48,6 +63,12 @@ pub enum GoLiveError {
         /// Why.
         reason: String,
     },
+    /// The merchant is not verified (实名认证); everything else works without.
+    #[error("verify the merchant's identity before the shop goes live; now it is `{}`", .0.standing.as_str())]
+    NotVerified(Unverified),
+    /// Somebody ticked orders that cannot be delivered any more, or are not this shop's.
+    #[error("{} of the ticked orders cannot be released; reload the list", .0.len())]
+    NotReleasable(Vec<OrderSn>),
     /// The shop came back from a backup, and what happened since was not read again yet.
     #[error("the shop was restored from a backup of {snapshot_at}: run `kamiflow reconcile` from {from} to {to} first")]
     NotReconciled {
@@ -88,12 +109,22 @@ pub async fn go_live(engine: &Engine, ctx: &Ctx, request: &GoLive) -> Result<Wen
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     // Nobody puts work off any more because of the trial run.
     pauses::lock(&mut tx).await?;
-    lock_working(&mut tx, request.shop).await?;
+    let row = lock_working(&mut tx, request.shop).await?;
+    // A sandbox sends nothing to anybody; a shop that is live was allowed to be.
+    if row.gateway == GatewayKind::Production && row.state != ShopState::Live {
+        verification::is_approved(&mut tx).await?.map_err(GoLiveError::NotVerified)?;
+    }
     may_deliver_from(restored_shops::find(&mut tx, request.shop).await?, request.deliver_from)?;
     let change = ShopChange::GoLive { deliver_from: request.deliver_from };
     shops::update_state(&mut tx, request.shop, &change).await?;
     let release = Release { shop: request.shop, orders: &request.release, paid_since: request.deliver_from };
     let released = backlog::release(&mut tx, &release).await?;
+    let is_released = |sn: &&OrderSn| released.iter().any(|order| order.order_sn == sn.as_str());
+    let left: Vec<OrderSn> = request.release.iter().filter(|sn| !is_released(sn)).cloned().collect();
+    if !left.is_empty() {
+        // Nothing is kept: what somebody read and ticked is not what there is.
+        return Err(GoLiveError::NotReleasable(left));
+    }
     let events: Vec<NewEvent> = released
         .iter()
         .map(|order| NewEvent {

@@ -11,6 +11,7 @@
 mod decide;
 mod effects;
 mod merge;
+mod outside;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -95,6 +96,8 @@ struct Item {
     /// The platform's content is other than it was.
     content_changed: bool,
     read_again: bool,
+    /// The platform shows a code on it.
+    carries_cards: bool,
     decision: Decision,
 }
 
@@ -136,6 +139,7 @@ pub async fn ingest(
     let decided: Vec<Decision> = items.iter().map(|item| item.decision).collect();
     let batch = effects::Batch { items: &items, decisions: &decided, facts: &facts, read };
     let mut wakes = effects::apply(tx, shop, &batch).await?;
+    outside::note(tx, id, &items, read).await?;
     wakes.dedup();
     let orders = items.into_iter().map(|item| item.row).collect();
     Ok(Ingested { announced, wakes, orders, shop: Some(current), ..report })
@@ -180,7 +184,8 @@ async fn lock_and_merge(
                 Merge::Restrict(row) => (row, true, true),
             },
         };
-        items.push(Item { row, before, content_changed, read_again, decision: Decision::Stay });
+        let carries_cards = outside::carries_cards(order);
+        items.push(Item { row, before, content_changed, read_again, carries_cards, decision: Decision::Stay });
     }
     Ok(items)
 }
@@ -195,8 +200,10 @@ async fn decide_all(tx: &mut TenantTx, shop: &Shop, items: &mut [Item]) -> Resul
         .map(|sku| (sku.platform_sku_id, sku))
         .collect();
     for item in items {
-        item.decision = decide(&item.row, facts.get(&item.row.platform_sku_id), shop)?;
+        let sku = facts.get(&item.row.platform_sku_id);
+        item.decision = decide(&item.row, sku, shop)?;
         item.decision.write_state(&mut item.row);
+        outside::take_out(item, sku);
     }
     Ok(facts)
 }

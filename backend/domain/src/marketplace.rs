@@ -11,6 +11,7 @@ use kamiflow_kernel::{
 };
 use serde_json::{Value, json};
 
+pub use kamiflow_store::credentials::TokenLevels;
 pub use products::{MallInfo, PlatformProduct, PlatformSku, ProductDetail, ProductPage};
 
 /// What a call on behalf of one shop needs.
@@ -322,6 +323,8 @@ pub struct Tokens {
     pub owner_name: String,
     /// APIs the token may call.
     pub scopes: Vec<String>,
+    /// When single permissions end.
+    pub levels: TokenLevels,
 }
 
 /// What a failed call means for the caller.

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! claim (the version is marked as tried) ──► call ──► tokens      → stored over the version, by the holder only
-//!                                                  ├► refused     → the owner must authorize; told at 6 h, 1 h, 0
+//!                                                  ├► refused     → the owner must authorize; told at 20 %, 5 %, 0
 //!                                                  ├► not made    → the version may be tried again, later
 //!                                                  └► no answer   → the same refresh token once more
 //! ```
 //! The platform documents that a refresh does not extend a token's life (protocol 2.3), and practice differs by kind of
-//! application, so the new `expires_at` is compared with the old one and nothing is assumed.
+//! application, so the new `expires_at` is compared with the old one and nothing is assumed. Lives differ as much, from
+//! a day to a year, so what is done ahead is done at shares of a life: at a quarter the refresh is tried, and where it
+//! does not help the owner is told when a fifth is left, a twentieth, and nothing.
 //!
 //! A process that dies between call and store leaves its claim behind; after the deadline another one repeats the call
 //! with the same refresh token, once.
@@ -32,17 +34,16 @@ use crate::tokens;
 
 /// Name of the job that calls [`step`]; its payload is `{"shop": id}`.
 pub const JOB: &str = "refresh_token.v1";
-/// How long before their end tokens are refreshed: early enough for the first reminder to be six hours ahead.
-pub const REFRESH_AHEAD: TimeDelta = TimeDelta::hours(8);
+/// How long before their end tokens that live a day are refreshed, the shortest life there is.
+pub const REFRESH_AHEAD: TimeDelta = TimeDelta::hours(6);
+/// The life of tokens of which nobody knows when they were given.
+const SHORTEST_LIFE: TimeDelta = TimeDelta::hours(24);
 /// Until when nobody else may refresh; longer than a call can take.
 const CLAIM_TIME: TimeDelta = TimeDelta::seconds(30);
 /// When a refresh that could not be made is tried again, unless the platform says when.
 const RETRY_AFTER: TimeDelta = TimeDelta::seconds(60);
 /// A lifetime that grew by less was not extended.
 const EXTENSION: TimeDelta = TimeDelta::seconds(60);
-/// What the owner is told, and how long before the end.
-const REMINDERS: [(&str, TimeDelta); 3] =
-    [("6h", TimeDelta::hours(6)), ("1h", TimeDelta::hours(1)), ("0", TimeDelta::zero())];
 /// Tries to store tokens that the platform has given: losing them would cost the shop its authorization.
 const STORE_TRIES: u32 = 6;
 
@@ -57,10 +58,31 @@ pub enum Refresh {
     Refused,
 }
 
-/// Plans the job that watches a shop's tokens.
-pub(crate) async fn plan(tx: &mut TenantTx, shop: ShopId, expires_at: DateTime<Utc>) -> Result<JobId, StoreError> {
+/// How long tokens live altogether.
+fn life(issued_at: Option<DateTime<Utc>>, expires_at: DateTime<Utc>) -> TimeDelta {
+    issued_at.map_or(SHORTEST_LIFE, |issued_at| expires_at - issued_at).max(TimeDelta::zero())
+}
+
+/// When tokens are refreshed: as soon as a quarter of their life is left.
+fn refresh_at(issued_at: Option<DateTime<Utc>>, expires_at: DateTime<Utc>) -> DateTime<Utc> {
+    expires_at.checked_sub_signed(life(issued_at, expires_at) / 4).unwrap_or(expires_at)
+}
+
+/// Returns what an owner is told, and how long before the end.
+pub(crate) fn reminders(issued_at: Option<DateTime<Utc>>, expires_at: DateTime<Utc>) -> [(&'static str, TimeDelta); 3] {
+    let life = life(issued_at, expires_at);
+    [("20%", life / 5), ("5%", life / 20), ("0", TimeDelta::zero())]
+}
+
+/// Plans the job that watches tokens given at a moment.
+pub(crate) async fn plan(
+    tx: &mut TenantTx,
+    shop: ShopId,
+    issued_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+) -> Result<JobId, StoreError> {
     let (key, payload) = (shop.to_string(), json!({ "shop": shop }));
-    let due_at = expires_at.checked_sub_signed(REFRESH_AHEAD).unwrap_or(expires_at);
+    let due_at = refresh_at(Some(issued_at), expires_at);
     jobs::insert(tx, &NewJob { name: JOB, key: &key, payload, due_at }).await
 }
 
@@ -81,7 +103,7 @@ pub async fn step(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<Option<Dat
         return Ok(next);
     }
     tx.commit().await?;
-    let refresh_at = row.expires_at.checked_sub_signed(REFRESH_AHEAD).unwrap_or(row.expires_at);
+    let refresh_at = refresh_at(row.issued_at, row.expires_at);
     if ctx.now < refresh_at {
         return Ok(Some(refresh_at));
     }
@@ -237,6 +259,8 @@ async fn store_once(
         expires_at: tokens.expires_at,
         refresh_expires_at: tokens.refresh_expires_at,
         scopes: &tokens.scopes,
+        issued_at: engine.now(),
+        levels: tokens.levels,
     };
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let stored = credentials::update_refreshed(&mut tx, claim, &new, (!extended).then_some(tokens.expires_at)).await?;
@@ -265,7 +289,7 @@ async fn remind(
 ) -> Result<Option<DateTime<Utc>>, StoreError> {
     let mut latest = None;
     let mut next = None;
-    for (name, before) in REMINDERS {
+    for (name, before) in reminders(row.issued_at, row.expires_at) {
         let at = row.expires_at - before;
         if at > ctx.now {
             next = next.or(Some(at));

@@ -18,6 +18,16 @@ use crate::shops::{ACCESS_TOKEN, REFRESH_TOKEN};
 use crate::sql::sql;
 use crate::tx::TenantTx;
 
+/// When the platform's permission levels of a token end (protocol 2.2), as far as it told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the platform's own names: read 1 and 2, write 1 and 2")]
+pub struct TokenLevels {
+    pub r1: Option<DateTime<Utc>>,
+    pub r2: Option<DateTime<Utc>>,
+    pub w1: Option<DateTime<Utc>>,
+    pub w2: Option<DateTime<Utc>>,
+}
+
 /// Tokens to store; sealed here.
 #[derive(Debug, Clone, Copy)]
 pub struct NewTokens<'a> {
@@ -31,6 +41,10 @@ pub struct NewTokens<'a> {
     pub refresh_expires_at: DateTime<Utc>,
     /// APIs the token may call.
     pub scopes: &'a [String],
+    /// When they were given.
+    pub issued_at: DateTime<Utc>,
+    /// When single permissions end.
+    pub levels: TokenLevels,
 }
 
 /// A shop's credential; the refresh token is still sealed.
@@ -51,6 +65,9 @@ pub struct CredentialRow {
     /// When the access token ends.
     #[diesel(sql_type = Timestamptz)]
     pub expires_at: DateTime<Utc>,
+    /// When the tokens were given, as far as that is known.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub issued_at: Option<DateTime<Utc>>,
     /// Nobody else may refresh before it.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub refresh_deadline: Option<DateTime<Utc>>,
@@ -85,8 +102,9 @@ pub async fn insert(tx: &mut TenantTx, shop: ShopId, tokens: &NewTokens<'_>) -> 
     let access = key.seal(ACCESS_TOKEN, id.as_uuid(), tokens.access_token.expose().as_bytes())?;
     let refresh = key.seal(REFRESH_TOKEN, id.as_uuid(), tokens.refresh_token.expose().as_bytes())?;
     sql("INSERT INTO credentials (id, merchant_id, shop_id, data_key_id, access_token_sealed, refresh_token_sealed,
-                                  expires_at, refresh_expires_at, scopes)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+                                  expires_at, refresh_expires_at, scopes, issued_at, r1_expires_at, r2_expires_at,
+                                  w1_expires_at, w2_expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)")
     .bind::<SqlUuid, _>(id.as_uuid())
     .bind::<SqlUuid, _>(merchant.as_uuid())
     .bind::<SqlUuid, _>(shop.as_uuid())
@@ -96,6 +114,11 @@ pub async fn insert(tx: &mut TenantTx, shop: ShopId, tokens: &NewTokens<'_>) -> 
     .bind::<Timestamptz, _>(tokens.expires_at)
     .bind::<Timestamptz, _>(tokens.refresh_expires_at)
     .bind::<Array<Text>, _>(tokens.scopes)
+    .bind::<Timestamptz, _>(tokens.issued_at)
+    .bind::<Nullable<Timestamptz>, _>(tokens.levels.r1)
+    .bind::<Nullable<Timestamptz>, _>(tokens.levels.r2)
+    .bind::<Nullable<Timestamptz>, _>(tokens.levels.w1)
+    .bind::<Nullable<Timestamptz>, _>(tokens.levels.w2)
     .execute(tx.conn()?)
     .await?;
     Ok(id)
@@ -107,7 +130,7 @@ pub async fn insert(tx: &mut TenantTx, shop: ShopId, tokens: &NewTokens<'_>) -> 
 /// [`StoreError::NotFound`] for a shop of another merchant or one without tokens.
 pub async fn fetch(tx: &mut TenantTx, shop: ShopId) -> Result<CredentialRow, StoreError> {
     let merchant = tx.merchant();
-    sql("SELECT id, data_key_id, refresh_token_sealed, token_version, expires_at, refresh_deadline, refresh_holder,
+    sql("SELECT id, data_key_id, refresh_token_sealed, token_version, expires_at, issued_at, refresh_deadline, refresh_holder,
                 refresh_tried_version, refresh_unknown_retries, needs_reauthorization_at, reminded, dead_reason
            FROM credentials WHERE merchant_id = $1 AND shop_id = $2")
     .bind::<SqlUuid, _>(merchant.as_uuid())
@@ -132,6 +155,7 @@ pub async fn update_authorized(tx: &mut TenantTx, shop: ShopId, tokens: &NewToke
             SET data_key_id = $3, access_token_sealed = $4, refresh_token_sealed = $5, token_version = token_version + 1,
                 expires_at = $6, refresh_expires_at = $7, scopes = $8, refresh_holder = NULL, refresh_deadline = NULL,
                 refresh_unknown_retries = 0, needs_reauthorization_at = NULL, reminded = '{}', dead_reason = NULL,
+                issued_at = $9, r1_expires_at = $10, r2_expires_at = $11, w1_expires_at = $12, w2_expires_at = $13,
                 updated_at = now()
           WHERE merchant_id = $1 AND shop_id = $2")
     .bind::<SqlUuid, _>(merchant.as_uuid())
@@ -142,6 +166,11 @@ pub async fn update_authorized(tx: &mut TenantTx, shop: ShopId, tokens: &NewToke
     .bind::<Timestamptz, _>(tokens.expires_at)
     .bind::<Timestamptz, _>(tokens.refresh_expires_at)
     .bind::<Array<Text>, _>(tokens.scopes)
+    .bind::<Timestamptz, _>(tokens.issued_at)
+    .bind::<Nullable<Timestamptz>, _>(tokens.levels.r1)
+    .bind::<Nullable<Timestamptz>, _>(tokens.levels.r2)
+    .bind::<Nullable<Timestamptz>, _>(tokens.levels.w1)
+    .bind::<Nullable<Timestamptz>, _>(tokens.levels.w2)
     .execute(tx.conn()?)
     .await?;
     Ok(())
@@ -191,7 +220,7 @@ pub async fn claim_refresh(tx: &mut TenantTx, claim: &RefreshClaim) -> Result<bo
 
 /// Stores refreshed tokens over the version the holder claimed; `false` when it lost the claim meanwhile.
 ///
-/// `needs_reauthorization_at` is given when the refresh did not extend the lifetime.
+/// `needs_reauthorization_at` is given when the refresh did not extend the lifetime: then they are as old as the former.
 ///
 /// # Errors
 /// When the statement fails.
@@ -210,6 +239,7 @@ pub async fn update_refreshed(
             SET data_key_id = $5, access_token_sealed = $6, refresh_token_sealed = $7, token_version = token_version + 1,
                 expires_at = $8, refresh_expires_at = $9, scopes = $10, needs_reauthorization_at = $11,
                 refresh_holder = NULL, refresh_deadline = NULL, refresh_unknown_retries = 0, reminded = '{}',
+                issued_at = CASE WHEN $11::timestamptz IS NULL THEN $12 ELSE coalesce(issued_at, $12) END, r1_expires_at = $13, r2_expires_at = $14, w1_expires_at = $15, w2_expires_at = $16,
                 updated_at = now()
           WHERE merchant_id = $1 AND shop_id = $2 AND token_version = $3 AND refresh_holder = $4")
     .bind::<SqlUuid, _>(merchant.as_uuid())
@@ -223,6 +253,11 @@ pub async fn update_refreshed(
     .bind::<Timestamptz, _>(tokens.refresh_expires_at)
     .bind::<Array<Text>, _>(tokens.scopes)
     .bind::<Nullable<Timestamptz>, _>(needs_reauthorization_at)
+    .bind::<Timestamptz, _>(tokens.issued_at)
+    .bind::<Nullable<Timestamptz>, _>(tokens.levels.r1)
+    .bind::<Nullable<Timestamptz>, _>(tokens.levels.r2)
+    .bind::<Nullable<Timestamptz>, _>(tokens.levels.w1)
+    .bind::<Nullable<Timestamptz>, _>(tokens.levels.w2)
     .execute(tx.conn()?)
     .await?;
     Ok(stored == 1)

@@ -34,7 +34,7 @@ use crate::keys::{DataKey, SealError};
 use crate::platform_stock::PLATFORM_CODE;
 use crate::sql::sql;
 use crate::tx::{SystemTx, TenantTx};
-use crate::{attempts, cards, pool, shops, system};
+use crate::{attempts, cards, pool, shops, system, verification_pictures, verifications};
 
 /// Until then after a new key was made, other processes may still seal with the former one.
 pub const ACTIVE_KEY_KEPT: Duration = pool::ACTIVE_KEY_KEPT;
@@ -114,6 +114,8 @@ pub static PLACES: &[Place] = &[
     ),
     place!("delivery_attempts", "delivery_id", (attempts::PAYLOAD, None), "payload_sealed", "NULL::bytea", ""),
     place!("delivery_lines", "id", (PLATFORM_CODE, None), "platform_code_sealed", "NULL::bytea", ""),
+    place!("verifications", "id", (verifications::SUBJECT, None), "subject_sealed", "NULL::bytea", ""),
+    place!("verification_pictures", "id", (verification_pictures::PICTURE, None), "picture_sealed", "NULL::bytea", ""),
 ];
 
 /// Lists whose keys there are: every merchant, and the platform itself for hosted applications.

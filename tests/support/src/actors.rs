@@ -9,7 +9,7 @@ use kamiflow_domain::connect_shop::{ConnectShop, ConnectedShop, Grant, Purpose, 
 use kamiflow_domain::ctx::{Actor, Ctx};
 use kamiflow_domain::go_live::{GoLive, go_live};
 use kamiflow_domain::import_cards::{FileChoices, ImportCards, ImportMode, ImportedCards, import_cards};
-use kamiflow_domain::marketplace::{PlatformProduct, PlatformSku, ProductDetail, Tokens};
+use kamiflow_domain::marketplace::{PlatformProduct, PlatformSku, ProductDetail, TokenLevels, Tokens};
 use kamiflow_domain::register_application::{ApplicationOwner, RegisterApplication, register_application};
 use kamiflow_domain::sync_products::sync_products;
 use kamiflow_kernel::{
@@ -78,6 +78,7 @@ impl<'a> Merchant<'a> {
             mall,
             owner_name: format!("owner of {mall}"),
             scopes: vec!["pdd.order.list.get".to_owned()],
+            levels: TokenLevels::default(),
         }
     }
 

@@ -13,7 +13,7 @@ use kamiflow_domain::engine::{Engine, EngineConfig, Wake};
 use kamiflow_domain::go_live::{GoLive, go_live};
 use kamiflow_domain::import_cards::import_cards;
 use kamiflow_domain::map_sku::{MapSku, map_sku};
-use kamiflow_domain::marketplace::Tokens;
+use kamiflow_domain::marketplace::{TokenLevels, Tokens};
 use kamiflow_domain::push_hint::{NoticeKind, PushNotice, push_hint};
 use kamiflow_domain::register_application::{ApplicationOwner, RegisterApplication, register_application};
 use kamiflow_domain::sync;
@@ -193,6 +193,7 @@ impl World {
             mall: MallId(self.mall),
             owner_name: "demo".to_owned(),
             scopes: Vec::new(),
+            levels: TokenLevels::default(),
         };
         let request = ConnectShop {
             application,

@@ -18,6 +18,7 @@ use kamiflow_domain::refresh_token;
 use kamiflow_domain::sync_products::{self, SyncProductsError};
 use kamiflow_domain::top_up::{self, Filled};
 use kamiflow_domain::upload_cards::UploadError;
+use kamiflow_domain::verification::{destruction, renewal};
 use kamiflow_domain::watch_application::{self, Watched};
 use kamiflow_kernel::{ApplicationId, JobId, MerchantId, ShopId};
 use kamiflow_store::jobs::{self, JobRow};
@@ -150,6 +151,11 @@ async fn dispatch(engine: &Engine, ctx: &Ctx, job: &JobRow) -> Result<JobEnd, Jo
             destroyed::run(engine, ctx, payload(job)?).await?;
             Ok(JobEnd::Done)
         }
+        destruction::NAME => {
+            destruction::run(engine, ctx, payload(job)?).await?;
+            Ok(JobEnd::Done)
+        }
+        renewal::NAME => Ok(renewal::step(engine, ctx).await?.map_or(JobEnd::Done, JobEnd::Again)),
         unknown => Err(JobError::UnknownName(unknown.to_owned())),
     }
 }

@@ -1,7 +1,7 @@
 //! Tokens in the port's words.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use kamiflow_domain::marketplace::{ErrorClass, MarketError, Tokens};
+use kamiflow_domain::marketplace::{ErrorClass, MarketError, TokenLevels, Tokens};
 use kamiflow_kernel::{MallId, SecretText};
 
 use super::errors::refused;
@@ -27,5 +27,11 @@ pub(super) fn granted(api: &str, grant: TokenGrant, now: DateTime<Utc>) -> Resul
         mall: grant.mall.unwrap_or(MallId(0)),
         owner_name: grant.owner_name.unwrap_or_default(),
         scopes: grant.scope,
+        levels: TokenLevels {
+            r1: grant.r1_expires_at,
+            r2: grant.r2_expires_at,
+            w1: grant.w1_expires_at,
+            w2: grant.w2_expires_at,
+        },
     })
 }

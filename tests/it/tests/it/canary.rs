@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 use kamiflow_domain::card_file::{CardFileReader, NumberHashKey, ReadOptions};
 use kamiflow_domain::connect_shop::{ConnectShop, Grant, Purpose, connect_shop};
 use kamiflow_domain::import_cards::{FileChoices, ImportCards, ImportMode, import_cards};
-use kamiflow_domain::marketplace::Tokens;
+use kamiflow_domain::marketplace::{TokenLevels, Tokens};
 use kamiflow_domain::register_application::{ApplicationOwner, RegisterApplication, register_application};
 use kamiflow_kernel::{ApplicationId, DataKeyId, GatewayKind, LineId, MallId, SecretText};
 use kamiflow_pinduoduo::{AppKeys, MallToken};
@@ -288,6 +288,7 @@ async fn no_error_and_no_panic_shows_what_is_sealed() {
         mall: MallId(1),
         owner_name: "other".to_owned(),
         scopes: Vec::new(),
+        levels: TokenLevels::default(),
     };
     let connect = ConnectShop {
         application: ApplicationId::generate(),
@@ -304,6 +305,8 @@ async fn no_error_and_no_panic_shows_what_is_sealed() {
         expires_at,
         refresh_expires_at: expires_at,
         scopes: &[],
+        issued_at: world.engine.now(),
+        levels: credentials::TokenLevels::default(),
     };
     let mut tx = world.tx().await;
     let refused = credentials::insert(&mut tx, world.shop, &new_tokens).await.unwrap_err();

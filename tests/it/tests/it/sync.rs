@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use kamiflow_domain::connect_shop::{ConnectShop, Grant, Purpose, connect_shop};
 use kamiflow_domain::engine::EngineConfig;
-use kamiflow_domain::marketplace::Tokens;
+use kamiflow_domain::marketplace::{TokenLevels, Tokens};
 use kamiflow_domain::{deliver, sync};
 use kamiflow_kernel::{ApplicationId, MallId, OrderSn, ShopId};
 use kamiflow_sandbox::Scenario;
@@ -201,6 +201,7 @@ async fn second_shop(world: &World) -> ShopId {
         mall: MallId(100_000_002),
         owner_name: "demo".to_owned(),
         scopes: Vec::new(),
+        levels: TokenLevels::default(),
     };
     let request = ConnectShop {
         application: ApplicationId::from_uuid(rows[0].get("id")),

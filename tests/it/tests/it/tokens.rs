@@ -79,31 +79,31 @@ async fn of_many_who_ask_at_once_one_refreshes() {
 }
 
 #[tokio::test]
-async fn a_refresh_that_does_not_extend_asks_for_the_owner_and_is_told_at_6_h_1_h_and_0() {
+async fn a_refresh_that_does_not_extend_asks_for_the_owner_and_is_told_at_a_fifth_a_twentieth_and_0() {
     let app = TestApp::new().await;
     let merchant = app.merchant().await;
     let shop = merchant.shop().await;
     let ends_at = credential(&merchant, &shop).await.expires_at;
     let step = async || refresh_token::step(&app.engine, &merchant.ctx(), shop.id).await.unwrap();
-    assert_eq!(step().await, Some(ends_at - TimeDelta::hours(8)));
-    app.clock.advance(TimeDelta::hours(16));
-    app.market.next_tokens(Ok(merchant.tokens(shop.mall, "2", TimeDelta::hours(8))));
+    assert_eq!(step().await, Some(ends_at - TimeDelta::hours(6)));
+    app.clock.advance(TimeDelta::hours(18));
+    app.market.next_tokens(Ok(merchant.tokens(shop.mall, "2", TimeDelta::hours(6))));
     assert_eq!(step().await, Some(app.clock.now()));
     let row = credential(&merchant, &shop).await;
     assert_eq!((row.token_version, row.needs_reauthorization_at), (2, Some(ends_at)));
     assert_eq!(open_exceptions(&merchant, &shop).await, ["reauthorization_needed"]);
-    assert_eq!(step().await, Some(ends_at - TimeDelta::hours(6)));
+    assert_eq!(step().await, Some(ends_at - TimeDelta::minutes(288)));
     assert_eq!(told(&merchant).await, [""; 0]);
-    for (advance, so_far) in [(2, vec!["6h"]), (5, vec!["6h", "1h"])] {
-        app.clock.advance(TimeDelta::hours(advance));
+    for (advance, so_far) in [(72, vec!["20%"]), (216, vec!["20%", "5%"])] {
+        app.clock.advance(TimeDelta::minutes(advance));
         step().await;
         assert!(step().await.is_some(), "told once, and there is more to tell");
         assert_eq!(told(&merchant).await, so_far);
     }
     assert_eq!(state(&merchant, &shop).await.0, ShopState::TrialRun);
-    app.clock.advance(TimeDelta::hours(1));
+    app.clock.advance(TimeDelta::minutes(72));
     assert_eq!(step().await, None);
-    assert_eq!(told(&merchant).await, ["6h", "1h", "0", "shop_stopped"]);
+    assert_eq!(told(&merchant).await, ["20%", "5%", "0", "shop_stopped"]);
     let stopped = (ShopState::Stopped, Some("reauthorization_needed".to_owned()));
     assert_eq!(state(&merchant, &shop).await, stopped);
     assert_eq!(app.market.refresh_tokens_seen().len(), 1);

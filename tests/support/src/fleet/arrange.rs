@@ -10,7 +10,7 @@ use kamiflow_domain::engine::Engine;
 use kamiflow_domain::go_live::{GoLive, go_live};
 use kamiflow_domain::import_cards::{FileChoices, ImportCards, ImportMode};
 use kamiflow_domain::map_sku::{MapSku, map_sku};
-use kamiflow_domain::marketplace::Tokens;
+use kamiflow_domain::marketplace::{TokenLevels, Tokens};
 use kamiflow_domain::register_application::{ApplicationOwner, RegisterApplication, register_application};
 use kamiflow_domain::sync_products::sync_products;
 use kamiflow_kernel::{
@@ -66,6 +66,7 @@ impl Fleet {
             mall: MallId(mall.id.try_into()?),
             owner_name: self.name.to_owned(),
             scopes: Vec::new(),
+            levels: TokenLevels::default(),
         };
         let request = ConnectShop {
             application: owner.application,

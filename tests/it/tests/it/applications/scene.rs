@@ -8,7 +8,7 @@ use kamiflow_domain::ctx::{Actor, Ctx};
 use kamiflow_domain::go_live::{GoLive, go_live};
 use kamiflow_domain::import_cards::{FileChoices, ImportCards, ImportMode, import_cards};
 use kamiflow_domain::map_sku::{MapSku, map_sku};
-use kamiflow_domain::marketplace::Tokens;
+use kamiflow_domain::marketplace::{TokenLevels, Tokens};
 use kamiflow_domain::push_hint::{NoticeKind, PushNotice, push_hint};
 use kamiflow_domain::register_application::{ApplicationOwner, RegisterApplication, register_application};
 use kamiflow_domain::sync_products::sync_products;
@@ -113,6 +113,7 @@ impl<'a> Stall<'a> {
             mall: MallId(mall),
             owner_name: "demo".to_owned(),
             scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+            levels: TokenLevels::default(),
         };
         let request = ConnectShop {
             application,

@@ -4,14 +4,15 @@ use std::sync::LazyLock;
 
 use chrono::TimeDelta;
 use kamiflow_kernel::{
-    AttemptId, BatchId, CardUseState, DeliveryMethod, DeliveryState, Fen, GatewayKind, LineId, ReasonCode,
-    RedemptionId, RedemptionMethod, RedemptionState, SecretText, ShopId,
+    AttemptId, AuthorizationLinkId, BatchId, CardUseState, DeliveryMethod, DeliveryState, EmailAddress, Fen,
+    GatewayKind, LineId, ReasonCode, RedemptionId, RedemptionMethod, RedemptionState, SecretBytes, SecretText, ShopId,
 };
 use kamiflow_store::coverage::{CoverageKind, CoverageSource, ReadSpan};
 use kamiflow_store::pauses::PausedLevels;
 use kamiflow_store::{
-    applications, attempts, card_claims, card_uses, cards, credentials, deliveries, exceptions, order_hints, orders,
-    redemptions, refunds, shop_sync, shops,
+    applications, attempts, authorization_links, authorization_requests, card_claims, card_uses, cards, credentials,
+    deliveries, exceptions, handled_outside, order_hints, orders, redemptions, refunds, shop_sync, shops,
+    verification_pictures, verifications,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -42,6 +43,8 @@ pub(super) fn tokens(t: &Target) -> credentials::NewTokens<'static> {
         expires_at,
         refresh_expires_at: expires_at,
         scopes: &[],
+        issued_at: t.now,
+        levels: credentials::TokenLevels::default(),
     }
 }
 
@@ -279,4 +282,59 @@ pub(super) fn refund(t: &Target) -> refunds::NewRefund<'_> {
         created_at: None,
         updated_at: t.now + TimeDelta::minutes(5),
     }
+}
+
+pub(super) fn new_verification(t: &Target) -> verifications::NewVerification<'static> {
+    static SUBJECT: LazyLock<SecretBytes> = LazyLock::new(|| SecretBytes::new(b"x".to_vec()));
+    verifications::NewVerification {
+        id: t.verification,
+        kind: "person",
+        subject: &SUBJECT,
+        last4: "002X",
+        number_hash: [9; 32],
+        submitted_by: "x",
+        submitted_at: t.now,
+    }
+}
+
+pub(super) fn new_picture(t: &Target) -> verification_pictures::NewPicture<'static> {
+    let picture = new_verification(t).subject;
+    verification_pictures::NewPicture { verification: t.verification, position: 2, media_type: "image/png", picture }
+}
+
+pub(super) const STAFF: verifications::Staff<'static> = verifications::Staff { id: Uuid::nil(), name: "x" };
+
+pub(super) fn decision(t: &Target) -> verifications::Decision<'static> {
+    verifications::Decision { approved: true, reason: "", by: Some(STAFF), at: t.now }
+}
+
+pub(super) fn new_link(t: &Target) -> authorization_links::NewLink<'static> {
+    authorization_links::NewLink {
+        id: AuthorizationLinkId::generate(),
+        application: (t.merchant, t.application),
+        shop: Some(t.shop),
+        made_by: "x",
+        made_at: t.now,
+        expires_at: t.now,
+    }
+}
+
+pub(super) fn new_authorization(t: &Target) -> authorization_requests::NewRequest<'static> {
+    authorization_requests::NewRequest {
+        state_hash: b"new",
+        session_hash: b"new",
+        application: (t.merchant, t.application),
+        shop: Some(t.shop),
+        link: Some(t.link),
+        began_at: t.now,
+        expires_at: t.now,
+    }
+}
+
+pub(super) fn outside(t: &Target) -> Vec<handled_outside::HandledOutside> {
+    vec![handled_outside::HandledOutside { order_sn: "new".to_owned(), cause: "shipped".to_owned(), at: t.now }]
+}
+
+pub(super) fn address() -> EmailAddress {
+    EmailAddress::try_from("new@example.com".to_owned()).unwrap()
 }

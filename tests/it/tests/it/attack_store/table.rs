@@ -10,19 +10,22 @@ use kamiflow_kernel::{
 use kamiflow_store::coverage::CoverageKind;
 use kamiflow_store::pauses::{PauseScope, PausedLevels, PausedWork};
 use kamiflow_store::{
-    StoreError, TenantTx, application_return, applications, attempts, audit, backlog, card_claims, card_pools,
-    card_uses, cards, charge_requests, coverage, coverage_repair, credentials, deliveries, delivery_lines, exceptions,
-    jobs, ledger_roots, merchants, order_events, order_hints, order_progress, orders, outbox, pauses, platform_stock,
-    platform_uploads, products, redemptions, refunds, reseal, restored_shops, rollups, rules, ship_by, shop_sync,
-    shops, sku_lookup, startup, stock_waits,
+    StoreError, TenantTx, application_return, applications, attempts, audit, authorization_links,
+    authorization_requests, backlog, card_claims, card_pools, card_uses, cards, charge_requests, coverage,
+    coverage_repair, credentials, deliveries, delivery_lines, exceptions, handled_outside, jobs, ledger_roots,
+    merchants, notification_addresses, order_events, order_hints, order_progress, orders, outbox, own_applications,
+    pauses, platform_stock, platform_uploads, products, redemptions, refunds, reseal, restored_shops, rollups, rules,
+    ship_by, shop_sync, shops, sku_lookup, startup, stock_waits, take_overs, token_lives, trial_orders,
+    verification_pictures, verifications,
 };
 use serde_json::json;
 use uuid::Uuid;
 
 use super::arguments::{
-    application, batch, call, change, claim, claim_of_token, deadlines, fenced, hint, new_attempt, new_delivery,
-    new_exception, new_hints, new_redemption, nothing_paused, order, postponed, refund, secret, shop, span,
-    sync_change, tokens, voided,
+    STAFF, address, application, batch, call, change, claim, claim_of_token, deadlines, decision, fenced, hint,
+    new_attempt, new_authorization, new_delivery, new_exception, new_hints, new_link, new_picture, new_redemption,
+    new_verification, nothing_paused, order, outside, postponed, refund, secret, shop, span, sync_change, tokens,
+    voided,
 };
 use super::target::Target;
 
@@ -335,4 +338,40 @@ attacks! { REDEMPTION, t:
     rules::delete(t.rule);
     rules::update_order(&[t.rule]);
     startup::list_data_keys();
+}
+
+attacks! { VERIFICATION, t:
+    verifications::insert(&new_verification(t));
+    verifications::list(10);
+    verifications::find_approved();
+    verifications::lock(t.verification);
+    verifications::update_claimed(t.verification, STAFF, t.now);
+    verifications::update_decided(t.verification, &decision(t));
+    verifications::update_asked_again("new_owner", t.now);
+    verifications::update_destroyed(t.approved, t.now);
+    verification_pictures::insert(&new_picture(t));
+    verification_pictures::find(t.verification, 1);
+    verification_pictures::count(t.verification);
+    verification_pictures::insert_look(t.verification, 1, STAFF, t.now);
+    verification_pictures::list_looks(t.now + TimeDelta::days(1), 10);
+    authorization_links::insert(&new_link(t));
+    authorization_links::lock(t.link);
+    authorization_links::update_session(t.link, b"stolen");
+    authorization_links::update_used(t.link, t.now);
+    authorization_requests::insert(&new_authorization(t));
+    authorization_requests::lock_by_state(&t.hash);
+    authorization_requests::update_used(t.authorization, t.now);
+    own_applications::upsert_proved(t.application, t.now);
+    own_applications::update_activated(t.application, t.now);
+    own_applications::find(t.application);
+    take_overs::ask(t.authorization, GatewayKind::Sandbox, t.mall, t.now);
+    take_overs::list_open(10);
+    take_overs::update_answered(t.take_over, "released", t.now);
+    handled_outside::insert(t.shop, &outside(t));
+    handled_outside::count_since(t.shop, t.now - TimeDelta::days(1));
+    handled_outside::list(t.shop, 10);
+    notification_addresses::upsert(&address(), t.now + TimeDelta::days(1));
+    notification_addresses::find();
+    token_lives::list(Some(t.shop), 10);
+    trial_orders::list(t.shop, None, 10);
 }

@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 use kamiflow_kernel::{
-    ApplicationId, AttemptId, BatchId, CardId, CardUseId, CoverageId, CredentialId, DataKeyId, DeliveryId, GoodsId,
-    JobId, LineId, MallId, MerchantId, OrderId, OrderSn, PlatformSkuId, PoolId, ProductId, RedemptionId, RuleId,
-    ShopId, SkuId,
+    ApplicationId, AttemptId, AuthorizationLinkId, BatchId, CardId, CardUseId, CoverageId, CredentialId, DataKeyId,
+    DeliveryId, GoodsId, JobId, LineId, MallId, MerchantId, OrderId, OrderSn, PlatformSkuId, PoolId, ProductId,
+    RedemptionId, RuleId, ShopId, SkuId, TakeOverId, VerificationId,
 };
 use kamiflow_store::merchants::{self, NewMerchant};
 use kamiflow_store::orders::OrderKey;
@@ -52,6 +52,12 @@ pub(super) struct Target {
     pub(super) rule: RuleId,
     pub(super) job: JobId,
     pub(super) refund: i64,
+    /// Under review.
+    pub(super) verification: VerificationId,
+    pub(super) approved: VerificationId,
+    pub(super) link: AuthorizationLinkId,
+    pub(super) authorization: Uuid,
+    pub(super) take_over: TakeOverId,
     pub(super) now: DateTime<Utc>,
 }
 
@@ -95,6 +101,11 @@ impl Target {
             rule: RuleId::generate(),
             job: JobId::generate(),
             refund: 500 + n,
+            verification: VerificationId::generate(),
+            approved: VerificationId::generate(),
+            link: AuthorizationLinkId::generate(),
+            authorization: Uuid::now_v7(),
+            take_over: TakeOverId::generate(),
             now,
         }
     }
@@ -145,6 +156,11 @@ impl Target {
             self.redemption.as_uuid(),
             self.rule.as_uuid(),
             self.job.as_uuid(),
+            self.verification.as_uuid(),
+            self.approved.as_uuid(),
+            self.link.as_uuid(),
+            self.authorization,
+            self.take_over.as_uuid(),
         ]
     }
 
@@ -199,6 +215,11 @@ impl Target {
             ("rule", id(self.rule.as_uuid())),
             ("job", id(self.job.as_uuid())),
             ("refund", self.refund.to_string()),
+            ("verification", id(self.verification.as_uuid())),
+            ("approved", id(self.approved.as_uuid())),
+            ("link", id(self.link.as_uuid())),
+            ("authorization", id(self.authorization)),
+            ("take_over", id(self.take_over.as_uuid())),
             ("now", format!("'{}'::timestamptz", self.now.to_rfc3339())),
         ]
     }
@@ -303,4 +324,21 @@ const ROWS: &str = "
     INSERT INTO rollup_deltas (merchant_id, shop_id, hour, metric, n) VALUES (:m:, :shop:, :now:, 'delivered', 1);
     INSERT INTO rollups_hourly (merchant_id, shop_id, hour, metric, n) VALUES (:m:, :shop:, :now:, 'delivered', 1);
     INSERT INTO audit_log (id, at, merchant_id, actor, action, target) VALUES (gen_random_uuid(), :now:, :m:, 'a', 'b', 'c');
+    INSERT INTO verifications (id, merchant_id, kind, data_key_id, subject_sealed, last4, number_hash, submitted_by, submitted_at)
+        VALUES (:verification:, :m:, 'person', :key:, 's', '002X', :hash:, 'x', :now:);
+    INSERT INTO verifications (id, merchant_id, kind, state, data_key_id, subject_sealed, last4, number_hash, submitted_by, submitted_at, decided_at)
+        VALUES (:approved:, :m:, 'person', 'approved', :key:, 's', '002X', :hash:, 'x', :now: - interval '1 day', :now:);
+    INSERT INTO verification_pictures (id, merchant_id, verification_id, position, media_type, data_key_id, picture_sealed)
+        VALUES (gen_random_uuid(), :m:, :verification:, 1, 'image/jpeg', :key:, 'p');
+    INSERT INTO verification_looks (id, merchant_id, verification_id, position, reviewer, reviewer_name, at)
+        VALUES (gen_random_uuid(), :m:, :verification:, 1, gen_random_uuid(), 'x', :now:);
+    INSERT INTO authorization_links (id, merchant_id, application_merchant_id, application_id, made_by, made_at, expires_at)
+        VALUES (:link:, :m:, :m:, :application:, 'x', :now:, :now: + interval '1 day');
+    INSERT INTO authorization_requests (id, merchant_id, state_hash, session_hash, application_merchant_id, application_id, began_at, expires_at)
+        VALUES (:authorization:, :m:, :hash:, 's', :m:, :application:, :now:, :now: + interval '1 hour');
+    INSERT INTO own_applications (merchant_id, application_id, proved_at) VALUES (:m:, :application:, :now: - interval '1 day');
+    INSERT INTO take_over_requests (id, merchant_id, shop_id, asked_by, asked_by_name, asked_at)
+        VALUES (:take_over:, :m:, :shop:, gen_random_uuid(), 'x', :now:);
+    INSERT INTO handled_outside (merchant_id, shop_id, order_sn, cause, at) VALUES (:m:, :shop:, :sn:, 'shipped', :now:);
+    INSERT INTO notification_addresses (merchant_id, email, changed_at) VALUES (:m:, 'they@example.com', :now:);
     INSERT INTO jobs (id, merchant_id, name, key, due_at) VALUES (:job:, :m:, 'job', 'key', :now:)";

@@ -1,0 +1,101 @@
+//! Asks a verified merchant again after a new owner or name, and stops what still runs when nobody was approved in time.
+
+use chrono::{DateTime, Utc};
+use kamiflow_kernel::{GatewayKind, ReasonCode, ShopState};
+use kamiflow_store::jobs::{self, NewJob};
+use kamiflow_store::shops::{ShopChange, ShopRow};
+use kamiflow_store::{StoreError, TenantTx, exceptions, outbox, shops, verifications};
+use serde_json::json;
+
+use super::RENEW_WITHIN;
+use crate::acts;
+use crate::ctx::Ctx;
+use crate::engine::{Engine, Wake};
+use crate::tokens;
+
+/// Name of the job that stops shops; one per merchant, without a payload.
+pub const NAME: &str = "end_verification.v1";
+const PAGE: i64 = 200;
+
+/// Why somebody is asked again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AskedAgain {
+    /// The merchant has another owner.
+    NewOwner,
+    /// The company, or its name, is another.
+    NewName,
+}
+
+impl AskedAgain {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::NewOwner => "new_owner",
+            Self::NewName => "new_name",
+        }
+    }
+}
+
+/// Asks a merchant to be verified again, in the transaction that changes the owner or the name. One who never was
+/// verified is asked nothing.
+///
+/// # Errors
+/// When the store fails.
+pub async fn ask_again(tx: &mut TenantTx, ctx: &Ctx, cause: AskedAgain) -> Result<Vec<Wake>, StoreError> {
+    let renew_by = verifications::update_asked_again(tx, cause.as_str(), ctx.now + RENEW_WITHIN).await?;
+    let Some(renew_by) = renew_by else { return Ok(Vec::new()) };
+    let job = NewJob { name: NAME, key: "", payload: json!({}), due_at: renew_by };
+    let job = jobs::insert(tx, &job).await?;
+    let news = json!({ "kind": "verification_asked_again", "cause": cause.as_str(), "renew_by": renew_by });
+    outbox::push(tx, "notify", news).await?;
+    let detail = json!({ "cause": cause.as_str(), "renew_by": renew_by });
+    acts::record(tx, ctx, "verification.ask_again", ctx.merchant, detail).await?;
+    Ok(vec![Wake::Job(job)])
+}
+
+/// Stops the shops of a merchant who was not approved in time; returns when to look again, if not now.
+///
+/// # Errors
+/// When the store fails.
+pub async fn step(engine: &Engine, ctx: &Ctx) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    let renew_by = verifications::find_approved(&mut tx).await?.and_then(|row| row.renew_by);
+    let Some(renew_by) = renew_by else { return Ok(None) };
+    if renew_by > ctx.now {
+        return Ok(Some(renew_by));
+    }
+    for shop in list_shops(&mut tx).await? {
+        if shop.state == ShopState::Live && shop.gateway == GatewayKind::Production {
+            tokens::stop(&mut tx, shop.id, ReasonCode::VerificationNeeded).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(None)
+}
+
+/// Lets shops go on that had stopped for want of an approval.
+pub(super) async fn resume_shops(tx: &mut TenantTx, now: DateTime<Utc>) -> Result<Vec<Wake>, StoreError> {
+    let mut wakes = Vec::new();
+    for shop in list_shops(tx).await? {
+        let waited = shop.stop_reason.as_deref() == Some(ReasonCode::VerificationNeeded.as_str());
+        if shop.state != ShopState::Stopped || !waited {
+            continue;
+        }
+        shops::update_state(tx, shop.id, &ShopChange::Resume).await?;
+        exceptions::resolve(tx, shop.id, &[""], &[ReasonCode::VerificationNeeded], "verified").await?;
+        shops::update_due(tx, shop.id, now).await?;
+        wakes.extend([Wake::Sync(shop.id), Wake::Deliver(shop.id), Wake::Redeem(shop.id)]);
+    }
+    Ok(wakes)
+}
+
+async fn list_shops(tx: &mut TenantTx) -> Result<Vec<ShopRow>, StoreError> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = shops::list(tx, after, PAGE).await?;
+        after = page.last().map(|row| row.id);
+        all.extend(page);
+        if after.is_none() {
+            return Ok(all);
+        }
+    }
+}

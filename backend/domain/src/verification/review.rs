@@ -1,0 +1,285 @@
+//! What the staff does with submissions: takes a case, looks at pictures, decides.
+//!
+//! Who may review is decided by whoever calls: the staff's log-in and roles are not this module's, which takes a
+//! reviewer's id and name and writes them into what the merchant reads. `ctx.merchant` is the merchant of the case.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use kamiflow_kernel::{SecretBytes, SecretText, VerificationId};
+use kamiflow_store::audit::NewAudit;
+use kamiflow_store::jobs::{self, NewJob};
+use kamiflow_store::verifications::{Decision, QueuedVerification, Staff, VerificationRow};
+use kamiflow_store::{StoreError, TenantTx, audit, outbox, verification_pictures, verifications};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{KEPT, StoredSubject, destruction, renewal};
+use crate::ctx::Ctx;
+use crate::engine::{Engine, Wake};
+
+/// After so long without a decision somebody else may take the case.
+pub const CLAIM_KEPT: TimeDelta = TimeDelta::hours(1);
+/// One number in more merchants than this is flagged.
+const MERCHANTS_OF_ONE_NUMBER: i64 = 3;
+const MOST_REASON: usize = 500;
+
+/// A member of the staff who reviews.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reviewer {
+    /// Who.
+    pub id: Uuid,
+    /// As the merchant is told.
+    pub name: String,
+}
+
+impl Reviewer {
+    fn staff(&self) -> Staff<'_> {
+        Staff { id: self.id, name: &self.name }
+    }
+}
+
+/// A case, opened for its reviewer.
+#[derive(Debug)]
+pub struct Case {
+    /// Which.
+    pub id: VerificationId,
+    /// `person` or `company`.
+    pub kind: String,
+    /// The person's or company's name.
+    pub name: SecretText,
+    /// The resident identity number or credit code.
+    pub number: SecretText,
+    /// The company's legal representative; empty for a person.
+    pub legal_representative: SecretText,
+    /// How many pictures there are.
+    pub pictures: i64,
+    /// When it was submitted.
+    pub submitted_at: DateTime<Utc>,
+    /// In how many merchants the number stands, this one among them.
+    pub merchants_with_number: i64,
+    /// Whether those are suspiciously many.
+    pub flagged: bool,
+}
+
+/// A picture, opened.
+#[derive(Debug)]
+pub struct Picture {
+    /// For the header of the answer.
+    pub media_type: String,
+    /// The file.
+    pub file: SecretBytes,
+}
+
+/// A reviewer's decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The merchant may go live.
+    Approve,
+    /// Not like this.
+    Reject {
+        /// Why, for the merchant: 1 to 500 characters.
+        reason: String,
+    },
+}
+
+/// Why a reviewer cannot do it.
+#[derive(Debug, thiserror::Error)]
+pub enum ReviewError {
+    /// There is no such case of this merchant.
+    #[error("the case was not found")]
+    CaseUnknown,
+    /// Somebody else has the case.
+    #[error("{name} has had the case since {since}")]
+    ClaimedBy {
+        /// Who.
+        name: String,
+        /// Since when.
+        since: DateTime<Utc>,
+    },
+    /// Pictures and decisions are for whoever has the case.
+    #[error("take the case first")]
+    NotClaimed,
+    /// It is over.
+    #[error("the case is decided")]
+    Decided,
+    /// There is no such picture, or it was destroyed.
+    #[error("there is no such picture")]
+    PictureUnknown,
+    /// A rejection must say why, in at most 500 characters.
+    #[error("say in 1 to 500 characters what the merchant has to do")]
+    Reason,
+    /// The store failed.
+    #[error("the case could not be read or written")]
+    Store(#[source] StoreError),
+}
+
+impl From<StoreError> for ReviewError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound("verification") => Self::CaseUnknown,
+            other => Self::Store(other),
+        }
+    }
+}
+
+/// Lists the cases of all merchants that wait for a decision, the oldest first.
+///
+/// # Errors
+/// When the store fails.
+pub async fn list_queue(engine: &Engine, limit: i32) -> Result<Vec<QueuedVerification>, StoreError> {
+    // Ids and times of all merchants' cases; each is opened in its merchant's own transaction.
+    let mut tx = engine.store.system_tx().await?;
+    let queue = verifications::list_queue(&mut tx, limit).await?;
+    tx.commit().await?;
+    Ok(queue)
+}
+
+/// Takes a case, or opens it again for whoever has it.
+///
+/// # Errors
+/// When somebody else has it, or it is decided.
+pub async fn claim_case(
+    engine: &Engine,
+    ctx: &Ctx,
+    reviewer: &Reviewer,
+    id: VerificationId,
+) -> Result<Case, ReviewError> {
+    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    let row = verifications::lock(&mut tx, id).await?;
+    if row.state != "submitted" {
+        return Err(ReviewError::Decided);
+    }
+    if let (Some(by), Some(name), Some(since)) = (row.claimed_by, &row.claimed_name, row.claimed_at)
+        && by != reviewer.id
+        && since + CLAIM_KEPT > ctx.now
+    {
+        return Err(ReviewError::ClaimedBy { name: name.clone(), since });
+    }
+    verifications::update_claimed(&mut tx, id, reviewer.staff(), ctx.now).await?;
+    record(&mut tx, ctx, reviewer, "verification.claim", (id, json!({}))).await?;
+    let subject = open(&mut tx, &row).await?;
+    let pictures = verification_pictures::count(&mut tx, id).await?;
+    tx.commit().await?;
+    // How many merchants, never which.
+    let mut tx = engine.store.system_tx().await?;
+    let merchants_with_number = verifications::count_merchants(&mut tx, &row.number_hash).await?;
+    tx.commit().await?;
+    Ok(Case {
+        id,
+        kind: row.kind,
+        name: subject.name.as_str().into(),
+        number: subject.number.as_str().into(),
+        legal_representative: subject.legal_representative.as_str().into(),
+        pictures,
+        submitted_at: row.submitted_at,
+        merchants_with_number,
+        flagged: merchants_with_number > MERCHANTS_OF_ONE_NUMBER,
+    })
+}
+
+/// Opens a picture for whoever has the case; that it was looked at is written down before it is given out.
+///
+/// # Errors
+/// When the reviewer does not have the case, or there is no such picture.
+pub async fn look_at_picture(
+    engine: &Engine,
+    ctx: &Ctx,
+    reviewer: &Reviewer,
+    (id, position): (VerificationId, i16),
+) -> Result<Picture, ReviewError> {
+    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    has_claim(&verifications::lock(&mut tx, id).await?, reviewer)?;
+    let row = verification_pictures::find(&mut tx, id, position).await?.ok_or(ReviewError::PictureUnknown)?;
+    if row.picture_sealed.is_empty() {
+        return Err(ReviewError::PictureUnknown);
+    }
+    let key = tx.data_key_by_id(row.data_key_id).await?;
+    let file = key
+        .open(verification_pictures::PICTURE, row.id, &row.picture_sealed)
+        .map_err(|error| ReviewError::Store(error.into()))?;
+    verification_pictures::insert_look(&mut tx, id, position, reviewer.staff(), ctx.now).await?;
+    record(&mut tx, ctx, reviewer, "verification.look", (id, json!({ "picture": position }))).await?;
+    tx.commit().await?;
+    Ok(Picture { media_type: row.media_type, file })
+}
+
+/// Decides about a case; returns whom to wake: shops that waited for the approval.
+///
+/// # Errors
+/// When the reviewer does not have the case, or it is decided.
+pub async fn decide_case(
+    engine: &Engine,
+    ctx: &Ctx,
+    reviewer: &Reviewer,
+    (id, verdict): (VerificationId, &Verdict),
+) -> Result<Vec<Wake>, ReviewError> {
+    let reason = match verdict {
+        Verdict::Approve => "",
+        Verdict::Reject { reason } => reason.trim(),
+    };
+    let approved = *verdict == Verdict::Approve;
+    if !approved && !(1..=MOST_REASON).contains(&reason.chars().count()) {
+        return Err(ReviewError::Reason);
+    }
+    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    has_claim(&verifications::lock(&mut tx, id).await?, reviewer)?;
+    let decision = Decision { approved, reason, by: Some(reviewer.staff()), at: ctx.now };
+    let wakes = write_decision(&mut tx, id, &decision).await?;
+    record(&mut tx, ctx, reviewer, "verification.decide", (id, json!({ "approved": approved }))).await?;
+    tx.commit().await?;
+    Ok(wakes)
+}
+
+/// Writes a decision, and what follows from it: the destruction, the news, and shops that go on.
+pub(super) async fn write_decision(
+    tx: &mut TenantTx,
+    id: VerificationId,
+    decision: &Decision<'_>,
+) -> Result<Vec<Wake>, StoreError> {
+    if !verifications::update_decided(tx, id, decision).await? {
+        return Ok(Vec::new());
+    }
+    let key = id.to_string();
+    let payload = json!({ "verification": id });
+    let due_at = decision.at + KEPT;
+    let job = jobs::insert(tx, &NewJob { name: destruction::NAME, key: &key, payload, due_at }).await?;
+    let news = json!({ "kind": "verification_decided", "verification": id, "approved": decision.approved });
+    outbox::push(tx, "notify", news).await?;
+    let mut wakes = vec![Wake::Job(job)];
+    if decision.approved {
+        wakes.extend(renewal::resume_shops(tx, decision.at).await?);
+    }
+    Ok(wakes)
+}
+
+fn has_claim(row: &VerificationRow, reviewer: &Reviewer) -> Result<(), ReviewError> {
+    if row.state != "submitted" {
+        return Err(ReviewError::Decided);
+    }
+    if row.claimed_by != Some(reviewer.id) {
+        return Err(ReviewError::NotClaimed);
+    }
+    Ok(())
+}
+
+async fn open(tx: &mut TenantTx, row: &VerificationRow) -> Result<StoredSubject, StoreError> {
+    let key = tx.data_key_by_id(row.data_key_id).await?;
+    let text = key.open(verifications::SUBJECT, row.id.as_uuid(), &row.subject_sealed)?;
+    serde_json::from_slice(text.expose())
+        .map_err(|_shape| StoreError::Corrupt("a submission is not what this program wrote".to_owned()))
+}
+
+/// An act of the staff, in the merchant's own log.
+async fn record(
+    tx: &mut TenantTx,
+    ctx: &Ctx,
+    reviewer: &Reviewer,
+    action: &'static str,
+    (id, mut detail): (VerificationId, serde_json::Value),
+) -> Result<(), StoreError> {
+    if let Some(detail) = detail.as_object_mut() {
+        detail.insert("reviewer".to_owned(), reviewer.name.as_str().into());
+    }
+    let (actor, target) = (format!("staff:{}", reviewer.id), id.to_string());
+    let act = NewAudit { actor: &actor, action, target: &target, request_id: &ctx.request_id, detail, at: ctx.now };
+    audit::insert(tx, &act).await
+}
