@@ -1,9 +1,11 @@
 //! The project's own commands: `cargo dev …`.
 
 mod bench;
+mod build_ui;
 mod chaos;
 mod env_docs;
 mod repository;
+mod screenshots;
 mod tidy;
 mod with_servers;
 
@@ -48,11 +50,23 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
         arguments: Vec<OsString>,
     },
+    /// Builds what browsers download into .kamiflow/site: islands, style sheet, icons; fails over the budget.
+    BuildUi,
     /// Writes docs/reference/env.md from the declarations of the variables.
     EnvDocs {
         /// Writes nothing; fails if the file is out of date.
         #[arg(long)]
         check: bool,
+    },
+    /// Takes pictures of every page in each language, theme and width, and fails on what does not fit.
+    #[command(
+        disable_help_flag = true,
+        after_help = "Example: cargo dev with-servers -- cargo dev screenshots --only pricing"
+    )]
+    Screenshots {
+        /// The program's own options.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+        arguments: Vec<OsString>,
     },
     /// Runs a command with a private Postgres and Redis, and stops them when it ends.
     #[command(after_help = "Example: cargo dev with-servers -- cargo nextest run --package kamiflow-store")]
@@ -70,7 +84,9 @@ fn main() -> Result<ExitCode> {
         Command::Tidy => tidy::run(&repository),
         Command::Bench { arguments } => bench::run(&repository, &arguments),
         Command::Chaos { arguments } => chaos::run(&repository, &arguments),
+        Command::BuildUi => build_ui::run(&repository),
         Command::EnvDocs { check } => env_docs::run(&repository, check),
+        Command::Screenshots { arguments } => screenshots::run(&repository, &arguments),
         Command::WithServers { command } => with_servers::run(&repository, &command),
     }
 }

@@ -14,7 +14,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &["kernel", "store"]),
     ("pinduoduo", &["kernel", "domain"]),
     ("runner", &["kernel", "store", "domain", "pinduoduo", "queue"]),
-    ("server", &["kernel", "store", "domain", "pinduoduo", "queue", "runner", "runtime"]),
+    ("app", &["kernel", "domain"]),
+    ("hydrate", &["app"]),
+    ("server", &["app", "kernel", "store", "domain", "pinduoduo", "queue", "runner", "runtime"]),
     ("queue", &[]),
     ("runtime", &["kernel"]),
     ("sandbox", &[]),
@@ -23,11 +25,12 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that put everything together and may see all others.
-const TOPS: &[&str] = &["cli", "test-support", "it", "load", "chaos"];
+const TOPS: &[&str] = &["cli", "test-support", "it", "load", "chaos", "browser"];
 
 /// Libraries that only some crates may know. Tests may know all of them.
 const KNOWN_TO: &[(&str, &[&str])] = &[
     ("actix-web", &["server", "sandbox"]),
+    ("leptos_actix", &["server"]),
     ("actix-ws", &["sandbox"]),
     ("deadpool-redis", &["queue"]),
     ("diesel", &["store"]),

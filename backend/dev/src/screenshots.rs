@@ -1,0 +1,32 @@
+//! `cargo dev screenshots …`: builds the pages and the program that takes pictures of them, and runs it.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result, bail};
+use kamiflow_runtime::config::{EnvSource as _, ProcessEnv};
+
+use crate::build_ui;
+use crate::repository::Repository;
+
+/// Becomes the program.
+pub(crate) fn run(repository: &Repository, arguments: &[OsString]) -> Result<ExitCode> {
+    build_ui::run(repository)?;
+    let mut build = Command::new("cargo");
+    build.args(["build", "--package", "kamiflow-browser"]).current_dir(repository.path(""));
+    // `cargo run` describes this package to us; an inner cargo would take it for a change of the environment.
+    for name in ProcessEnv.names() {
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            build.env_remove(name);
+        }
+    }
+    if !build.status().context("could not run cargo")?.success() {
+        bail!("the screenshot program does not build");
+    }
+    let target = ProcessEnv.get("CARGO_TARGET_DIR").map_or_else(|| repository.path("target"), PathBuf::from);
+    let program = target.join("debug/kamiflow-browser");
+    let error = Command::new(&program).arg("screenshots").args(arguments).current_dir(repository.path("")).exec();
+    Err(error).with_context(|| format!("could not run {}", program.display()))
+}

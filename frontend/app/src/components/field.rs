@@ -1,0 +1,137 @@
+//! Fields of forms: label above, hint below, and an error in the hint's place that says what to do.
+
+use leptos::prelude::*;
+
+use super::icon::{Icon, href};
+use super::{Banner, Tone};
+use crate::islands::RevealSwitch;
+use crate::{context, t};
+
+/// A line of text.
+#[component]
+pub(crate) fn Field(
+    /// The field's name in the form, and its id.
+    name: &'static str,
+    #[prop(into)] label: String,
+    #[prop(optional, into)] hint: Option<String>,
+    #[prop(default = "text")] kind: &'static str,
+    #[prop(optional)] autocomplete: Option<&'static str>,
+    #[prop(default = 200)] max_length: u16,
+    #[prop(optional)] optional: bool,
+) -> impl IntoView {
+    let outcome = context::page().outcome.clone().unwrap_or_default();
+    let error = outcome.error(name).map(t_error);
+    let value = outcome.value(name).unwrap_or_default().to_owned();
+    let invalid = error.is_some();
+    view! {
+        <div class="field" class:err=invalid>
+            <label for=name>{label}</label>
+            <input
+                id=name
+                name=name
+                class="input"
+                type=kind
+                value=value
+                autocomplete=autocomplete
+                maxlength=max_length
+                required=!optional
+                aria-invalid=invalid.then_some("true")
+                aria-describedby=format!("{name}-note")
+            />
+            <FieldNote name=name error=error hint=hint/>
+        </div>
+    }
+}
+
+/// A password, with a switch that shows it where scripts run. It is never filled in again.
+#[component]
+pub(crate) fn PasswordField(
+    name: &'static str,
+    #[prop(into)] label: String,
+    #[prop(optional, into)] hint: Option<String>,
+    /// `current-password` or `new-password`.
+    autocomplete: &'static str,
+    /// Where somebody who forgot it goes.
+    #[prop(optional)]
+    forgotten: Option<&'static str>,
+    #[prop(optional)] min_length: Option<u16>,
+) -> impl IntoView {
+    let outcome = context::page().outcome.clone().unwrap_or_default();
+    let error = outcome.error(name).map(t_error);
+    let invalid = error.is_some();
+    view! {
+        <div class="field" class:err=invalid>
+            <div class="flex justify-between gap-3">
+                <label class="lab" for=name>{label}</label>
+                {forgotten.map(|href| view! { <a class="lnk text-xs" href=href>{t::accounts::forgotten()}</a> })}
+            </div>
+            <div class="relative">
+                <input
+                    id=name
+                    name=name
+                    class="input pr-11"
+                    type="password"
+                    autocomplete=autocomplete
+                    minlength=min_length
+                    maxlength="200"
+                    required=true
+                    aria-invalid=invalid.then_some("true")
+                    aria-describedby=format!("{name}-note")
+                />
+                <RevealSwitch field=name.to_owned() label=t::accounts::show_password().to_owned() icon=href("eye")/>
+            </div>
+            <FieldNote name=name error=error hint=hint/>
+        </div>
+    }
+}
+
+#[component]
+fn FieldNote(name: &'static str, error: Option<String>, hint: Option<String>) -> impl IntoView {
+    let id = format!("{name}-note");
+    match (error, hint) {
+        (Some(error), _) => {
+            view! { <span class="errtext" id=id><Icon name="circle-alert" size="s"/>{error}</span> }.into_any()
+        }
+        (None, Some(hint)) => view! { <span class="hint" id=id>{hint}</span> }.into_any(),
+        (None, None) => view! { <span class="sr-only" id=id></span> }.into_any(),
+    }
+}
+
+/// A box to tick.
+#[component]
+pub(crate) fn Checkbox(
+    name: &'static str,
+    #[prop(into)] label: String,
+    #[prop(optional)] checked: bool,
+) -> impl IntoView {
+    view! {
+        <label class="flex items-center gap-2 text-sm text-ink2 min-h-6">
+            <input type="checkbox" name=name value="true" class="checkbox checkbox-primary" checked=checked/>
+            {label}
+        </label>
+    }
+}
+
+/// What is wrong with the form as a whole, first thing in it.
+#[component]
+pub(crate) fn FormError() -> impl IntoView {
+    let error = context::page().outcome.as_ref().and_then(|outcome| outcome.error("").map(t_error));
+    error.map(|error| view! { <Banner tone=Tone::Exception icon="circle-alert">{error}</Banner> })
+}
+
+/// Returns the words of an error code; a code that is not known here still says that something is wrong.
+pub(crate) fn t_error(code: &str) -> String {
+    let known = match code {
+        "required" => t::errors::required(),
+        "email.invalid" => t::errors::email_invalid(),
+        "password.too_short" => t::errors::password_too_short(),
+        "password.too_long" => t::errors::password_too_long(),
+        "password.too_common" => t::errors::password_too_common(),
+        "merchant.invalid" => t::errors::merchant_invalid(),
+        "log_in.refused" => t::errors::log_in_refused(),
+        "limited" => t::errors::limited(),
+        "unavailable" => t::errors::unavailable(),
+        _ => t::errors::unknown(),
+    };
+    known.to_owned()
+}

@@ -1,0 +1,42 @@
+//! Language and theme: plain forms, which an island makes quicker where scripts run.
+
+use leptos::prelude::*;
+
+use super::icon::{Icon, href};
+use crate::context::{self, Theme};
+use crate::islands::ThemeButton;
+use crate::locale;
+use crate::t;
+
+/// Changes to the other language and comes back to the same page.
+#[component]
+pub(crate) fn LanguageSwitch(#[prop(optional)] class: &'static str) -> impl IntoView {
+    let other = locale::current().other();
+    view! {
+        <form method="post" action="/preferences" class=class>
+            <input type="hidden" name="return_to" value=context::page().path.clone()/>
+            <button class="btn btn-bare" name="language" value=other.tag() lang=other.tag()>
+                <Icon name="languages"/>
+                {t::site::other_language()}
+            </button>
+        </form>
+    }
+}
+
+/// Changes between light and dark and comes back to the same page.
+#[component]
+pub(crate) fn ThemeSwitch(#[prop(optional)] class: &'static str) -> impl IntoView {
+    let page = context::page();
+    // Without scripts nobody can tell what the system says; dark is what somebody without a choice looks for.
+    let next = if page.theme == Theme::Dark { "light" } else { "dark" };
+    view! {
+        <form method="post" action="/preferences" class=class>
+            <input type="hidden" name="return_to" value=page.path.clone()/>
+            <ThemeButton
+                next=next.to_owned()
+                label=t::site::change_theme().to_owned()
+                icon=href("sun-moon")
+            />
+        </form>
+    }
+}

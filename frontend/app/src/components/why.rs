@@ -1,0 +1,46 @@
+//! The why panel: why an order stopped, the facts, and the safe acts.
+
+use leptos::prelude::*;
+
+use super::{Icon, Tone};
+
+/// One fact beside the sentence.
+pub(crate) struct Fact {
+    /// What is told.
+    pub(crate) name: String,
+    /// The fact.
+    pub(crate) value: String,
+    /// Whether it is what hurts.
+    pub(crate) is_urgent: bool,
+}
+
+/// The panel; its children are the acts.
+#[component]
+pub(crate) fn Why(
+    #[prop(into)] question: String,
+    #[prop(into)] answer: String,
+    facts: Vec<Fact>,
+    children: Children,
+) -> impl IntoView {
+    let fact = |fact: Fact| {
+        let class = if fact.is_urgent {
+            "rounded-lg ground px-3 py-2 max-sm:col-span-2"
+        } else {
+            "rounded-lg bg-canvas px-3 py-2"
+        };
+        view! { <div class=class><dt class="sub">{fact.name}</dt><dd class="font-semibold">{fact.value}</dd></div> }
+    };
+    view! {
+        <section class=format!("card edge overflow-hidden {}", Tone::Exception.class())>
+            <div class="p-4 flex gap-3.5">
+                <span class="disc big hide-s"><Icon name="circle-question-mark" size="l"/></span>
+                <div class="min-w-0 flex-1">
+                    <h2 class="font-semibold text-md">{question}</h2>
+                    <p class="mt-1 text-ink2 leading-6">{answer}</p>
+                    <dl class="grid grid-cols-2 sm:grid-cols-3 gap-3 max-md:gap-2 mt-3.5">{facts.into_iter().map(fact).collect_view()}</dl>
+                    <div class="flex gap-2 mt-3.5 flex-wrap items-center">{children()}</div>
+                </div>
+            </div>
+        </section>
+    }
+}

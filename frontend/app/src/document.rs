@@ -1,0 +1,45 @@
+//! The document around every page: its head, and the script that wakes islands up.
+
+use leptos::nonce::use_nonce;
+use leptos::prelude::*;
+use leptos_meta::{MetaTags, Title};
+
+use crate::{context, locale, t};
+
+/// The whole document, with the page inside.
+#[component]
+pub(crate) fn Document(children: Children) -> impl IntoView {
+    let page = context::page();
+    let assets = page.assets.clone();
+    view! {
+        <!DOCTYPE html>
+        <html lang=locale::current().tag() data-theme=page.theme.attribute()>
+            <head>
+                <meta charset="utf-8"/>
+                <meta name="viewport" content="width=device-width, initial-scale=1"/>
+                <meta name="color-scheme" content="light dark"/>
+                <link rel="stylesheet" href=assets.style.clone()/>
+                <link rel="icon" type="image/svg+xml" href=assets.mark.clone()/>
+                <script
+                    id="boot"
+                    type="module"
+                    src=assets.boot.clone()
+                    data-module=assets.module.clone()
+                    data-wasm=assets.wasm.clone()
+                    nonce=use_nonce()
+                ></script>
+                <MetaTags/>
+            </head>
+            <body>
+                <a class="skip" href="#main">{t::site::skip()}</a>
+                {children()}
+            </body>
+        </html>
+    }
+}
+
+/// Names the page in the browser's tab.
+#[component]
+pub(crate) fn PageTitle(#[prop(into)] name: String) -> impl IntoView {
+    view! { <Title text=t::site::title(name)/> }
+}

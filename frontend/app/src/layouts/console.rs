@@ -1,0 +1,283 @@
+//! The frame of the console: sidebar, top bar, test-mode line, banners, and a bottom bar on phones.
+
+use leptos::prelude::*;
+
+use crate::components::{Icon, LanguageSwitch, Logo, ThemeSwitch, href};
+use crate::context::SessionView;
+use crate::t;
+
+/// A place in the console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Section {
+    /// 仪表板
+    Dashboard,
+    /// 订单
+    Orders,
+    /// 售后
+    AfterSales,
+    /// 异常处理
+    Exceptions,
+    /// 核销记录
+    Redemptions,
+    /// 核销规则
+    Rules,
+    /// 手动核销
+    ManualRedemption,
+    /// 商品与规格
+    Products,
+    /// 卡库
+    Pools,
+    /// 提卡页
+    PickUp,
+    /// 报表导出
+    Reports,
+    /// 性能监控
+    Performance,
+    /// 日志
+    Logs,
+    /// 店铺与接口
+    Shops,
+    /// 通知
+    Notifications,
+    /// 团队
+    Team,
+}
+
+impl Section {
+    /// What the bottom bar of a phone shows; the rest is behind its last entry.
+    const PHONE: [Self; 4] = [Self::Dashboard, Self::Orders, Self::Exceptions, Self::Pools];
+
+    fn parts(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Dashboard => ("/console", "layout-dashboard", t::console::dashboard()),
+            Self::Orders => ("/console/orders", "receipt-text", t::console::orders()),
+            Self::AfterSales => ("/console/after-sales", "undo-2", t::console::after_sales()),
+            Self::Exceptions => ("/console/exceptions", "triangle-alert", t::console::exceptions()),
+            Self::Redemptions => ("/console/redemptions", "badge-check", t::console::redemptions()),
+            Self::Rules => ("/console/rules", "list-ordered", t::console::rules()),
+            Self::ManualRedemption => ("/console/redeem", "stamp", t::console::manual_redemption()),
+            Self::Products => ("/console/products", "package", t::console::products()),
+            Self::Pools => ("/console/pools", "credit-card", t::console::pools()),
+            Self::PickUp => ("/console/pick-up", "qr-code", t::console::pick_up()),
+            Self::Reports => ("/console/reports", "file-chart-column", t::console::reports()),
+            Self::Performance => ("/console/performance", "gauge", t::console::performance()),
+            Self::Logs => ("/console/logs", "scroll-text", t::console::logs()),
+            Self::Shops => ("/console/shops", "store", t::console::shops()),
+            Self::Notifications => ("/console/notifications", "bell-ring", t::console::notifications()),
+            Self::Team => ("/console/team", "users", t::console::team()),
+        }
+    }
+
+    /// Returns the groups of the sidebar; the first has no name.
+    fn groups() -> [(&'static str, Vec<Self>); 6] {
+        [
+            ("", vec![Self::Dashboard]),
+            (t::console::group_orders(), vec![Self::Orders, Self::AfterSales, Self::Exceptions]),
+            (t::console::group_redemption(), vec![Self::Redemptions, Self::Rules, Self::ManualRedemption]),
+            (t::console::group_products(), vec![Self::Products, Self::Pools, Self::PickUp]),
+            (t::console::group_data(), vec![Self::Reports, Self::Performance, Self::Logs]),
+            (t::console::group_settings(), vec![Self::Shops, Self::Notifications, Self::Team]),
+        ]
+    }
+}
+
+/// What the frame around a page shows.
+#[derive(Debug, Clone)]
+pub(crate) struct Frame {
+    /// Who is signed in.
+    pub(crate) session: SessionView,
+    /// Which entry is current.
+    pub(crate) section: Section,
+    /// Counts beside entries, and whether a person must act on them.
+    pub(crate) counts: Vec<(Section, u64, bool)>,
+    /// How many notices nobody has read.
+    pub(crate) unread: u64,
+    /// Whether deliveries run, in a sentence, and when shops were last synced.
+    pub(crate) running: Option<(String, String)>,
+}
+
+impl Frame {
+    fn count(&self, section: Section) -> Option<(u64, bool)> {
+        self.counts.iter().find(|(of, ..)| *of == section).map(|(_, count, hot)| (*count, *hot))
+    }
+
+    fn current(&self, section: Section) -> Option<&'static str> {
+        (self.section == section).then_some("page")
+    }
+}
+
+/// Sidebar, top bar and page.
+#[component]
+pub(crate) fn ConsoleLayout(
+    frame: Frame,
+    /// The worst of what holds work up, if anything does.
+    #[prop(optional, into)]
+    banner: Option<AnyView>,
+    children: Children,
+) -> impl IntoView {
+    view! {
+        <div class="flex">
+            <Sidebar frame=frame.clone()/>
+            <div class="flex-1 min-w-0">
+                {frame.session.is_test.then(|| view! { <TestLine/> })}
+                <TopBar frame=frame.clone()/>
+                <main id="main">
+                    {banner.map(|banner| view! { <div class="page-banner">{banner}</div> })}
+                    <div class="page">{children()}</div>
+                </main>
+            </div>
+        </div>
+        <BottomBar frame=frame/>
+    }
+}
+
+#[component]
+fn TestLine() -> impl IntoView {
+    view! { <div class="stripe" role="status"><Icon name="flask-conical" size="s"/>{t::console::test_mode()}</div> }
+}
+
+#[component]
+fn Sidebar(frame: Frame) -> impl IntoView {
+    let running = frame.running.clone();
+    view! {
+        <aside class="side" aria-label=t::console::navigation()>
+            <a class="flex items-center gap-2.5 h-13 px-4 shrink-0 no-underline" href="/console">
+                <Logo size=26/>
+                <span class="font-semibold text-md tracking-wide">{t::site::name()}</span>
+            </a>
+            <nav aria-label=t::console::navigation()><Entries frame=frame/></nav>
+            {running.map(|(state, synced)| view! {
+                <div class="p-3 border-t border-line flex items-center gap-2.5 text-sm">
+                    <i class="live"></i>
+                    <div class="min-w-0"><div class="font-medium">{state}</div><div class="sub">{synced}</div></div>
+                    <a class="btn btn-quiet sm ml-auto" href="/console/pause"><Icon name="pause" size="s"/>{t::console::pause()}</a>
+                </div>
+            })}
+        </aside>
+    }
+}
+
+#[component]
+fn Entries(frame: Frame) -> impl IntoView {
+    let entry = |section: Section| {
+        let (href, icon, name) = section.parts();
+        let count =
+            frame.count(section).map(|(count, hot)| view! { <em class:hot=hot>{crate::format::count(count)}</em> });
+        view! { <a class="nv" href=href aria-current=frame.current(section)><Icon name=icon/><span>{name}</span>{count}</a> }
+    };
+    let group = |(name, sections): (&'static str, Vec<Section>)| {
+        let heading = (!name.is_empty()).then(|| view! { <h3>{name}</h3> });
+        view! { {heading}{sections.into_iter().map(entry).collect_view()} }
+    };
+    Section::groups().into_iter().map(group).collect_view()
+}
+
+#[component]
+fn TopBar(frame: Frame) -> impl IntoView {
+    let session = frame.session.clone();
+    let unread = frame.unread;
+    view! {
+        <header class="top">
+            <Menu frame=frame/>
+            <MerchantSwitch session=session.clone()/>
+            <ModeSwitch is_test=session.is_test/>
+            <form class="find hide-s flex-1 max-w-md ml-3" action="/console/search" role="search">
+                <Icon name="search"/>
+                <input name="q" aria-label=t::console::search() placeholder=t::console::search() maxlength="2000"/>
+                <kbd class="kbd ml-auto">"/"</kbd>
+            </form>
+            <div class="ml-auto flex items-center gap-0.5">
+                <a class="btn btn-bare sq md:hidden" href="/console/search" aria-label=t::console::search()><Icon name="search" size="l"/></a>
+                <LanguageSwitch class="max-lg:hidden"/>
+                <ThemeSwitch class="hide-s"/>
+                <a class="btn btn-bare sq hide-s" href="/help" aria-label=t::site::help()><Icon name="circle-question-mark"/></a>
+                <a class="btn btn-bare sq relative" href="/console/inbox" aria-label=t::console::inbox(unread)>
+                    <Icon name="bell"/>
+                    {(unread > 0).then(|| view! { <span class="bubble">{crate::format::count(unread)}</span> })}
+                </a>
+                <AccountMenu session=session/>
+            </div>
+        </header>
+    }
+}
+
+/// The whole navigation, on phones.
+#[component]
+fn Menu(frame: Frame) -> impl IntoView {
+    view! {
+        <details class="menu drawer md:hidden" name="menus" id="menu">
+            <summary class="btn btn-bare sq" aria-label=t::console::open_menu()><Icon name="menu" size="l"/></summary>
+            <nav class="panel" aria-label=t::console::navigation()>
+                <Entries frame=frame/>
+                <div class="flex gap-1 pt-3"><LanguageSwitch/><ThemeSwitch/></div>
+            </nav>
+        </details>
+    }
+}
+
+#[component]
+fn MerchantSwitch(session: SessionView) -> impl IntoView {
+    let entry = |(name, path): (String, String)| view! { <a class="nv" href=path>{name}</a> };
+    view! {
+        <details class="menu min-w-0" name="menus">
+            <summary class="btn btn-bare px-2 gap-2 max-w-full">
+                <span class="who square">{initial(&session.merchant)}</span>
+                <span class="font-semibold text-ink truncate">{session.merchant.clone()}</span>
+                <Icon name="chevrons-up-down" size="s"/>
+            </summary>
+            <nav class="panel" aria-label=t::console::merchants()>{session.merchants.into_iter().map(entry).collect_view()}</nav>
+        </details>
+    }
+}
+
+/// Live or test mode; what is not the current one is a button of a form.
+#[component]
+fn ModeSwitch(is_test: bool) -> impl IntoView {
+    let button = |test: bool, icon: &'static str, name: &'static str| {
+        let value = if test { "test" } else { "live" };
+        view! { <button name="mode" value=value aria-pressed=(is_test == test).to_string()><Icon name=icon size="s"/>{name}</button> }
+    };
+    view! {
+        <form class="seg hide-s" method="post" action="/console/mode" role="group" aria-label=t::console::mode()>
+            {button(false, "radio", t::console::live())}
+            {button(true, "flask-conical", t::console::test())}
+        </form>
+    }
+}
+
+#[component]
+fn AccountMenu(session: SessionView) -> impl IntoView {
+    view! {
+        <details class="menu end" name="menus">
+            <summary class="btn btn-bare sq" aria-label=t::console::account(&session.member)>
+                <span class="who">{initial(&session.member)}</span>
+            </summary>
+            <nav class="panel" aria-label=t::console::account(&session.member)>
+                <a class="nv" href="/console/account"><Icon name="key-round"/>{t::console::security()}</a>
+                <form method="post" action="/log-out">
+                    <button class="nv w-full"><Icon name="log-out"/>{t::console::log_out()}</button>
+                </form>
+            </nav>
+        </details>
+    }
+}
+
+#[component]
+fn BottomBar(frame: Frame) -> impl IntoView {
+    let entry = |section: Section| {
+        let (href, icon, name) = section.parts();
+        let hot = frame.count(section).filter(|(_, hot)| *hot);
+        let count = hot.map(|(count, _)| view! { <em>{crate::format::count(count)}</em> });
+        view! { <a href=href aria-current=frame.current(section)><Icon name=icon size="l"/><span>{name}</span>{count}</a> }
+    };
+    view! {
+        <nav class="tabbar" aria-label=t::console::quick_navigation()>
+            {Section::PHONE.into_iter().map(entry).collect_view()}
+            <a href="#menu"><svg class="i l" aria-hidden="true"><use href=href("menu")></use></svg><span>{t::console::more()}</span></a>
+        </nav>
+    }
+}
+
+fn initial(name: &str) -> String {
+    name.chars().take(1).collect()
+}

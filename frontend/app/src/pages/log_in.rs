@@ -1,0 +1,42 @@
+//! `/log-in`.
+
+use leptos::prelude::*;
+
+use crate::components::{Checkbox, Field, FormError, PasswordField, Submit};
+use crate::document::PageTitle;
+use crate::layouts::AccountLayout;
+use crate::t;
+
+/// The form that `POST /log-in` answers.
+#[component]
+pub(crate) fn LogIn() -> impl IntoView {
+    view! {
+        <PageTitle name=t::accounts::log_in()/>
+        <AccountLayout>
+            <form class="w-full max-w-sm grid gap-4" method="post" action="/log-in">
+                <div>
+                    <h1 class="text-2xl font-semibold">{t::accounts::log_in()}</h1>
+                    <p class="text-ink2 mt-1">
+                        {t::accounts::no_account()}" "<a class="lnk" href="/sign-up">{t::accounts::sign_up()}</a>
+                    </p>
+                </div>
+                <FormError/>
+                <Field
+                    name="login"
+                    label=t::accounts::login()
+                    hint=t::accounts::login_hint()
+                    autocomplete="username"
+                />
+                <PasswordField
+                    name="password"
+                    label=t::accounts::password()
+                    autocomplete="current-password"
+                    forgotten="/reset-password"
+                />
+                <Checkbox name="remember" label=t::accounts::remember()/>
+                <Submit class="lg w-full">{t::accounts::log_in()}</Submit>
+                <p class="sub text-center">{t::accounts::new_device()}</p>
+            </form>
+        </AccountLayout>
+    }
+}

@@ -1,0 +1,61 @@
+//! Which path shows which page.
+
+use leptos::prelude::*;
+use leptos_meta::provide_meta_context;
+use leptos_router::components::{Route, Router, Routes};
+use leptos_router::{SsrMode, path};
+
+use crate::context::{PageContext, provide_page};
+use crate::document::Document;
+use crate::pages::{
+    ConsoleSample, ErrorPage, Help, Landing, LogIn, NotFound, Pricing, Privacy, SignUp, Status, Styleguide, Terms,
+};
+
+/// The paths of the pages anybody may read, for programs that visit all of them.
+pub const PAGES: &[&str] = &["/", "/pricing", "/help", "/status", "/terms", "/privacy", "/sign-up", "/log-in"];
+
+/// The paths of the pages for developers, which are there in development only.
+pub const DEVELOPMENT_PAGES: &[&str] = &["/styleguide", "/styleguide/console"];
+
+/// The application: the page of the path that was asked for, in its document.
+///
+/// Pages are rendered when everything they need is known, so that the status is right before the first byte.
+#[component]
+pub fn App(
+    /// Whether pages for developers are there.
+    development: bool,
+) -> impl IntoView {
+    provide_meta_context();
+    view! {
+        <Document>
+            <Router>
+                <Routes fallback=NotFound>
+                    <Route path=path!("/") view=Landing ssr=SsrMode::Async/>
+                    <Route path=path!("/pricing") view=Pricing ssr=SsrMode::Async/>
+                    <Route path=path!("/help") view=Help ssr=SsrMode::Async/>
+                    <Route path=path!("/status") view=Status ssr=SsrMode::Async/>
+                    <Route path=path!("/terms") view=Terms ssr=SsrMode::Async/>
+                    <Route path=path!("/privacy") view=Privacy ssr=SsrMode::Async/>
+                    <Route path=path!("/sign-up") view=SignUp ssr=SsrMode::Async/>
+                    <Route path=path!("/log-in") view=LogIn ssr=SsrMode::Async/>
+                    <Route path=path!("/styleguide") view=move || only(development, Styleguide) ssr=SsrMode::Async/>
+                    <Route path=path!("/styleguide/console") view=move || only(development, ConsoleSample) ssr=SsrMode::Async/>
+                </Routes>
+            </Router>
+        </Document>
+    }
+}
+
+fn only<V: IntoView + 'static>(permitted: bool, page: fn() -> V) -> AnyView {
+    if permitted { page().into_any() } else { NotFound().into_any() }
+}
+
+/// Renders the page of a refusal outside of the router: no route was asked, or the one asked has failed.
+#[must_use]
+pub fn render_error(page: PageContext, status: u16) -> String {
+    Owner::new_root(None).with(|| {
+        provide_page(page);
+        provide_meta_context();
+        view! { <Document><ErrorPage status=status/></Document> }.to_html()
+    })
+}
