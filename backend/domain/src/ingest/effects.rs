@@ -88,7 +88,7 @@ pub(super) async fn apply(tx: &mut TenantTx, shop: &Shop, batch: &Batch<'_>) -> 
         matches!(decision, Decision::Refunded | Decision::Cancelled | Decision::ShippedElsewhere)
             && !item.was_delivered()
     });
-    wakes.extend(release(tx, id, &closed, read.started).await?);
+    wakes.extend(release(tx, shop, &closed, read.started).await?);
 
     // Nobody knows how the hand-over ended, and the platform says something new: that may settle it.
     let unsettled = chosen(|item, _decision| {
@@ -197,15 +197,19 @@ fn question(shop: ShopId, row: &OrderRow, code: ReasonCode) -> NewException {
 }
 
 /// Releases what is held for orders that need nothing any more: never-exposed cards go back into stock.
+///
+/// Cards that were held before a restore do not: they may have been sent by what was lost, to this very buyer.
 async fn release(
     tx: &mut TenantTx,
-    shop: ShopId,
+    shop: &Shop,
     closed: &[&OrderRow],
     now: DateTime<Utc>,
 ) -> Result<Vec<Wake>, StoreError> {
     if closed.is_empty() {
         return Ok(Vec::new());
     }
+    let restored_at = shop.restored_at;
+    let shop = shop.access.shop;
     let sns: Vec<&str> = closed.iter().map(|row| row.order_sn.as_str()).collect();
     exceptions::resolve(tx, shop, &sns, &ENDED_BY_CLOSING, "the order needs nothing any more").await?;
     let locked = deliveries::lock_waiting(tx, shop, &sns).await?;
@@ -226,8 +230,14 @@ async fn release(
     pools.sort_unstable();
     if !pools.is_empty() {
         card_pools::lock(tx, &pools).await?;
-        card_claims::move_held(tx, &ids, HeldMove::RELEASED, now).await?;
-        delivery_lines::end(tx, &ids).await?;
+        let before_restore = |row: &&&DeliveryRow| restored_at.is_some_and(|restored| row.created_at < restored);
+        let (doubtful, ours): (Vec<&DeliveryRow>, Vec<&DeliveryRow>) = open.iter().partition(before_restore);
+        let ids_of = |rows: Vec<&DeliveryRow>| rows.into_iter().map(DeliveryRow::id).collect::<Vec<_>>();
+        let (doubtful, ours) = (ids_of(doubtful), ids_of(ours));
+        // Their lines stay: they say what the buyer may have.
+        card_claims::move_held(tx, &doubtful, HeldMove::QUARANTINED, now).await?;
+        card_claims::move_held(tx, &ours, HeldMove::RELEASED, now).await?;
+        delivery_lines::end(tx, &ours).await?;
     }
     stock_waits::delete(tx, &ids).await?;
     let changes: Vec<DeliveryChange> = open.iter().map(|row| ended(row)).collect();

@@ -10,13 +10,16 @@ use kamiflow_domain::go_live::{GoLive, GoLiveError, WentLive, go_live};
 use kamiflow_domain::reconcile::{Mode, ReconcileShop, Reconciliation, Step};
 use kamiflow_domain::restore::{InTheWay, Restore, RestoreError, RestoredBackup, restore};
 use kamiflow_domain::restore_stock::{self, ReleaseStock};
-use kamiflow_kernel::OrderSn;
+use kamiflow_kernel::{Clock as _, OrderSn};
+use kamiflow_runtime::clock::SystemClock;
 use kamiflow_runtime::config::BackupTools;
 use kamiflow_sandbox::scenario::VoucherStatus;
 use kamiflow_store::{Store, StoreConfig, restored_shops};
 use kamiflow_test_support::{TestApp, World, WorldOptions};
 use serde_json::json;
 use tempfile::TempDir;
+
+const SEND: &str = "pdd.voucher.voucher.info.send";
 
 fn program(name: &str) -> PathBuf {
     BackupTools { programs: None, passphrase: None }.find(name).expect("Postgres' client programs are installed")
@@ -46,7 +49,7 @@ fn request(world: &World, folder: &Path, in_the_way: InTheWay) -> Restore {
         folder: folder.to_owned(),
         unlock: Unlock::default(),
         in_the_way,
-        now: world.engine.now(),
+        now: SystemClock.now(),
     }
 }
 
@@ -55,7 +58,7 @@ async fn restored(request: Restore) -> Result<RestoredBackup, RestoreError> {
     let mut looks = tokio::time::interval(Duration::from_millis(20));
     let ended = async {
         loop {
-            match restore(&request, &|_| ()).await {
+            match restore(&Restore { now: SystemClock.now(), ..request.clone() }, &|_| ()).await {
                 Err(RestoreError::InUse { .. }) => looks.tick().await,
                 ended => return ended,
             };
@@ -204,6 +207,53 @@ async fn a_request_under_way_at_the_backup_is_never_sent_again_but_its_success_i
     assert_eq!(world.state(&order).await, "handing_over");
     assert_eq!(world.exceptions(&order).await, ["unknown_outcome"]);
     assert!(world.vouchers_sent().await.is_empty());
+}
+
+/// An order whose first send was refused for now keeps its card; the backup shows that, and the resend is lost.
+async fn held_at_the_backup_and_sent_since(refunded: bool, ends_as: &str) {
+    let mut options = WorldOptions { cards: 3, ..WorldOptions::default() };
+    options.scenario.refunds.pays_after_ms = 0;
+    let mut world = World::with(options).await;
+    let order = world.one_order("VOUCHER").await;
+    world.fault(json!({ "api": SEND, "kind": "code", "code": 70031, "remaining": 1 })).await;
+    world.deliver_all(std::slice::from_ref(&order)).await;
+    assert_eq!(world.state(&order).await, "reserved");
+    let folder = TempDir::new().unwrap();
+    let (path, _) = backup(&world, folder.path(), Protection::None).await;
+
+    world.time_passes(120).await;
+    world.deliver().await;
+    let sent = world.vouchers_sent().await;
+    assert_eq!(sent[order.as_str()].len(), 1);
+    if refunded {
+        let refund = world.control("POST", &format!("/orders/{order}/refund"), &json!({})).await;
+        world.control("POST", &format!("/refunds/{}/agree", refund["refund_id"]), &json!({})).await;
+        world.time_passes(1).await;
+    }
+    lose_and_restore(&mut world, &path).await;
+    reconcile(&world).await;
+    assert_eq!(world.state(&order).await, ends_as);
+    assert_eq!(world.stock(world.vouchers).await.available, 0, "the buyer has the card that the backup shows as held");
+
+    // A person who puts all quarantined stock back puts back the cards that never were held, and only them.
+    live(&world, Vec::new()).await.unwrap();
+    let all = ReleaseStock { pool: world.vouchers, keep: 0 };
+    let (released, _) = restore_stock::release(&world.engine.store, &world.ctx(), all).await.unwrap();
+    assert_eq!(released, 2);
+    let more = world.order("VOUCHER", json!({ "count": 3 })).await;
+    world.deliver_all(&more).await;
+    assert_eq!(twice(&world).await, (BTreeSet::new(), BTreeSet::new()));
+    assert_eq!(world.vouchers_sent().await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_card_that_was_held_at_the_backup_and_sent_since_is_never_sold_again() {
+    held_at_the_backup_and_sent_since(false, "shipped_elsewhere").await;
+}
+
+#[tokio::test]
+async fn a_card_that_was_held_at_the_backup_sent_and_refunded_since_is_never_sold_again() {
+    held_at_the_backup_and_sent_since(true, "closed_refunded").await;
 }
 
 #[tokio::test]
