@@ -10,6 +10,8 @@ GRANT SELECT ON order_transitions TO kamiflow_app, kamiflow_backup;
 INSERT INTO order_transitions (from_state, to_state, cause) VALUES
     ('seen', 'skipped', 'not_virtual'),
     ('seen', 'held_backlog', 'backlog'),
+    -- A person had released it before the backup; it may have been delivered since.
+    ('seen', 'held_backlog', 'restored'),
     ('seen', 'awaiting_cards', 'shortage'),
     ('seen', 'reserved', 'claimed'),
     -- Claimed and started in one transaction: the usual way.

@@ -7,6 +7,7 @@ use crate::OrderState as S;
 pub const ORDER_TRANSITIONS: &[(OrderState, OrderState, &str)] = &[
     (S::Seen, S::Skipped, "not_virtual"),
     (S::Seen, S::HeldBacklog, "backlog"),
+    (S::Seen, S::HeldBacklog, "restored"),
     (S::Seen, S::AwaitingCards, "shortage"),
     (S::Seen, S::Reserved, "claimed"),
     (S::Seen, S::HandingOver, "started"),

@@ -103,8 +103,8 @@ pub async fn find(tx: &mut TenantTx, shop: ShopId) -> Result<Option<Restored>, S
 /// and the restore.
 ///
 /// Called by whoever reconciles, in the transaction that writes the last span of coverage, for a range whose every
-/// window was read. What is still open about the shop's orders is settled here: orders that wait for cards are held as
-/// backlog, orders that hold cards are opened for a person.
+/// window was read. What is still open about the shop's orders is settled here: orders that wait for cards, or that a
+/// person had released, are held as backlog; orders that hold cards are opened for a person.
 ///
 /// # Errors
 /// When a statement fails.
@@ -122,7 +122,8 @@ pub async fn clear_restored(
     if read.0 > from || read.1 < to {
         return Ok(Clearing::NotCovered { from, to });
     }
-    let held = hold_waiting(tx, shop, now).await?;
+    let held = hold(tx, shop, (OrderState::AwaitingCards, WAITING), now).await?
+        + hold(tx, shop, (OrderState::Seen, RELEASED), now).await?;
     let review = ask_about_reserved(tx, shop, &restored, now).await?;
     sql("UPDATE shops SET reconciled_at = $3 WHERE merchant_id = $1 AND id = $2")
         .bind::<SqlUuid, _>(tx.merchant().as_uuid())
@@ -135,8 +136,9 @@ pub async fn clear_restored(
 
 #[derive(QueryableByName)]
 struct Open {
-    #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
+    /// Its delivery, if one was planned.
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    id: Option<Uuid>,
     #[diesel(sql_type = Date)]
     order_day: chrono::NaiveDate,
     #[diesel(sql_type = SqlUuid)]
@@ -151,20 +153,35 @@ impl Open {
     }
 }
 
-/// Orders that waited for cards when the backup was made: they may have got some since, and the platform does not
-/// always ship an order by that.
-async fn hold_waiting(tx: &mut TenantTx, shop: ShopId, now: DateTime<Utc>) -> Result<usize, StoreError> {
-    let waiting: Vec<Open> = sql("SELECT d.id, d.order_day, d.order_id, d.order_sn
+/// Orders that waited for cards when the backup was made.
+const WAITING: &str = "SELECT d.id, d.order_day, d.order_id, d.order_sn
               FROM deliveries d JOIN orders o ON o.merchant_id = d.merchant_id AND o.order_day = d.order_day AND o.id = d.order_id
              WHERE d.merchant_id = $1 AND o.merchant_id = $1 AND d.shop_id = $2 AND d.state = 'pending'
-               AND o.state = 'awaiting_cards' ORDER BY o.order_day, o.id FOR UPDATE OF o")
-    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-    .bind::<SqlUuid, _>(shop.as_uuid())
-    .load(tx.conn()?)
-    .await?;
+               AND o.state = 'awaiting_cards' ORDER BY o.order_day, o.id FOR UPDATE OF o";
+
+/// Orders that a person had released and nobody had handed over. All others that are merely seen are decided about by the
+/// moment from which the shop delivers, which lies behind the restore.
+const RELEASED: &str = "SELECT d.id, o.order_day, o.id AS order_id, o.order_sn
+              FROM orders o LEFT JOIN deliveries d ON d.merchant_id = $1 AND d.shop_id = $2 AND d.order_sn = o.order_sn
+             WHERE o.merchant_id = $1 AND o.shop_id = $2 AND o.state = 'seen' AND o.state_cause = 'released_backlog'
+             ORDER BY o.order_day, o.id FOR UPDATE OF o";
+
+/// Holds orders that were to be delivered when the backup was made: they may have been since, and the platform does not
+/// always ship an order by that.
+async fn hold(
+    tx: &mut TenantTx,
+    shop: ShopId,
+    (from, which): (OrderState, &'static str),
+    now: DateTime<Utc>,
+) -> Result<usize, StoreError> {
+    let waiting: Vec<Open> = sql(which)
+        .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+        .bind::<SqlUuid, _>(shop.as_uuid())
+        .load(tx.conn()?)
+        .await?;
     let keys: Vec<OrderKey> = waiting.iter().map(Open::key).collect();
-    orders::transition(tx, &keys, OrderState::AwaitingCards, OrderState::HeldBacklog, "restored").await?;
-    let ids: Vec<DeliveryId> = waiting.iter().map(|row| DeliveryId::from_uuid(row.id)).collect();
+    orders::transition(tx, &keys, from, OrderState::HeldBacklog, "restored").await?;
+    let ids: Vec<DeliveryId> = waiting.iter().filter_map(|row| row.id).map(DeliveryId::from_uuid).collect();
     stock_waits::delete(tx, &ids).await?;
     let sns: Vec<&str> = waiting.iter().map(|row| row.order_sn.as_str()).collect();
     deliveries::reschedule(tx, shop, &sns, None).await?;

@@ -15,7 +15,7 @@ use kamiflow_runtime::clock::SystemClock;
 use kamiflow_runtime::config::BackupTools;
 use kamiflow_sandbox::scenario::VoucherStatus;
 use kamiflow_store::{Store, StoreConfig, restored_shops};
-use kamiflow_test_support::{TestApp, World, WorldOptions};
+use kamiflow_test_support::{TestApp, World, WorldOptions, numbered};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -254,6 +254,34 @@ async fn a_card_that_was_held_at_the_backup_and_sent_since_is_never_sold_again()
 #[tokio::test]
 async fn a_card_that_was_held_at_the_backup_sent_and_refunded_since_is_never_sold_again() {
     held_at_the_backup_and_sent_since(true, "closed_refunded").await;
+}
+
+#[tokio::test]
+async fn an_order_that_a_person_released_before_the_backup_is_held_again_after_it() {
+    let mut options = WorldOptions { live: false, ..WorldOptions::default() };
+    options.scenario.voucher_send.status = VoucherStatus::Stays;
+    let mut world = World::with(options).await;
+    let order = world.one_order("VOUCHER").await;
+    world.time_passes(5).await;
+    world.sync().await;
+    live(&world, vec![order.clone()]).await.unwrap();
+    assert_eq!(world.state(&order).await, "seen");
+    let folder = TempDir::new().unwrap();
+    let (path, _) = backup(&world, folder.path(), Protection::None).await;
+    world.deliver_all(std::slice::from_ref(&order)).await;
+    assert_eq!(world.vouchers_sent().await[order.as_str()].len(), 1);
+
+    lose_and_restore(&mut world, &path).await;
+    reconcile(&world).await;
+    live(&world, Vec::new()).await.unwrap();
+    world.import(world.vouchers, &numbered("NEW", 5)).await;
+    world.deliver_all(std::slice::from_ref(&order)).await;
+    assert_eq!(world.vouchers_sent().await[order.as_str()].len(), 1, "no second card");
+    assert_eq!(world.state(&order).await, "held_backlog");
+    // Whoever knows better says so once more.
+    live(&world, vec![order.clone()]).await.unwrap();
+    world.deliver_all(std::slice::from_ref(&order)).await;
+    assert_eq!(world.state(&order).await, "delivered");
 }
 
 #[tokio::test]
