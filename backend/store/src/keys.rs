@@ -163,6 +163,11 @@ impl DataKey {
         self.id
     }
 
+    /// Returns whose it is.
+    pub(crate) const fn merchant(&self) -> MerchantId {
+        self.merchant
+    }
+
     /// Seals a value for one place: `table.column` of the row `row`.
     ///
     /// # Errors

@@ -162,7 +162,9 @@ impl TenantTx {
     /// # Errors
     /// When there is no such key, or its master key is not in the ring.
     pub async fn data_key_by_id(&mut self, id: DataKeyId) -> Result<Arc<DataKey>, StoreError> {
-        if let Some(key) = self.keys.opened_by(id) {
+        // The process remembers every merchant's keys; a policy guards the rows only.
+        let may_have = |key: &Arc<DataKey>| [self.merchant, MerchantId::PLATFORM].contains(&key.merchant());
+        if let Some(key) = self.keys.opened_by(id).filter(may_have) {
             return Ok(key);
         }
         let row = sql("SELECT id, master_key_id, wrapped, merchant_id AS owner FROM data_keys

@@ -93,6 +93,7 @@ macro_rules! attacks {
 }
 
 attacks! { SHOPS, t:
+    TenantTx::data_key_by_id(t.data_key);
     application_return::resolve_exceptions(&[t.shop], ReasonCode::UnmappedSku, "x");
     application_return::revive_refused(&[t.shop], t.now);
     application_return::bring_forward(&[t.shop], &[json!([])], t.now);

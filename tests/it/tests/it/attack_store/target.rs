@@ -170,6 +170,10 @@ impl Target {
         merchants::insert(&mut tx, &NewMerchant { name: "other", poll_floor_s: 15 }).await.unwrap();
         self.data_key = tx.data_key().await.unwrap().id();
         tx.commit().await.unwrap();
+        // The process has it in its memory from here on: a cache is no way across either.
+        let mut tx = app.store().tenant_tx(self.merchant).await.unwrap();
+        tx.data_key_by_id(self.data_key).await.unwrap();
+        drop(tx);
         let mut statements = ROWS.to_owned();
         for (name, value) in self.values() {
             statements = statements.replace(&format!(":{name}:"), &value);
