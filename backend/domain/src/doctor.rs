@@ -14,7 +14,7 @@ use kamiflow_kernel::MerchantId;
 use kamiflow_store::{Store, StoreError, catalog, system};
 
 pub use self::keys::keys;
-pub use self::ledger::ledger;
+pub use self::ledger::{chains, ledger};
 pub use self::schema::{functions, policies, rights, roles, schema};
 
 /// Clocks that differ by more make evidence look old, and tokens look alive that are not.

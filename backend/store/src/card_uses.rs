@@ -15,6 +15,9 @@ use crate::sql::sql;
 use crate::stored::Stored;
 use crate::tx::TenantTx;
 
+/// Chains that one statement checks.
+const CHAINS_AT_ONCE: i64 = 10_000;
+
 /// What becomes of the line that holds a use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LineChange {
@@ -207,36 +210,81 @@ pub async fn list_pools(tx: &mut TenantTx, cards: &[CardId]) -> Result<Vec<PoolI
     Ok(pools.into_iter().map(|row| row.id).collect())
 }
 
-/// Counts the uses whose chain of ledger entries is broken: an entry missing, changed, or not the head.
+/// What looking at some chains of ledger entries came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
+pub struct Chains {
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    last: Option<Uuid>,
+    /// Chains that were looked at.
+    #[diesel(sql_type = BigInt)]
+    pub looked_at: i64,
+    /// Those of them that are broken: an entry missing, changed, or not the head.
+    #[diesel(sql_type = BigInt)]
+    pub broken: i64,
+}
+
+impl Chains {
+    /// Returns the last use of the page: the next begins behind it. None: there are no more.
+    #[must_use]
+    pub fn last(&self) -> Option<CardUseId> {
+        self.last.map(CardUseId::from_uuid)
+    }
+}
+
+/// Checks the chains of a page of uses, by id from behind `after`; of those only that have moved since a moment, if one is
+/// given, or that have no entry at all. Primary keys of card_uses and card_ledger.
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn count_broken_chains(tx: &mut TenantTx) -> Result<i64, StoreError> {
-    #[derive(QueryableByName)]
-    struct Broken {
-        #[diesel(sql_type = BigInt)]
-        n: i64,
-    }
-    let merchant = tx.merchant();
-    let row: Broken = sql("WITH entries AS (
-             SELECT l.card_use_id, l.seq, l.hash,
+pub async fn check_chains(
+    tx: &mut TenantTx,
+    moved_since: Option<DateTime<Utc>>,
+    after: Option<CardUseId>,
+    limit: i64,
+) -> Result<Chains, StoreError> {
+    Ok(sql("WITH page AS (
+             SELECT u.id, u.card_id, u.ledger_seq, u.ledger_head FROM card_uses u
+              WHERE u.merchant_id = $1 AND u.id > $2 ORDER BY u.id LIMIT $3
+         ), moved AS (
+             SELECT p.* FROM page p
+               LEFT JOIN LATERAL (SELECT l.at FROM card_ledger l WHERE l.merchant_id = $1 AND l.card_use_id = p.id
+                                   ORDER BY l.seq DESC LIMIT 1) h ON true
+              WHERE $4 IS NULL OR h.at IS NULL OR h.at >= $4
+         ), entries AS (
+             SELECT m.id, l.seq, l.hash,
                     l.hash = card_ledger_hash(l.prev_hash, l.card_use_id, l.seq, l.event, l.pool_id, l.delivery_id, l.at)
-                    AND l.prev_hash = coalesce(lag(l.hash) OVER chain,
-                                               (SELECT sha256(uuid_send(u.card_id)) FROM card_uses u WHERE u.id = l.card_use_id
-                                                  AND u.merchant_id = $1))
+                    AND l.prev_hash = coalesce(lag(l.hash) OVER chain, sha256(uuid_send(m.card_id)))
                     AND l.seq = row_number() OVER chain AS sound
-               FROM card_ledger l WHERE l.merchant_id = $1
-             WINDOW chain AS (PARTITION BY l.card_use_id ORDER BY l.seq)
+               FROM moved m JOIN card_ledger l ON l.merchant_id = $1 AND l.card_use_id = m.id
+             WINDOW chain AS (PARTITION BY m.id ORDER BY l.seq)
          ), chains AS (
-             SELECT card_use_id, bool_and(sound) AS sound, max(seq) AS seq,
-                    (array_agg(hash ORDER BY seq DESC))[1] AS head
-               FROM entries GROUP BY card_use_id
+             SELECT id, bool_and(sound) AS sound, max(seq) AS seq, (array_agg(hash ORDER BY seq DESC))[1] AS head
+               FROM entries GROUP BY id
          )
-         SELECT count(*) AS n FROM card_uses u LEFT JOIN chains c ON c.card_use_id = u.id
-          WHERE u.merchant_id = $1
-            AND NOT coalesce(c.sound AND c.seq = u.ledger_seq AND c.head = u.ledger_head, false)")
-    .bind::<SqlUuid, _>(merchant.as_uuid())
+         SELECT (SELECT id FROM page ORDER BY id DESC LIMIT 1) AS last, count(*) AS looked_at,
+                count(*) FILTER (WHERE NOT coalesce(c.sound AND c.seq = m.ledger_seq AND c.head = m.ledger_head, false))
+                    AS broken
+           FROM moved m LEFT JOIN chains c ON c.id = m.id")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(after.map_or_else(Uuid::nil, CardUseId::as_uuid))
+    .bind::<BigInt, _>(limit)
+    .bind::<Nullable<Timestamptz>, _>(moved_since)
     .get_result(tx.conn()?)
-    .await?;
-    Ok(row.n)
+    .await?)
+}
+
+/// Counts the uses whose chain of ledger entries is broken, of all that the merchant has.
+///
+/// # Errors
+/// When a statement fails.
+pub async fn count_broken_chains(tx: &mut TenantTx) -> Result<i64, StoreError> {
+    let (mut broken, mut after) = (0, None);
+    loop {
+        let page = check_chains(tx, None, after, CHAINS_AT_ONCE).await?;
+        broken += page.broken;
+        after = page.last();
+        if after.is_none() {
+            return Ok(broken);
+        }
+    }
 }

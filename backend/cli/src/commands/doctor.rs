@@ -19,7 +19,7 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   kamiflow doctor
   kamiflow doctor --json | jq '.findings[] | select(.level != \"ok\")'
-  kamiflow doctor --ledger-days 365      # every sealed day of the last year; slow with large stocks
+  kamiflow doctor --ledger-days 365      # whatever moved within the last year; slow with large stocks
 
 Looks at the configuration, at Postgres, Redis and the gateway, at clocks, roles, policies, functions, keys, partitions
 and the sealed days of the card ledger. Changes nothing. Run it with the environment of `kamiflow work`. Exits with 1
@@ -28,7 +28,7 @@ if something fails; what is a warning is shown and is not an error.";
 /// Options of `kamiflow doctor`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Computes the roots of so many sealed days of each card ledger again.
+    /// Checks the chains of each card ledger that moved in so many days, and computes the roots of so many sealed ones.
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(0..=3_650))]
     ledger_days: u32,
 }

@@ -76,6 +76,7 @@ async fn a_healthy_installation_has_nothing_wrong() {
         "clock.platform",
         "gateway",
         "keys",
+        "ledger.chains",
         "ledger.roots",
         "redis",
         "redis.policy",
@@ -164,11 +165,44 @@ async fn a_ledger_that_was_tampered_with_is_named() {
     assert_eq!(report.code, Some(0), "{:#?}", report.findings);
     report.names("ledger.roots", "1 sealed days", "");
 
-    let tamper = "UPDATE card_ledger SET hash = sha256(hash)
-                  WHERE card_use_id = (SELECT min(id::text)::uuid FROM card_uses)";
-    world.sql_as_superuser().await.execute(tamper, &[]).await.unwrap();
+    // A chain that holds in itself, exchanged for another one: only the root knows.
+    let tamper = "SET LOCAL session_replication_role = replica;
+                  UPDATE card_ledger SET event = 'moved', hash =
+                         card_ledger_hash(prev_hash, card_use_id, seq, 'moved', pool_id, delivery_id, at)
+                   WHERE card_use_id = (SELECT min(id::text)::uuid FROM card_uses);
+                  UPDATE card_uses u SET ledger_head = l.hash FROM card_ledger l WHERE l.card_use_id = u.id";
+    world.sql_as_superuser().await.transaction(tamper).await.unwrap();
     let report = Report::of(doctor(&world, RING).await).await;
     report.fails("ledger.roots", &format!("up to {today} is not what was sealed"), "compare card_ledger with a backup");
+}
+
+#[tokio::test]
+async fn an_entry_in_the_middle_of_a_chain_that_was_changed_is_named() {
+    let world = World::start().await;
+    let order = world.one_order("VOUCHER").await;
+    world.deliver_all(std::slice::from_ref(&order)).await;
+    Report::of(doctor(&world, RING).await).await.names("ledger.chains", "20 chains", "");
+    // As the owner in a migration: the head, and with it the day's root, stays what it was.
+    let tamper = "SET LOCAL ROLE kamiflow_owner; SET LOCAL app.migration = 'on';
+                  UPDATE card_ledger SET delivery_id = gen_random_uuid() WHERE event = 'claimed'";
+    world.sql_as_superuser().await.transaction(tamper).await.unwrap();
+    let report = Report::of(doctor(&world, RING).await).await;
+    report.fails("ledger.chains", "1 chain", "compare card_ledger with a backup");
+    assert_eq!(report.findings["ledger.roots"]["level"], "ok");
+
+    // What did not move for longer than is looked back is left out: looking at everything takes as long as it takes.
+    let old = "SET LOCAL session_replication_role = replica; UPDATE card_ledger SET at = at - interval '40 days'";
+    world.sql_as_superuser().await.transaction(old).await.unwrap();
+    Report::of(doctor(&world, RING).await).await.names("ledger.chains", "0 chains", "");
+}
+
+#[tokio::test]
+async fn a_chain_that_was_cut_off_is_named_whatever_its_age() {
+    let world = World::start().await;
+    let cut = "SET LOCAL session_replication_role = replica;
+               DELETE FROM card_ledger WHERE card_use_id = (SELECT min(id::text)::uuid FROM card_uses)";
+    world.sql_as_superuser().await.transaction(cut).await.unwrap();
+    Report::of(doctor(&world, RING).await).await.fails("ledger.chains", "1 chain", "compare card_ledger with a backup");
 }
 
 #[tokio::test]

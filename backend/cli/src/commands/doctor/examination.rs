@@ -150,6 +150,11 @@ impl Examination {
         if self.ledger_days == 0 {
             return;
         }
+        let bar = self.watch("Checking the card ledgers' chains");
+        let mut progress = |done, of| show(&bar, done, of);
+        let checked = doctor::chains(store, self.ledger_days, SystemClock.now(), &mut progress).await;
+        bar.finish_and_clear();
+        self.take("ledger.chains", checked);
         let bar = self.watch("Computing the card ledgers' roots");
         let mut progress = |done, of| show(&bar, done, of);
         let checked = doctor::ledger(store, self.ledger_days, SystemClock.now(), &mut progress).await;

@@ -169,6 +169,7 @@ attacks! { STOCK, t:
     card_uses::update_pool(&[t.free], t.pool, t.now);
     card_uses::lock_of_cards(&[t.card]);
     card_uses::list_pools(&[t.card]);
+    card_uses::check_chains(None, Some(t.free), 100);
     card_uses::count_broken_chains();
     cards::insert_batch(&batch(t, t.batch));
     cards::insert_batch(&batch(t, BatchId::generate()));
