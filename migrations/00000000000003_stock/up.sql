@@ -176,7 +176,9 @@ CREATE TABLE card_uses (
     ledger_seq integer NOT NULL DEFAULT 1,
     ledger_head bytea NOT NULL,
     PRIMARY KEY (merchant_id, id),
-    CONSTRAINT card_uses_once UNIQUE (card_id, use_no),
+    -- Whatever refers to a row by an id that is unique within its merchant only leads with the merchant: by the id alone
+    -- another merchant could take its place.
+    CONSTRAINT card_uses_once UNIQUE (merchant_id, card_id, use_no),
     CONSTRAINT card_uses_available_is_free CHECK (state <> 'available' OR (line_id IS NULL AND NOT exposed)),
     CONSTRAINT card_uses_reserved_has_line CHECK (state <> 'reserved' OR line_id IS NOT NULL),
     FOREIGN KEY (merchant_id, card_id) REFERENCES cards (merchant_id, id),
@@ -269,7 +271,7 @@ CREATE TABLE card_ledger (
     at timestamptz NOT NULL DEFAULT now(),
     prev_hash bytea NOT NULL,
     hash bytea NOT NULL,
-    PRIMARY KEY (card_use_id, seq),
+    PRIMARY KEY (merchant_id, card_use_id, seq),
     FOREIGN KEY (merchant_id, card_use_id) REFERENCES card_uses (merchant_id, id)
 );
 CALL tenant_table('card_ledger', 'SELECT, INSERT');

@@ -62,7 +62,8 @@ CREATE TABLE delivery_lines (
 );
 -- A released line stays as history and its place may be filled anew.
 CREATE UNIQUE INDEX delivery_lines_once ON delivery_lines (merchant_id, delivery_id, item_no, line_no) WHERE live;
-CREATE UNIQUE INDEX delivery_lines_use_once ON delivery_lines (card_use_id) WHERE live AND card_use_id IS NOT NULL;
+CREATE UNIQUE INDEX delivery_lines_use_once ON delivery_lines (merchant_id, card_use_id)
+    WHERE live AND card_use_id IS NOT NULL;
 CALL tenant_table('delivery_lines', 'SELECT, INSERT, UPDATE');
 
 CREATE FUNCTION deliveries_guard() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -126,7 +127,7 @@ CREATE TABLE delivery_attempts (
     outcome jsonb NOT NULL DEFAULT '{}',
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (merchant_id, id),
-    CONSTRAINT delivery_attempts_once UNIQUE (delivery_id, n),
+    CONSTRAINT delivery_attempts_once UNIQUE (merchant_id, delivery_id, n),
     CONSTRAINT delivery_attempts_started_has_deadline CHECK (state = 'planned' OR state = 'failed'
         OR (started_at IS NOT NULL AND send_deadline IS NOT NULL)),
     -- Evidence read at most 2 s before the start is the gate.
@@ -190,7 +191,7 @@ CREATE TRIGGER card_uses_release_guard BEFORE UPDATE ON card_uses
 
 -- Orders that wait for cards, oldest first. Inserted under the pool's lock only.
 CREATE TABLE stock_waits (
-    delivery_id uuid PRIMARY KEY,
+    delivery_id uuid NOT NULL,
     merchant_id uuid NOT NULL,
     pool_id uuid NOT NULL,
     shop_id uuid NOT NULL,
@@ -198,6 +199,9 @@ CREATE TABLE stock_waits (
     since timestamptz NOT NULL,
     -- When stock covered it while somebody held its delivery; the shop's next look makes it due.
     missed_at timestamptz,
+    -- The other way round than elsewhere: a merchant has few of them at most times, and then the planner would rather look
+    -- through all of hers than for the ones that are named.
+    PRIMARY KEY (delivery_id, merchant_id),
     FOREIGN KEY (merchant_id, delivery_id) REFERENCES deliveries (merchant_id, id),
     FOREIGN KEY (merchant_id, pool_id) REFERENCES card_pools (merchant_id, id),
     FOREIGN KEY (merchant_id, shop_id) REFERENCES shops (merchant_id, id)
@@ -208,13 +212,14 @@ CALL tenant_table('stock_waits', 'SELECT, INSERT, UPDATE, DELETE');
 
 -- The fulfiller's queue: a charge somebody must make before SUCCESS may be reported.
 CREATE TABLE charge_requests (
-    delivery_id uuid PRIMARY KEY,
+    delivery_id uuid NOT NULL,
     merchant_id uuid NOT NULL,
     state text NOT NULL DEFAULT 'waiting' CONSTRAINT charge_requests_state CHECK (state IN ('waiting', 'charged', 'failed')),
     outer_order_sn text NOT NULL,
     proof jsonb NOT NULL DEFAULT '{}',
     asked_at timestamptz NOT NULL DEFAULT now(),
     answered_at timestamptz,
+    PRIMARY KEY (merchant_id, delivery_id),
     CONSTRAINT charge_requests_answer_has_time CHECK ((state = 'waiting') = (answered_at IS NULL)),
     FOREIGN KEY (merchant_id, delivery_id) REFERENCES deliveries (merchant_id, id)
 );

@@ -51,7 +51,7 @@ CREATE TABLE redemptions (
     done_at timestamptz,
     created_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (merchant_id, id),
-    CONSTRAINT redemptions_once UNIQUE (line_id, use_no),
+    CONSTRAINT redemptions_once UNIQUE (merchant_id, line_id, use_no),
     CONSTRAINT redemptions_trans_no_once UNIQUE (merchant_id, trans_no),
     CONSTRAINT redemptions_done_has_time CHECK ((state = 'done') = (done_at IS NOT NULL)),
     CONSTRAINT redemptions_evidence_is_fresh CHECK (started_at IS NULL OR evidence_at IS NULL OR
@@ -66,7 +66,7 @@ CREATE INDEX redemptions_of_delivery ON redemptions (merchant_id, delivery_id);
 CREATE INDEX redemptions_of_rule ON redemptions (merchant_id, started_at, rule_id)
     WHERE rule_id IS NOT NULL AND state IN ('calling', 'done');
 -- A code with several uses loses one per call: what a call did is only readable while no other call is open.
-CREATE UNIQUE INDEX redemptions_one_calling ON redemptions (line_id) WHERE state = 'calling';
+CREATE UNIQUE INDEX redemptions_one_calling ON redemptions (merchant_id, line_id) WHERE state = 'calling';
 CALL tenant_table('redemptions', 'SELECT, INSERT, UPDATE');
 
 -- Declared used cannot be undone.

@@ -294,7 +294,7 @@ CREATE FUNCTION system_forget_payloads(before timestamptz, max_rows integer, app
          WHERE a.created_at < least(before, now() - make_interval(days => retention_floor('payloads')))
            AND octet_length(a.payload_sealed) > 0
            AND d.state = 'delivered' AND d.delivered_at < least(before, now() - make_interval(days => retention_floor('payloads')))
-           AND NOT EXISTS (SELECT FROM delivery_attempts b WHERE b.delivery_id = d.id
+           AND NOT EXISTS (SELECT FROM delivery_attempts b WHERE b.merchant_id = d.merchant_id AND b.delivery_id = d.id
                               AND b.state IN ('planned', 'started', 'unknown'))
            AND NOT EXISTS (SELECT FROM exceptions e WHERE e.merchant_id = d.merchant_id AND e.shop_id = d.shop_id
                               AND e.order_sn = d.order_sn AND e.resolved_at IS NULL)

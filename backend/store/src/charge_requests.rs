@@ -40,7 +40,7 @@ pub async fn list(tx: &mut TenantTx, deliveries: &[DeliveryId]) -> Result<Vec<Ch
 /// When the connection is lost.
 pub async fn insert(tx: &mut TenantTx, asks: &[(DeliveryId, String)], now: DateTime<Utc>) -> Result<usize, StoreError> {
     Ok(sql("INSERT INTO charge_requests (merchant_id, asked_at, delivery_id, outer_order_sn)
-            SELECT $1, $2, i.* FROM unnest($3::uuid[], $4::text[]) AS i ON CONFLICT (delivery_id) DO NOTHING")
+            SELECT $1, $2, i.* FROM unnest($3::uuid[], $4::text[]) AS i ON CONFLICT (merchant_id, delivery_id) DO NOTHING")
     .bind::<SqlUuid, _>(tx.merchant().as_uuid())
     .bind::<Timestamptz, _>(now)
     .bind::<Array<SqlUuid>, _>(asks.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>())

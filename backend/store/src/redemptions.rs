@@ -70,7 +70,7 @@ pub async fn insert(tx: &mut TenantTx, news: &[NewRedemption<'_>], due_at: DateT
                 AS i (id, trans_no, shop_id, delivery_id, line_id, use_no, order_day, order_id, order_sn, method)
               LEFT JOIN delivery_lines l ON l.merchant_id = $1 AND l.id = i.line_id
               LEFT JOIN card_uses u ON u.merchant_id = $1 AND u.id = l.card_use_id
-            ON CONFLICT (line_id, use_no) DO NOTHING")
+            ON CONFLICT (merchant_id, line_id, use_no) DO NOTHING")
     .bind::<SqlUuid, _>(tx.merchant().as_uuid())
     .bind::<Timestamptz, _>(due_at)
     .bind::<Array<SqlUuid>, _>(news.iter().map(|new| new.id.as_uuid()).collect::<Vec<_>>())

@@ -54,7 +54,7 @@ pub(crate) const INSERT: &str =
          SELECT g.delivery_id, $1, g.pool_id, g.shop_id, g.cards, g.since
            FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::integer[], $6::timestamptz[])
                 AS g (delivery_id, pool_id, shop_id, cards, since)
-         ON CONFLICT (delivery_id) DO UPDATE SET pool_id = excluded.pool_id, cards = excluded.cards
+         ON CONFLICT (merchant_id, delivery_id) DO UPDATE SET pool_id = excluded.pool_id, cards = excluded.cards
           WHERE w.pool_id <> excluded.pool_id OR w.cards <> excluded.cards";
 
 /// Inserts waits, under their pools' locks; who waits already keeps its place.

@@ -27,10 +27,8 @@ const TELLS_WHO_KNOWS_THE_ID: &[&str] = &[
     "applications::insert",
     "card_pools::insert",
     "cards::insert_batch",
-    "charge_requests::insert",
     "credentials::insert",
     "deliveries::plan",
-    "delivery_lines::insert",
     "order_hints::upsert",
     "orders::insert_new",
     "platform_uploads::start",
@@ -38,12 +36,10 @@ const TELLS_WHO_KNOWS_THE_ID: &[&str] = &[
     "products::upsert_products",
     "refunds::upsert",
     "rules::insert",
-    "stock_waits::insert",
 ];
 
 /// Upserts that nothing but the policy keeps from the row of a parent whose random id one knows. Only ever shorter.
-const BY_POLICY_ALONE: &[&str] =
-    &["order_hints::upsert", "products::upsert_products", "refunds::upsert", "stock_waits::insert"];
+const BY_POLICY_ALONE: &[&str] = &["order_hints::upsert", "products::upsert_products", "refunds::upsert"];
 
 /// Calls that do the same for the owner as for a stranger in this arrangement: locks, settings, and what finds nothing
 /// to do. Only ever fewer.
