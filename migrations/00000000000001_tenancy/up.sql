@@ -71,11 +71,13 @@ END
 $$;
 REVOKE ALL ON PROCEDURE system_function(regprocedure) FROM PUBLIC;
 
--- One row: which incarnation of the data this is. A restore raises the epoch.
+-- One row: which incarnation of the data this is. A restore raises the epoch, for people: two restores of one backup
+-- have the same. The incarnation is drawn anew by each.
 CREATE TABLE instance (
     only_row boolean PRIMARY KEY DEFAULT true CONSTRAINT instance_one_row CHECK (only_row),
     id uuid NOT NULL DEFAULT gen_random_uuid(),
     epoch bigint NOT NULL DEFAULT 1,
+    incarnation uuid NOT NULL DEFAULT gen_random_uuid(),
     created_at timestamptz NOT NULL DEFAULT now()
 );
 INSERT INTO instance DEFAULT VALUES;

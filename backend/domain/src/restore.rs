@@ -5,13 +5,15 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Instant;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use kamiflow_kernel::SecretText;
 use kamiflow_store::StoreError;
 use kamiflow_store::snapshot::{Contents, Stamped, TableSum, Target};
 
 use crate::backup::{self, BackupError, Manifest, Progress, Told, Unlock};
+use crate::doctor::{self, Level};
 
 /// What may be in the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +39,7 @@ pub struct Restore {
     pub unlock: Unlock,
     /// What may be in the way.
     pub in_the_way: InTheWay,
-    /// The moment.
+    /// The moment, by this machine's clock: names what is made, and must not be far from the database's.
     pub now: DateTime<Utc>,
 }
 
@@ -73,6 +75,14 @@ pub enum RestoreError {
         /// How many.
         count: i64,
     },
+    /// The clocks differ by more than anything here could be judged by.
+    #[error("{what}; {cure}, then restore")]
+    Clock {
+        /// By how much.
+        what: String,
+        /// What to do.
+        cure: String,
+    },
     /// What was loaded is not what was backed up.
     #[error("the restored tables differ from the backup: {0}")]
     Differs(String),
@@ -92,6 +102,7 @@ pub async fn restore(request: &Restore, told: Told<'_>) -> Result<RestoredBackup
     let manifest = backup::read_manifest(&request.folder)?;
     let stamp = request.now.format("%Y%m%d%H%M%S").to_string();
     let target = Target::new(request.url.expose(), &stamp)?;
+    compare_clocks(&target, request.now).await?;
     let (before, connected) = target.inspect().await?;
     admit(request.in_the_way, before, &target)?;
     if connected > 0 {
@@ -114,6 +125,19 @@ pub async fn restore(request: &Restore, told: Told<'_>) -> Result<RestoredBackup
             let _ = target.drop_scratch().await;
             Err(error)
         }
+    }
+}
+
+/// What was made before the restore, and what was paid, is told from what came later by moments of the database's clock.
+/// One of two clocks that differ much is wrong, and it may be that one.
+async fn compare_clocks(target: &Target, ours: DateTime<Utc>) -> Result<(), RestoreError> {
+    let asked = Instant::now();
+    let theirs = target.now().await?;
+    let answered = TimeDelta::from_std(asked.elapsed()).unwrap_or(TimeDelta::MAX);
+    let found = doctor::clock("clock.database", "the database's clock", theirs, ours, answered);
+    match found.level {
+        Level::Fail => Err(RestoreError::Clock { what: found.text, cure: found.cure }),
+        Level::Ok | Level::Warn => Ok(()),
     }
 }
 
@@ -147,7 +171,7 @@ async fn fill(
     let sums = target.sums(&|sum| told(Progress::Table(sum))).await?;
     compare(&manifest.tables, &sums)?;
     told(Progress::Step("taking shops back to trial run"));
-    Ok(target.stamp(manifest.snapshot_at, request.now).await?)
+    Ok(target.stamp(manifest.snapshot_at).await?)
 }
 
 fn compare(backed_up: &[TableSum], restored: &[TableSum]) -> Result<(), RestoreError> {

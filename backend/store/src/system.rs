@@ -168,14 +168,22 @@ pub struct Instance {
     /// Raised by a restore.
     #[diesel(sql_type = BigInt)]
     pub epoch: i64,
+    /// Drawn anew by a restore.
+    #[diesel(sql_type = SqlUuid)]
+    incarnation: Uuid,
 }
 
 impl Instance {
     /// Returns the name of this incarnation: another one after every restore.
     #[must_use]
     pub fn incarnation(&self) -> String {
-        format!("{}:{}", self.id, self.epoch)
+        name_incarnation(self.id, self.epoch, self.incarnation)
     }
+}
+
+/// Names an incarnation of the data. The epoch alone would not do: two restores of one backup raise it to the same.
+pub(crate) fn name_incarnation(installation: Uuid, epoch: i64, incarnation: Uuid) -> String {
+    format!("{installation}:{epoch}:{}", incarnation.simple())
 }
 
 /// Lists shops that work is due for before a moment, at most `limit` per pool.
@@ -409,5 +417,5 @@ pub async fn list_missing_partitions(tx: &mut SystemTx, months: i32) -> Result<V
 /// # Errors
 /// When the statement fails.
 pub async fn fetch_instance(tx: &mut SystemTx) -> Result<Instance, StoreError> {
-    Ok(sql("SELECT id, epoch FROM instance").get_result(tx.conn()?).await?)
+    Ok(sql("SELECT id, epoch, incarnation FROM instance").get_result(tx.conn()?).await?)
 }

@@ -95,7 +95,7 @@ pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
     let restored = restore(&request, &|progress| bar.tell(progress)).await;
     bar.clear();
     let restored = match restored {
-        Err(error @ (RestoreError::InTheWay { .. } | RestoreError::InUse { .. })) => {
+        Err(error @ (RestoreError::InTheWay { .. } | RestoreError::InUse { .. } | RestoreError::Clock { .. })) => {
             return Err(Refused(error.to_string()).into());
         }
         Err(RestoreError::Backup(BackupError::Key(why))) => return Err(WrongUsage(why).into()),
@@ -110,7 +110,7 @@ pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
 /// data are gone earlier this way.
 async fn forget(restored: &RestoredBackup) -> Option<Result<bool>> {
     ProcessEnv.get("KAMIFLOW_REDIS_URL")?;
-    let incarnation = format!("{}:{}", restored.manifest.installation, restored.stamped.epoch);
+    let incarnation = restored.stamped.incarnation();
     Some(
         async {
             let (redis, worker): (Redis, Worker) = config::load(&ProcessEnv)?;

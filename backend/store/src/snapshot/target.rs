@@ -2,12 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use diesel::QueryableByName;
-use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+
+use uuid::Uuid;
 
 use super::{TableSum, connect, list_tables, sum};
 use crate::error::StoreError;
 use crate::sql::sql;
+use crate::system::name_incarnation;
 
 /// What creates the roles and hands the schema to its owner; safe to run again.
 const BOOTSTRAP: &str = include_str!("../../../../migrations/bootstrap.sql");
@@ -28,15 +31,31 @@ pub enum Contents {
 /// What a restore has changed in the rows before anybody could connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
 pub struct Stamped {
+    /// The installation.
+    #[diesel(sql_type = SqlUuid)]
+    installation: Uuid,
     /// The instance's epoch from here on.
     #[diesel(sql_type = BigInt)]
     pub epoch: i64,
+    #[diesel(sql_type = SqlUuid)]
+    incarnation: Uuid,
+    /// When, by the database's clock.
+    #[diesel(sql_type = Timestamptz)]
+    pub at: DateTime<Utc>,
     /// Shops that wait for reconciling.
     #[diesel(sql_type = BigInt)]
     pub shops: i64,
     /// Uses in stock that were quarantined.
     #[diesel(sql_type = BigInt)]
     pub quarantined: i64,
+}
+
+impl Stamped {
+    /// Returns the name of this incarnation, as `system::Instance` tells it.
+    #[must_use]
+    pub fn incarnation(&self) -> String {
+        name_incarnation(self.installation, self.epoch, self.incarnation)
+    }
 }
 
 /// The database to restore to, reached as a superuser.
@@ -104,6 +123,20 @@ impl Target {
         Ok((contents(&mut conn).await?, there.connected))
     }
 
+    /// Reads the server's clock, which everything of a restore goes by.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
+        #[derive(QueryableByName)]
+        struct Now {
+            #[diesel(sql_type = Timestamptz)]
+            at: DateTime<Utc>,
+        }
+        let now: Now = sql("SELECT clock_timestamp() AS at").get_result(&mut self.maintenance().await?).await?;
+        Ok(now.at)
+    }
+
     /// Creates the database that is filled, with the roles and rights every database of ours begins with.
     ///
     /// # Errors
@@ -140,24 +173,24 @@ impl Target {
         Ok(sums)
     }
 
-    /// Takes every shop back to trial run until it is reconciled, quarantines what the backup shows as stock, and raises
-    /// the epoch: in one transaction, before anybody knows the database.
+    /// Takes every shop back to trial run until it is reconciled, quarantines what the backup shows as stock, and begins
+    /// a new incarnation: in one transaction, before anybody knows the database, at the moment it says it is.
     ///
     /// # Errors
     /// When a statement fails.
-    pub async fn stamp(&self, snapshot_at: DateTime<Utc>, now: DateTime<Utc>) -> Result<Stamped, StoreError> {
+    pub async fn stamp(&self, snapshot_at: DateTime<Utc>) -> Result<Stamped, StoreError> {
         let mut conn = connect(&self.scratch_url()).await?;
         // Guards and the ledger hold for this, too; only whose rows they are is of no account.
         conn.batch_execute("BEGIN").await?;
         let stamped: Stamped = sql("WITH raised AS (
-                UPDATE instance SET epoch = epoch + 1 RETURNING epoch
+                UPDATE instance SET epoch = epoch + 1, incarnation = gen_random_uuid() RETURNING id, epoch, incarnation
             ), marked AS (
                 UPDATE shops SET state = CASE WHEN state = 'live' THEN 'trial_run' ELSE state END, deliver_from = NULL,
-                       restored_snapshot_at = $1, restored_at = $2, reconciled_at = NULL
+                       restored_snapshot_at = $1, restored_at = now(), reconciled_at = NULL
                  WHERE state <> 'disconnected' RETURNING 1
             ), stock AS (
                 SELECT u.id, u.ledger_seq + 1 AS seq, u.ledger_head AS prev,
-                       card_ledger_hash(u.ledger_head, u.id, u.ledger_seq + 1, 'restored_stock', u.pool_id, NULL, $2) AS hash
+                       card_ledger_hash(u.ledger_head, u.id, u.ledger_seq + 1, 'restored_stock', u.pool_id, NULL, now()) AS hash
                   FROM card_uses u WHERE u.state = 'available'
             ), quarantined AS (
                 UPDATE card_uses u SET state = 'quarantined', state_cause = 'restored_stock', ledger_seq = s.seq,
@@ -165,17 +198,17 @@ impl Target {
                   FROM stock s WHERE u.id = s.id RETURNING u.id, u.merchant_id, u.pool_id, s.seq, s.prev, s.hash
             ), entered AS (
                 INSERT INTO card_ledger (card_use_id, seq, merchant_id, event, pool_id, at, prev_hash, hash)
-                SELECT q.id, q.seq, q.merchant_id, 'restored_stock', q.pool_id, $2, q.prev, q.hash FROM quarantined q
+                SELECT q.id, q.seq, q.merchant_id, 'restored_stock', q.pool_id, now(), q.prev, q.hash FROM quarantined q
                 RETURNING 1
             ), audited AS (
                 INSERT INTO audit_log (id, at, merchant_id, actor, action, target, detail)
-                SELECT gen_random_uuid(), $2, m.id, 'operator', 'instance.restore', m.id::text,
+                SELECT gen_random_uuid(), now(), m.id, 'operator', 'instance.restore', m.id::text,
                        jsonb_build_object('snapshot_at', $1) FROM merchants m
             )
-            SELECT (SELECT epoch FROM raised) AS epoch, (SELECT count(*) FROM marked) AS shops,
-                   (SELECT count(*) FROM entered) AS quarantined")
+            SELECT r.id AS installation, r.epoch, r.incarnation, now() AS at,
+                   (SELECT count(*) FROM marked) AS shops,
+                   (SELECT count(*) FROM entered) AS quarantined FROM raised r")
         .bind::<Timestamptz, _>(snapshot_at)
-        .bind::<Timestamptz, _>(now)
         .get_result(&mut conn)
         .await?;
         conn.batch_execute("COMMIT").await?;

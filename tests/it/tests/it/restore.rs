@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use kamiflow_domain::backup::{BackupError, MakeBackup, Manifest, Protection, Unlock, make_backup, read_manifest};
 use kamiflow_domain::engine::Wake;
 use kamiflow_domain::go_live::{GoLive, GoLiveError, WentLive, go_live};
@@ -14,7 +15,7 @@ use kamiflow_kernel::{Clock as _, OrderSn};
 use kamiflow_runtime::clock::SystemClock;
 use kamiflow_runtime::config::BackupTools;
 use kamiflow_sandbox::scenario::VoucherStatus;
-use kamiflow_store::{Store, StoreConfig, restored_shops};
+use kamiflow_store::{Store, StoreConfig, restored_shops, system};
 use kamiflow_test_support::{TestApp, World, WorldOptions, numbered};
 use serde_json::json;
 use tempfile::TempDir;
@@ -282,6 +283,45 @@ async fn an_order_that_a_person_released_before_the_backup_is_held_again_after_i
     live(&world, vec![order.clone()]).await.unwrap();
     world.deliver_all(std::slice::from_ref(&order)).await;
     assert_eq!(world.state(&order).await, "delivered");
+}
+
+async fn incarnation(world: &World) -> String {
+    let mut tx = world.engine.store.system_tx().await.unwrap();
+    system::fetch_instance(&mut tx).await.unwrap().incarnation()
+}
+
+#[tokio::test]
+async fn every_restore_of_a_backup_is_an_incarnation_of_its_own() {
+    let mut world = World::start().await;
+    let folder = TempDir::new().unwrap();
+    let (path, _) = backup(&world, folder.path(), Protection::None).await;
+    let mut names = BTreeSet::from([incarnation(&world).await]);
+    for restores in 1..=2 {
+        let done = lose_and_restore(&mut world, &path).await;
+        names.insert(incarnation(&world).await);
+        assert_eq!(names.len(), 1 + restores, "Redis must forget what it was told about {done:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_restore_goes_by_the_databases_clock_and_refuses_one_that_is_wrong() {
+    let world = World::start().await;
+    let folder = TempDir::new().unwrap();
+    let (path, _) = backup(&world, folder.path(), Protection::None).await;
+    let elsewhere = format!("{}_clock", world.database.url_as_superuser());
+    let with = |now| Restore { url: elsewhere.clone().into(), now, ..request(&world, &path, InTheWay::Nothing) };
+    for wrong in [TimeDelta::hours(-8), TimeDelta::minutes(2)] {
+        let told = restore(&with(SystemClock.now() + wrong), &|_| ()).await.unwrap_err().to_string();
+        assert!(told.contains("clock") && told.contains("NTP"), "{told}");
+    }
+    restore(&with(SystemClock.now() + TimeDelta::seconds(3)), &|_| ()).await.unwrap();
+    let (client, connection) = tokio_postgres::connect(&elsewhere, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let early = "SELECT count(*) FROM shops WHERE restored_at > clock_timestamp()";
+    assert_eq!(client.query_one(early, &[]).await.unwrap().get::<_, i64>(0), 0);
+    drop(client);
+    let name = elsewhere.rsplit('/').next().unwrap().to_owned();
+    world.sql_as_superuser().await.execute(&format!("DROP DATABASE \"{name}\" WITH (FORCE)"), &[]).await.unwrap();
 }
 
 #[tokio::test]
