@@ -78,7 +78,11 @@ CREATE TABLE instance (
     id uuid NOT NULL DEFAULT gen_random_uuid(),
     epoch bigint NOT NULL DEFAULT 1,
     incarnation uuid NOT NULL DEFAULT gen_random_uuid(),
-    created_at timestamptz NOT NULL DEFAULT now()
+    created_at timestamptz NOT NULL DEFAULT now(),
+    -- The latest restore: the moment the backup shows, and when it was restored.
+    restored_snapshot_at timestamptz,
+    restored_at timestamptz,
+    CONSTRAINT instance_restored_has_snapshot CHECK ((restored_at IS NULL) = (restored_snapshot_at IS NULL))
 );
 INSERT INTO instance DEFAULT VALUES;
 GRANT SELECT ON instance TO kamiflow_app, kamiflow_backup;

@@ -176,12 +176,27 @@ pub struct ShopRow {
 
 /// Inserts a shop in trial run, and where its reading begins.
 ///
+/// A mall that was connected before keeps the mark of a restore (`restored_shops`): the orders are the mall's, not the
+/// row's. One that is new to a restored database may have been connected, and delivered for, by what was lost: it delivers
+/// what was paid since the restore, and there is nothing of it to reconcile.
+///
 /// # Errors
 /// Constraint `shops_mall_once` refuses a mall that is connected, by whichever merchant.
 pub async fn insert(tx: &mut TenantTx, new: &NewShop<'_>) -> Result<(), StoreError> {
     let merchant = tx.merchant();
-    sql("INSERT INTO shops (id, merchant_id, application_merchant_id, application_id, gateway, mall_id, name, connected_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+    sql("INSERT INTO shops (id, merchant_id, application_merchant_id, application_id, gateway, mall_id, name, connected_at,
+                            restored_snapshot_at, restored_at, reconciled_at)
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8,
+                CASE WHEN e.id IS NULL THEN i.restored_snapshot_at ELSE e.restored_snapshot_at END,
+                CASE WHEN e.id IS NULL THEN i.restored_at ELSE e.restored_at END,
+                -- After three months the platform tells nothing of that time any more.
+                CASE WHEN e.id IS NULL THEN i.restored_at
+                     WHEN e.restored_at < $8 - interval '88 days' THEN coalesce(e.reconciled_at, e.restored_at)
+                     ELSE e.reconciled_at END
+           FROM instance i LEFT JOIN LATERAL (
+                    SELECT s.id, s.restored_snapshot_at, s.restored_at, s.reconciled_at FROM shops s
+                     WHERE s.merchant_id = $2 AND s.gateway = $5 AND s.mall_id = $6
+                     ORDER BY s.connected_at DESC, s.id DESC LIMIT 1) e ON true")
     .bind::<SqlUuid, _>(new.id.as_uuid())
     .bind::<SqlUuid, _>(merchant.as_uuid())
     .bind::<SqlUuid, _>(new.application_owner.as_uuid())

@@ -55,7 +55,8 @@ pub async fn list(tx: &mut TenantTx) -> Result<Vec<RestoredPool>, StoreError> {
                      WHERE u.merchant_id = $1 AND u.state = 'quarantined' AND u.state_cause = 'restored_stock'
                      GROUP BY u.pool_id) q ON q.pool_id = p.id
               LEFT JOIN (SELECT g.pool_id, bool_or(g.delivery_method = 'platform_pool') AS uploads,
-                                bool_and(s.restored_at IS NULL OR s.reconciled_at IS NOT NULL) AS reconciled
+                                bool_and(s.restored_at IS NULL OR s.reconciled_at IS NOT NULL OR s.state = 'disconnected')
+                                    AS reconciled
                            FROM sku_mappings g JOIN skus k ON k.id = g.sku_id AND k.merchant_id = g.merchant_id
                            JOIN shops s ON s.id = k.shop_id AND s.merchant_id = k.merchant_id
                           WHERE g.merchant_id = $1 GROUP BY g.pool_id) m ON m.pool_id = p.id

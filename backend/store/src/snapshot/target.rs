@@ -176,6 +176,8 @@ impl Target {
     /// Takes every shop back to trial run until it is reconciled, quarantines what the backup shows as stock, and begins
     /// a new incarnation: in one transaction, before anybody knows the database, at the moment it says it is.
     ///
+    /// Disconnected shops are marked too: their mall may have been connected again since, and delivered for.
+    ///
     /// # Errors
     /// When a statement fails.
     pub async fn stamp(&self, snapshot_at: DateTime<Utc>) -> Result<Stamped, StoreError> {
@@ -183,11 +185,11 @@ impl Target {
         // Guards and the ledger hold for this, too; only whose rows they are is of no account.
         conn.batch_execute("BEGIN").await?;
         let stamped: Stamped = sql("WITH raised AS (
-                UPDATE instance SET epoch = epoch + 1, incarnation = gen_random_uuid() RETURNING id, epoch, incarnation
+                UPDATE instance SET epoch = epoch + 1, incarnation = gen_random_uuid(), restored_snapshot_at = $1,
+                       restored_at = now() RETURNING id, epoch, incarnation
             ), marked AS (
                 UPDATE shops SET state = CASE WHEN state = 'live' THEN 'trial_run' ELSE state END, deliver_from = NULL,
-                       restored_snapshot_at = $1, restored_at = now(), reconciled_at = NULL
-                 WHERE state <> 'disconnected' RETURNING 1
+                       restored_snapshot_at = $1, restored_at = now(), reconciled_at = NULL RETURNING state
             ), stock AS (
                 SELECT u.id, u.ledger_seq + 1 AS seq, u.ledger_head AS prev,
                        card_ledger_hash(u.ledger_head, u.id, u.ledger_seq + 1, 'restored_stock', u.pool_id, NULL, now()) AS hash
@@ -206,7 +208,7 @@ impl Target {
                        jsonb_build_object('snapshot_at', $1) FROM merchants m
             )
             SELECT r.id AS installation, r.epoch, r.incarnation, now() AS at,
-                   (SELECT count(*) FROM marked) AS shops,
+                   (SELECT count(*) FROM marked WHERE state <> 'disconnected') AS shops,
                    (SELECT count(*) FROM entered) AS quarantined FROM raised r")
         .bind::<Timestamptz, _>(snapshot_at)
         .get_result(&mut conn)

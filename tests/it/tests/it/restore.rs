@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use kamiflow_domain::backup::{BackupError, MakeBackup, Manifest, Protection, Unlock, make_backup, read_manifest};
+use kamiflow_domain::connect_shop::{ConnectShop, Grant, Purpose, connect_shop};
 use kamiflow_domain::engine::Wake;
 use kamiflow_domain::go_live::{GoLive, GoLiveError, WentLive, go_live};
+use kamiflow_domain::marketplace::{TokenLevels, Tokens};
 use kamiflow_domain::reconcile::{Mode, ReconcileShop, Reconciliation, Step};
 use kamiflow_domain::restore::{InTheWay, Restore, RestoreError, RestoredBackup, restore};
 use kamiflow_domain::restore_stock::{self, ReleaseStock};
-use kamiflow_kernel::{Clock as _, OrderSn};
+use kamiflow_kernel::{ApplicationId, Clock as _, MallId, OrderSn};
 use kamiflow_runtime::clock::SystemClock;
 use kamiflow_runtime::config::BackupTools;
 use kamiflow_sandbox::scenario::VoucherStatus;
+use kamiflow_store::shops::{self, ShopChange};
 use kamiflow_store::{Store, StoreConfig, restored_shops, system};
 use kamiflow_test_support::{TestApp, World, WorldOptions, numbered};
 use serde_json::json;
@@ -322,6 +325,89 @@ async fn a_restore_goes_by_the_databases_clock_and_refuses_one_that_is_wrong() {
     drop(client);
     let name = elsewhere.rsplit('/').next().unwrap().to_owned();
     world.sql_as_superuser().await.execute(&format!("DROP DATABASE \"{name}\" WITH (FORCE)"), &[]).await.unwrap();
+}
+
+/// Disconnects the world's shop and connects its mall again: another row, about the same orders.
+async fn connect_again(world: &mut World) {
+    let sql = world.sql().await;
+    let application = sql.query("SELECT application_id FROM shops WHERE state <> 'disconnected'", &[]).await.unwrap();
+    let mut tx = world.tx().await;
+    shops::update_state(&mut tx, world.shop, &ShopChange::Disconnect).await.unwrap();
+    tx.commit().await.unwrap();
+    connect(world, ApplicationId::from_uuid(application[0].get(0))).await;
+}
+
+async fn connect(world: &mut World, application: ApplicationId) {
+    let expires_at = world.engine.now() + TimeDelta::days(300);
+    let tokens = Tokens {
+        access_token: "sandbox-token-0001".into(),
+        refresh_token: "sandbox-refresh-0001".into(),
+        expires_at,
+        refresh_expires_at: expires_at,
+        mall: MallId(world.mall),
+        owner_name: "demo".to_owned(),
+        scopes: Vec::new(),
+        levels: TokenLevels::default(),
+    };
+    let request = ConnectShop {
+        application,
+        grant: Grant::Tokens(Box::new(tokens)),
+        purpose: Purpose::Connect,
+        look_back: Duration::from_secs(3_600),
+    };
+    world.shop = connect_shop(&world.engine, &world.ctx(), &request).await.unwrap().shop;
+}
+
+#[tokio::test]
+async fn a_mall_that_is_connected_again_after_a_restore_is_reconciled_first_all_the_same() {
+    let mut world = World::start().await;
+    let folder = TempDir::new().unwrap();
+    let (path, _) = backup(&world, folder.path(), Protection::None).await;
+    let restored_at = lose_and_restore(&mut world, &path).await.stamped;
+    connect_again(&mut world).await;
+    assert!(matches!(live(&world, Vec::new()).await, Err(GoLiveError::NotReconciled { .. })), "{restored_at:?}");
+    reconcile(&world).await;
+    let early =
+        GoLive { shop: world.shop, deliver_from: world.engine.now() - TimeDelta::hours(1), release: Vec::new() };
+    let early = go_live(&world.engine, &world.ctx(), &early).await;
+    assert!(matches!(early, Err(GoLiveError::BeforeRestore { .. })), "{early:?}");
+    live(&world, Vec::new()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_mall_that_was_disconnected_at_the_backup_and_connected_since_is_reconciled_first() {
+    let mut world = World::start().await;
+    let sql = world.sql().await;
+    let application = sql.query("SELECT application_id FROM shops", &[]).await.unwrap()[0].get(0);
+    drop(sql);
+    let mut tx = world.tx().await;
+    shops::update_state(&mut tx, world.shop, &ShopChange::Disconnect).await.unwrap();
+    tx.commit().await.unwrap();
+    let folder = TempDir::new().unwrap();
+    let (path, _) = backup(&world, folder.path(), Protection::None).await;
+    assert_eq!(lose_and_restore(&mut world, &path).await.stamped.shops, 0, "nothing to reconcile yet");
+    connect(&mut world, ApplicationId::from_uuid(application)).await;
+    assert!(matches!(live(&world, Vec::new()).await, Err(GoLiveError::NotReconciled { .. })));
+}
+
+#[tokio::test]
+async fn a_mall_that_the_backup_does_not_know_delivers_what_is_paid_since_the_restore() {
+    let mut world = World::start().await;
+    let folder = TempDir::new().unwrap();
+    let (path, _) = backup(&world, folder.path(), Protection::None).await;
+    lose_and_restore(&mut world, &path).await;
+    // As if its mall had been connected after the backup, and another one before.
+    let renamed = "UPDATE shops SET mall_id = 999, state = 'disconnected'";
+    let application = world.sql().await.query("SELECT application_id FROM shops", &[]).await.unwrap()[0].get(0);
+    world.sql_as_superuser().await.execute(renamed, &[]).await.unwrap();
+    connect(&mut world, ApplicationId::from_uuid(application)).await;
+    let early =
+        GoLive { shop: world.shop, deliver_from: world.engine.now() - TimeDelta::hours(1), release: Vec::new() };
+    let early = go_live(&world.engine, &world.ctx(), &early).await;
+    assert!(matches!(early, Err(GoLiveError::BeforeRestore { .. })), "{early:?}");
+    // Whole seconds count, as in the platform's times.
+    world.time_passes(2).await;
+    live(&world, Vec::new()).await.unwrap();
 }
 
 #[tokio::test]
