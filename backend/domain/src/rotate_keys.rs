@@ -15,8 +15,8 @@ use crate::ctx::{Actor, Ctx};
 
 /// Passes over a merchant's rows before what others hold is left to the next run.
 const MOST_PASSES: usize = 20;
-/// Tries to outlast transactions that still seal with a former key; each waits as long as a lock may be waited for.
-const MOST_WAITS: usize = 60;
+/// What is usual for [`RotateKeys::most_waits`]: five minutes.
+pub const MOST_WAITS: usize = 60;
 /// Beyond the time for which processes remember the active key: clocks are not compared, only waited for.
 const SLACK: Duration = Duration::from_secs(1);
 
@@ -27,6 +27,8 @@ pub struct RotateKeys {
     pub reseal: bool,
     /// Rows of one transaction.
     pub batch: i64,
+    /// Tries to outlast transactions that still seal with a former key; each waits as long as a lock may be waited for.
+    pub most_waits: usize,
     /// Named in the audit log.
     pub request_id: String,
     /// The moment, for the audit log.
@@ -48,6 +50,16 @@ pub struct RotatedKeys {
     pub left: i64,
     /// Data keys that another master key still wraps: a process with an older key ring made them meanwhile. Run again.
     pub wrapped_otherwise: i64,
+    /// Owners of whom something that seals with a former data key has not ended, such as a long import. Run again.
+    pub unsettled: usize,
+}
+
+impl RotatedKeys {
+    /// Returns whether nothing needs a former key any more.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.left == 0 && self.wrapped_otherwise == 0 && self.unsettled == 0
+    }
 }
 
 /// How far it is.
@@ -70,11 +82,7 @@ pub async fn rotate_keys(
     request: &RotateKeys,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<RotatedKeys, StoreError> {
-    // Whose keys there are, of all merchants: ids and nothing else.
-    let mut tx = store.system_tx().await?;
-    let owners = reseal::list_owners(&mut tx).await?;
-    tx.commit().await?;
-
+    let owners = list_owners(store).await?;
     let mut done = RotatedKeys { owners: owners.len(), ..RotatedKeys::default() };
     for owner in &owners {
         exchange_keys(store, request, *owner, &mut done).await?;
@@ -82,8 +90,9 @@ pub async fn rotate_keys(
     if request.reseal {
         reseal_all(store, request, &owners, (progress, &mut done)).await?;
     }
-    for owner in &owners {
-        let mut tx = store.tenant_tx(*owner).await?;
+    // Read again: who came meanwhile may have a key that a process with an older ring has made.
+    for owner in list_owners(store).await? {
+        let mut tx = store.tenant_tx(owner).await?;
         done.wrapped_otherwise += reseal::count_wrapped_otherwise(&mut tx).await?;
         if request.reseal {
             done.left += reseal::count_left(&mut tx).await?.values().sum::<i64>();
@@ -91,6 +100,14 @@ pub async fn rotate_keys(
         tx.commit().await?;
     }
     Ok(done)
+}
+
+async fn list_owners(store: &Store) -> Result<Vec<MerchantId>, StoreError> {
+    // Whose keys there are, of all merchants: ids and nothing else.
+    let mut tx = store.system_tx().await?;
+    let owners = reseal::list_owners(&mut tx).await?;
+    tx.commit().await?;
+    Ok(owners)
 }
 
 /// The keys of one owner, in one transaction, with an entry in the audit log if anything changed.
@@ -143,7 +160,7 @@ async fn reseal_all(
     progress(Progress::Waiting(wait));
     tokio::time::sleep(wait).await;
     for owner in owners {
-        outlast(store, *owner).await?;
+        done.unsettled += usize::from(!outlast(store, *owner, request.most_waits).await?);
         done.resealed += reseal_owner(store, request, *owner, progress).await?;
     }
     Ok(())
@@ -179,18 +196,19 @@ async fn reseal_owner(
     Ok(resealed)
 }
 
-/// Waits for transactions that began with a former key, such as a long import.
-async fn outlast(store: &Store, owner: MerchantId) -> Result<(), StoreError> {
-    for _wait in 0..MOST_WAITS {
+/// Waits for transactions that began with a former key, such as a long import; returns whether all of them have ended.
+async fn outlast(store: &Store, owner: MerchantId, most_waits: usize) -> Result<bool, StoreError> {
+    for _wait in 0..most_waits {
         let mut tx = store.tenant_tx(owner).await?;
         match reseal::settle(&mut tx).await {
             // Given up after the session's lock_timeout: the import still runs.
             Err(StoreError::Conflict(_)) => {}
             settled => {
                 settled?;
-                return tx.commit().await;
+                tx.commit().await?;
+                return Ok(true);
             }
         }
     }
-    Ok(())
+    Ok(false)
 }

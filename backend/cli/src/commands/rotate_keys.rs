@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use kamiflow_domain::rotate_keys::{Progress, RotateKeys, RotatedKeys, rotate_keys};
+use kamiflow_domain::rotate_keys::{MOST_WAITS, Progress, RotateKeys, RotatedKeys, rotate_keys};
 use kamiflow_kernel::Clock as _;
 use kamiflow_runtime::clock::SystemClock;
 use kamiflow_runtime::config::{self, Database, Keyring, ProcessEnv};
@@ -49,6 +49,7 @@ pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
     let request = RotateKeys {
         reseal: options.reseal,
         batch: options.batch,
+        most_waits: MOST_WAITS,
         request_id: format!("rotate-keys-{}", uuid::Uuid::now_v7().simple()),
         now: SystemClock.now(),
     };
@@ -78,14 +79,14 @@ fn bar(console: Console, reseal: bool) -> ProgressBar {
 }
 
 fn tell(done: &RotatedKeys, keyring: &Keyring, console: Console) -> Result<Exit> {
-    let complete = done.left == 0 && done.wrapped_otherwise == 0;
+    let complete = done.is_complete();
     let others: Vec<&str> =
         keyring.keys.iter().map(|key| key.id.as_str()).filter(|id| *id != keyring.active.as_str()).collect();
     let removable = if complete { others } else { Vec::new() };
     if console.is_json() {
         console.print_json(&json!({ "active": keyring.active, "removable": removable, "rotated": done }))?;
     } else {
-        let RotatedKeys { owners, rewrapped, made, resealed, left, wrapped_otherwise } = done;
+        let RotatedKeys { owners, rewrapped, made, resealed, left, wrapped_otherwise, unsettled } = done;
         console.print(format_args!("{rewrapped} data keys of {owners} owners wrapped with `{}`", keyring.active));
         console.print(format_args!("{made} new data keys, {resealed} rows sealed anew"));
         if complete {
@@ -97,6 +98,11 @@ fn tell(done: &RotatedKeys, keyring: &Keyring, console: Console) -> Result<Exit>
         } else {
             let warn = console.toned(Tone::Warn, "run it again:");
             console.print(format_args!("{warn} {left} rows and {wrapped_otherwise} data keys still need a former key"));
+            if *unsettled > 0 {
+                console.print(format_args!(
+                    "something that seals with a former data key still runs for {unsettled} owners"
+                ));
+            }
         }
     }
     Ok(if complete { Exit::Done } else { Exit::Failed })

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use kamiflow_domain::import_cards::{FileChoices, ImportCards, ImportMode, import_cards};
 use kamiflow_domain::rotate_keys::{Progress, RotateKeys, RotatedKeys, rotate_keys};
-use kamiflow_kernel::OrderSn;
+use kamiflow_kernel::{MerchantId, OrderSn};
+use kamiflow_store::merchants::{self, NewMerchant};
 use kamiflow_store::{Store, StoreConfig, reseal};
 use kamiflow_test_support::{TestApp, World, WorldOptions, numbered};
 use serde_json::json;
 use tokio::sync::Notify;
 
 fn request(world: &World, reseal: bool) -> RotateKeys {
-    RotateKeys { reseal, batch: 3, request_id: "test".to_owned(), now: world.engine.now() }
+    let request_id = "test".to_owned();
+    RotateKeys { reseal, batch: 3, most_waits: 60, request_id, now: world.engine.now() }
 }
 
 /// A process of its own on the world's database, with these master keys.
@@ -150,6 +152,55 @@ async fn wrapping_anew_touches_no_sealed_row_and_frees_the_old_master_key() {
     let order = world.one_order("VOUCHER").await;
     world.deliver_all(std::slice::from_ref(&order)).await;
     assert_eq!(world.state(&order).await, "delivered");
+}
+
+/// Runs an exchange and, while it waits for other processes, what one of them does.
+async fn rotate_meanwhile(world: &World, store: &Store, act: impl Future<Output = ()>) -> RotatedKeys {
+    let waits = Notify::new();
+    let told = |progress: Progress| {
+        if let Progress::Waiting(_) = progress {
+            waits.notify_one();
+        }
+    };
+    let request = RotateKeys { most_waits: 1, ..request(world, true) };
+    let meanwhile = async {
+        waits.notified().await;
+        act.await;
+    };
+    tokio::join!(rotate_keys(store, &request, &told), meanwhile).0.unwrap()
+}
+
+#[tokio::test]
+async fn a_merchant_who_came_meanwhile_keeps_the_old_master_key_in_the_ring() {
+    let world = World::start().await;
+    let late = process(&world, &["m1", "m2"], "m1");
+    let arrives = async {
+        // By a process that was not restarted with the new master key yet.
+        let mut tx = late.tenant_tx(MerchantId::generate()).await.unwrap();
+        merchants::insert(&mut tx, &NewMerchant { name: "late", poll_floor_s: 15 }).await.unwrap();
+        tx.data_key().await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    let rotating = process(&world, &["m1", "m2"], "m2");
+    let done = rotate_meanwhile(&world, &rotating, arrives).await;
+    assert_eq!((done.wrapped_otherwise, done.is_complete()), (1, false), "{done:?}");
+    let again = rotate(&world, &rotating, true).await;
+    assert_eq!((again.wrapped_otherwise, again.is_complete()), (0, true), "{again:?}");
+}
+
+#[tokio::test]
+async fn an_import_that_does_not_end_keeps_the_old_master_key_in_the_ring() {
+    let world = World::start().await;
+    let rotating = process(&world, &["m1", "m2"], "m2");
+    let importing = world.sql_as_superuser().await;
+    // What the foreign key of an uncommitted card holds.
+    importing.execute("BEGIN", &[]).await.unwrap();
+    let hold = "SELECT id FROM data_keys WHERE merchant_id = $1 FOR KEY SHARE";
+    importing.query(hold, &[&world.merchant.as_uuid()]).await.unwrap();
+    let done = rotate_meanwhile(&world, &rotating, async {}).await;
+    assert_eq!((done.left, done.unsettled, done.is_complete()), (0, 1, false), "{done:?}");
+    importing.execute("ROLLBACK", &[]).await.unwrap();
+    assert!(rotate(&world, &rotating, true).await.is_complete());
 }
 
 #[tokio::test]
