@@ -81,6 +81,46 @@ impl Booked {
     }
 }
 
+/// What must be true of stock and ledger: what is wrong otherwise, and how many are.
+const BOOKS: &[(Wrong, &str, &str)] = &[
+    (
+        Wrong::Stuck,
+        "cards are held, and no order is open for them",
+        "SELECT count(*) FROM card_uses u WHERE u.state NOT IN ('available', 'sent') AND NOT EXISTS (
+             SELECT FROM delivery_lines l JOIN deliveries d ON d.id = l.delivery_id
+              WHERE l.card_use_id = u.id AND l.live AND d.state IN ('reserved', 'handing_over'))",
+    ),
+    (
+        Wrong::Lost,
+        "cards are sent, and no delivered order has them",
+        "SELECT count(*) FROM card_uses u WHERE u.state = 'sent' AND NOT EXISTS (
+             SELECT FROM delivery_lines l JOIN deliveries d ON d.id = l.delivery_id
+              WHERE l.card_use_id = u.id AND l.live AND d.state = 'delivered')",
+    ),
+    (
+        Wrong::Oversold,
+        "cards were sent more than once, or never, by the card ledger",
+        "SELECT count(*) FROM card_uses u WHERE (u.state = 'sent')::int <>
+             (SELECT count(*) FROM card_ledger l WHERE l.card_use_id = u.id AND l.event = 'sent')",
+    ),
+    (
+        Wrong::Oversold,
+        "chains of the card ledger are broken",
+        "SELECT count(DISTINCT l.card_use_id) FROM (
+             SELECT l.*, lag(hash) OVER chain AS earlier, lag(seq) OVER chain AS place FROM card_ledger l
+             WINDOW chain AS (PARTITION BY card_use_id ORDER BY seq)) l JOIN card_uses u ON u.id = l.card_use_id
+          WHERE l.hash <> card_ledger_hash(l.prev_hash, l.card_use_id, l.seq, l.event, l.pool_id, l.delivery_id, l.at)
+             OR l.prev_hash <> coalesce(l.earlier, sha256(uuid_send(u.card_id))) OR l.seq <> coalesce(l.place, 0) + 1",
+    ),
+    (
+        Wrong::Oversold,
+        "cards do not stand at the end of their chain",
+        "SELECT count(*) FROM card_uses u LEFT JOIN LATERAL (
+             SELECT l.seq, l.hash FROM card_ledger l WHERE l.card_use_id = u.id ORDER BY l.seq DESC LIMIT 1) l ON true
+          WHERE (l.seq, l.hash) IS DISTINCT FROM (u.ledger_seq, u.ledger_head)",
+    ),
+];
+
 /// Compares everything.
 pub(crate) async fn judge(
     engine: &Engine,
@@ -116,6 +156,10 @@ fn judge_order(verdict: &mut Verdict, (sn, sold): (&str, &Sold), booked: Option<
             verdict.add(Wrong::Lost, format_args!("order {sn}: the buyer has other cards than its lines"));
         }
         return;
+    }
+    // Nobody knows how the hand-over ended; what of it reached the buyer is of these cards all the same.
+    if sold.vouchers.iter().any(|number| !booked.cards.contains(number)) {
+        verdict.add(Wrong::Oversold, format_args!("order {sn}: the buyer has cards that are not on its lines"));
     }
     match untrue(sold, booked, resend_safe) {
         None => verdict.review += 1,
@@ -174,46 +218,10 @@ async fn judge_stock(
         let shown = number.get(number.len().saturating_sub(7)..).unwrap_or_default();
         verdict.add(Wrong::Oversold, format_args!("card …{shown} is for sale, and a buyer has it"));
     }
-    for (wrong, what, statement) in [
-        (
-            Wrong::Stuck,
-            "cards are held, and no order is open for them",
-            "SELECT count(*) FROM card_uses u WHERE u.state NOT IN ('available', 'sent') AND NOT EXISTS (
-                 SELECT FROM delivery_lines l JOIN deliveries d ON d.id = l.delivery_id
-                  WHERE l.card_use_id = u.id AND l.live AND d.state IN ('reserved', 'handing_over'))",
-        ),
-        (
-            Wrong::Lost,
-            "cards are sent, and no delivered order has them",
-            "SELECT count(*) FROM card_uses u WHERE u.state = 'sent' AND NOT EXISTS (
-                 SELECT FROM delivery_lines l JOIN deliveries d ON d.id = l.delivery_id
-                  WHERE l.card_use_id = u.id AND l.live AND d.state = 'delivered')",
-        ),
-        (
-            Wrong::Oversold,
-            "cards were sent more than once, or never, by the card ledger",
-            "SELECT count(*) FROM card_uses u WHERE (u.state = 'sent')::int <>
-                 (SELECT count(*) FROM card_ledger l WHERE l.card_use_id = u.id AND l.event = 'sent')",
-        ),
-        (
-            Wrong::Oversold,
-            "chains of the card ledger are broken",
-            "SELECT count(DISTINCT card_use_id) FROM (
-                 SELECT l.*, lag(hash) OVER chain AS earlier, lag(seq) OVER chain AS place FROM card_ledger l
-                 WINDOW chain AS (PARTITION BY card_use_id ORDER BY seq)) l
-              WHERE l.hash <> card_ledger_hash(l.prev_hash, l.card_use_id, l.seq, l.event, l.pool_id, l.delivery_id, l.at)
-                 OR l.prev_hash <> l.earlier OR l.seq <> coalesce(l.place, 0) + 1",
-        ),
-        (
-            Wrong::Oversold,
-            "cards do not stand at the head of their chain",
-            "SELECT count(*) FROM card_uses u JOIN card_ledger l ON l.card_use_id = u.id AND l.seq = u.ledger_seq
-              WHERE l.hash <> u.ledger_head",
-        ),
-    ] {
-        let count: i64 = client.query_one(statement, &[]).await?.get(0);
+    for (wrong, what, statement) in BOOKS {
+        let count: i64 = client.query_one(*statement, &[]).await?.get(0);
         if count > 0 {
-            verdict.add(wrong, format_args!("{count} {what}"));
+            verdict.add(*wrong, format_args!("{count} {what}"));
         }
     }
     Ok(())
@@ -307,6 +315,8 @@ fn card(row: &tokio_postgres::Row, column: usize) -> CardId {
 
 #[cfg(test)]
 mod tests {
+    use kamiflow_test_support::{World, WorldOptions};
+
     use super::*;
 
     fn sold(quantity: usize, status: i64, vouchers: &[&str]) -> Sold {
@@ -345,12 +355,52 @@ mod tests {
     fn a_review_is_right_only_for_a_true_reason() {
         let asked = booked("handing_over", &[UNKNOWN_OUTCOME], &["a"]);
         assert_eq!(judged(&sold(1, 1, &["a"]), Some(&asked), false), (vec![], 1));
+        assert_eq!(judged(&sold(1, 1, &["b"]), Some(&asked), false), (vec![Wrong::Oversold], 1));
+        assert_eq!(judged(&sold(1, 1, &[]), Some(&asked), false), (vec![], 1));
         assert_eq!(judged(&sold(1, 1, &["a"]), Some(&asked), true), (vec![Wrong::Stuck], 0));
         assert_eq!(judged(&sold(1, 2, &["a"]), Some(&asked), false), (vec![Wrong::Stuck], 0));
         let refused = booked("reserved", &["hand_over_refused"], &["a"]);
         assert_eq!(judged(&sold(1, 1, &[]), Some(&refused), false), (vec![Wrong::Stuck], 0));
         let known = Booked { has_unknown: false, ..asked };
         assert_eq!(judged(&sold(1, 1, &["a"]), Some(&known), false), (vec![Wrong::Stuck], 0));
+    }
+
+    #[tokio::test]
+    async fn a_chain_that_was_cut_off_or_changed_is_found() {
+        let world = World::with(WorldOptions { cards: 4, ..WorldOptions::default() }).await;
+        let order = world.one_order("VOUCHER").await;
+        world.deliver_all(std::slice::from_ref(&order)).await;
+        let sql = world.sql_as_superuser().await;
+        let found = async || {
+            let mut found = Vec::new();
+            for (_, what, statement) in BOOKS {
+                found.extend((sql.count(statement, &[]).await.unwrap() > 0).then_some(*what));
+            }
+            found
+        };
+        assert_eq!(found().await, [""; 0]);
+        let sent = "card_use_id = (SELECT id FROM card_uses WHERE state = 'sent')";
+        let unsold = "card_use_id = (SELECT min(id::text)::uuid FROM card_uses WHERE state = 'available')";
+        for (tampering, tells) in [
+            (format!("DELETE FROM card_ledger WHERE event = 'sent' AND {sent}"), "cards do not stand at the end of"),
+            (format!("DELETE FROM card_ledger WHERE {unsold}"), "cards do not stand at the end of"),
+            (
+                format!("DELETE FROM card_ledger WHERE event = 'imported' AND {sent}"),
+                "chains of the card ledger are broken",
+            ),
+            (format!("UPDATE card_ledger SET delivery_id = NULL WHERE {sent}"), "chains of the card ledger are broken"),
+            (format!("UPDATE card_ledger SET prev_hash = hash WHERE {unsold}"), "chains of the card ledger are broken"),
+        ] {
+            let kept = "CREATE TABLE kept AS SELECT * FROM card_ledger";
+            sql.transaction(&format!("{kept}; SET LOCAL session_replication_role = replica; {tampering}"))
+                .await
+                .unwrap();
+            let found = found().await;
+            assert!(found.iter().any(|what| what.starts_with(tells)), "{tampering}: {found:?}");
+            let back = "SET LOCAL session_replication_role = replica; DELETE FROM card_ledger;
+                        INSERT INTO card_ledger SELECT * FROM kept; DROP TABLE kept";
+            sql.transaction(back).await.unwrap();
+        }
     }
 
     #[test]
