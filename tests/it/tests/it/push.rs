@@ -1,8 +1,9 @@
 //! Message push over a real connection: hints in, orders delivered, nothing twice.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -15,6 +16,7 @@ use kamiflow_pinduoduo::push::{
 };
 use kamiflow_queue::Queue;
 use kamiflow_runner::{Liveness, PoolKind, PushSettings, Runner, RunnerConfig, RunnerHandle, queue_config};
+use kamiflow_runtime::local::LocalRedis;
 use kamiflow_test_support::{Servers, World, WorldOptions};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -199,9 +201,12 @@ async fn a_message_that_was_never_sent_is_made_good_by_the_window() {
 
 /// What a process runs, on a queue that is the world's own on the shared Redis.
 async fn run(world: &World, push: Option<PushSettings>) -> RunnerHandle {
-    let prefix = format!("it-{}", world.merchant);
-    let queue = Queue::connect(queue_config(&Servers::get().await.redis_url, &prefix, 4)).await.unwrap();
     let config = RunnerConfig { pools: PoolKind::ALL.map(|kind| (kind, 2)).to_vec(), push };
+    run_on(&Servers::get().await.redis_url, world, config).await
+}
+
+async fn run_on(redis: &str, world: &World, config: RunnerConfig) -> RunnerHandle {
+    let queue = Queue::connect(queue_config(redis, &format!("it-{}", world.merchant), 4)).await.unwrap();
     Runner::start(&config, &world.engine, &queue, &Liveness::unobserved(), &CancellationToken::new()).unwrap()
 }
 
@@ -244,6 +249,34 @@ async fn two_processes_share_a_shop_and_one_that_stops_leaves_nothing_behind() {
         delivered_once(&world, order).await;
     }
     assert_eq!(spent(&world).await, 35);
+}
+
+/// Lets a server stand still, or go on.
+fn signal(pid: i32, name: &str) {
+    assert!(Command::new("kill").args([name, &pid.to_string()]).status().unwrap().success());
+}
+
+#[tokio::test]
+async fn while_redis_hangs_messages_are_stored_one_after_the_other_without_waiting_for_it() {
+    let world = World::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let redis = LocalRedis::start(folder.path()).await.unwrap();
+    // Nobody delivers: the hints stay where they are.
+    let config = RunnerConfig { pools: vec![(PoolKind::Redeem, 1)], push: Some(listening_to(&world)) };
+    let running = run_on(&redis.url(), &world, config).await;
+    let first = world.one_order("VOUCHER").await;
+    hinted(&world, &first).await;
+    signal(redis.pid(), "-STOP");
+    let began = Instant::now();
+    for _ in 0..6 {
+        let order = world.one_order("VOUCHER").await;
+        hinted(&world, &order).await;
+    }
+    let took = began.elapsed();
+    signal(redis.pid(), "-CONT");
+    // A wake is given up after two seconds; five of them one after the other would be ten.
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    running.stop(Duration::from_secs(20)).await;
 }
 
 #[tokio::test]

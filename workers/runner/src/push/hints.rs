@@ -6,14 +6,18 @@
 //! **A merchant has one transaction under way at a time**; what comes meanwhile waits and goes into the next one. So a
 //! burst costs few commits, nothing is delayed while there is none, and a merchant whose rows are locked holds up nobody
 //! else. **A message is answered** only after the commit that holds its hint. Whatever a crash leaves unanswered comes
-//! again, and a hint twice is one hint.
+//! again, and a hint twice is one hint. One whose connection is gone is not stored: nobody takes its answer, so it comes
+//! again as well.
+//!
+//! **Wakes wait for nobody and nobody for them**: Redis may hang while Postgres does not. A merchant has one waking under
+//! way, and what is to be woken meanwhile is gathered, a shop once however often it was told of.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::error::Error;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use kamiflow_domain::engine::Engine;
+use kamiflow_domain::engine::{Engine, Wake};
 use kamiflow_domain::push_hint::{MallOwner, NoticeKind, PushNotice, find_owners, push_hints};
 use kamiflow_kernel::{GatewayKind, MallId, MerchantId, ShopId};
 use kamiflow_pinduoduo::push::{NotStored, PushKind, PushMessage, PushSink};
@@ -44,7 +48,8 @@ pub(super) struct HintWriter {
 impl HintWriter {
     pub(super) fn start(engine: Engine, waker: Waker) -> Self {
         let (letters, inbox) = mpsc::channel(WAITING);
-        tokio::spawn(Writing { engine, waker, waiting: HashMap::new(), under_way: JoinSet::new() }.run(inbox));
+        let waking = Waking { waker, waiting: HashMap::new(), under_way: JoinSet::new() };
+        tokio::spawn(Writing { engine, waking, waiting: HashMap::new(), under_way: JoinSet::new() }.run(inbox));
         Self { letters }
     }
 
@@ -87,10 +92,46 @@ fn stopping() -> NotStored {
 /// The writer's state.
 struct Writing {
     engine: Engine,
-    waker: Waker,
+    waking: Waking,
     /// What waits for a merchant's next transaction. An entry stands for each merchant that has one under way.
     waiting: HashMap<MerchantId, Vec<(ShopId, Letter)>>,
+    under_way: JoinSet<(MerchantId, Vec<Wake>)>,
+}
+
+/// Who is to be told of hints that are stored.
+struct Waking {
+    waker: Waker,
+    /// What waits for a merchant's next waking. An entry stands for each merchant that has one under way.
+    waiting: HashMap<MerchantId, HashSet<Wake>>,
     under_way: JoinSet<MerchantId>,
+}
+
+impl Waking {
+    fn add(&mut self, merchant: MerchantId, wakes: Vec<Wake>) {
+        if wakes.is_empty() {
+            return;
+        }
+        let is_idle = !self.waiting.contains_key(&merchant);
+        self.waiting.entry(merchant).or_default().extend(wakes);
+        if is_idle {
+            self.next(merchant);
+        }
+    }
+
+    /// Begins a merchant's next waking, if anybody is to be woken.
+    fn next(&mut self, merchant: MerchantId) {
+        let Some(waiting) = self.waiting.get_mut(&merchant) else { return };
+        if waiting.is_empty() {
+            self.waiting.remove(&merchant);
+            return;
+        }
+        let wakes: Vec<Wake> = waiting.drain().collect();
+        let waker = self.waker.clone();
+        self.under_way.spawn(async move {
+            waker.wake(merchant, &wakes).await;
+            merchant
+        });
+    }
 }
 
 impl Writing {
@@ -104,8 +145,18 @@ impl Writing {
                     }
                     self.sort(&mut letters).await;
                 }
+                Some(ended) = self.waking.under_way.join_next() => match ended {
+                    Ok(merchant) => self.waking.next(merchant),
+                    Err(error) => {
+                        warn!(%error, "A waking panicked; the sweep will find what it was about");
+                        self.waking.waiting.clear();
+                    }
+                },
                 Some(ended) = self.under_way.join_next() => match ended {
-                    Ok(merchant) => self.next(merchant),
+                    Ok((merchant, wakes)) => {
+                        self.next(merchant);
+                        self.waking.add(merchant, wakes);
+                    }
                     Err(error) => {
                         // Nobody knows whose it was: without their entries all merchants begin anew.
                         warn!(%error, "A transaction of hints panicked; its messages come again");
@@ -114,7 +165,16 @@ impl Writing {
                 },
             }
         }
-        while self.under_way.join_next().await.is_some() {}
+        while let Some(ended) = self.under_way.join_next().await {
+            if let Ok((merchant, wakes)) = ended {
+                self.waking.add(merchant, wakes);
+            }
+        }
+        while let Some(ended) = self.waking.under_way.join_next().await {
+            if let Ok(merchant) = ended {
+                self.waking.next(merchant);
+            }
+        }
     }
 
     /// Finds out whose messages these are, and begins a transaction for each merchant that has none under way.
@@ -156,12 +216,13 @@ impl Writing {
     /// Begins a merchant's next transaction, if anything waits for one.
     fn next(&mut self, merchant: MerchantId) {
         let Some(waiting) = self.waiting.get_mut(&merchant) else { return };
+        waiting.retain(|(_, letter)| !letter.answer.is_closed());
         if waiting.is_empty() {
             self.waiting.remove(&merchant);
             return;
         }
         let batch: Vec<(ShopId, Letter)> = waiting.drain(..waiting.len().min(BATCH)).collect();
-        let (engine, waker) = (self.engine.clone(), self.waker.clone());
+        let engine = self.engine.clone();
         self.under_way.spawn(async move {
             let notices: Vec<_> = batch.iter().map(|(shop, letter)| (*shop, letter.notice.clone())).collect();
             let letters = batch.into_iter().map(|(_, letter)| letter);
@@ -169,11 +230,13 @@ impl Writing {
                 Ok(wakes) => {
                     // The hints are durable: from here on nothing may keep their messages from being acknowledged.
                     answer_all(letters, Ok(()));
-                    waker.wake(merchant, &wakes).await;
+                    (merchant, wakes)
                 }
-                Err(error) => answer_all(letters, Err(&error)),
+                Err(error) => {
+                    answer_all(letters, Err(&error));
+                    (merchant, Vec::new())
+                }
             }
-            merchant
         });
     }
 }
