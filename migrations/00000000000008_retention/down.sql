@@ -9,7 +9,7 @@ DROP FUNCTION system_prune_coverage(timestamptz, integer, boolean);
 REVOKE DELETE ON coverage, rollups_hourly, order_hints FROM kamiflow_system;
 DROP FUNCTION retention_drop_history(text, date, text);
 DROP FUNCTION retention_drop_kept_events(timestamptz, integer);
-DROP FUNCTION retention_drop_traces(text, date);
+DROP FUNCTION retention_drop_traces(text, date, text);
 DROP FUNCTION drop_event_partition(text);
 DROP VIEW unsettled_orders;
 DROP FUNCTION retention_old_partitions(text, date);

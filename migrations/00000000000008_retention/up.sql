@@ -130,55 +130,57 @@ GRANT SELECT ON unsettled_orders TO kamiflow_system;
 
 -- Drops one old partition of events. Events of unsettled orders are kept: they move to the default partition, and go
 -- from there when their order is settled. What is kept is read before anything is locked (nobody writes so far back),
--- so the lock on the parent lasts for moments.
-CREATE FUNCTION drop_event_partition(part text) RETURNS bigint LANGUAGE plpgsql AS $$
+-- so the lock on the parent lasts for moments. A partition with more of them than a transaction should move stays.
+CREATE FUNCTION drop_event_partition(part text, OUT kept bigint, OUT stays boolean) LANGUAGE plpgsql AS $$
 DECLARE
     start date := to_date(right(part, 6), 'YYYYMM');
-    kept order_events[];
+    living order_events[];
 BEGIN
     -- Through the parent: a partition alone has no policies, and forced row-level security hides all of it.
-    SELECT array_agg(e) INTO kept
+    SELECT array_agg(e) INTO living
       FROM order_events e JOIN unsettled_orders u
         ON u.order_day = e.order_day AND u.order_id = e.order_id AND u.merchant_id = e.merchant_id
      WHERE e.at >= start AND e.at < start + interval '1 month';
-    IF cardinality(kept) > 200000 THEN
-        RAISE EXCEPTION 'more than 200000 events of % belong to orders that are not settled', part
-            USING ERRCODE = 'object_in_use';
+    kept := coalesce(cardinality(living), 0);
+    stays := kept > 200000;
+    IF stays THEN
+        RETURN;
     END IF;
     EXECUTE format('ALTER TABLE order_events DETACH PARTITION %I', part);
-    INSERT INTO order_events SELECT k.* FROM unnest(kept) k;
+    INSERT INTO order_events SELECT k.* FROM unnest(living) k;
     EXECUTE format('DROP TABLE %I', part);
-    RETURN coalesce(cardinality(kept), 0);
 END
 $$;
 REVOKE ALL ON FUNCTION drop_event_partition(text) FROM PUBLIC;
 
--- Drops the oldest partition of traces that is due; returns its name and how many rows were kept, or nothing.
-CREATE FUNCTION retention_drop_traces(parent text, before date)
-    RETURNS TABLE (partition text, kept bigint)
+-- Drops the oldest partition of traces that is due and lies behind one; returns its name, how many rows were kept, and
+-- whether all of it stays because they are too many; or nothing.
+CREATE FUNCTION retention_drop_traces(parent text, before date, after text)
+    RETURNS TABLE (partition text, kept bigint, stays boolean)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     IF parent NOT IN ('order_events', 'outbox') THEN
         RAISE EXCEPTION 'partitions of % are dropped by the owner only', parent USING ERRCODE = 'insufficient_privilege';
     END IF;
     PERFORM take_partitions_lock();
-    SELECT o.partition INTO partition FROM retention_old_partitions(parent, before) o LIMIT 1;
+    SELECT o.partition INTO partition FROM retention_old_partitions(parent, before) o WHERE o.partition > after LIMIT 1;
     IF partition IS NULL THEN
         RETURN;
     END IF;
     IF parent = 'order_events' THEN
-        kept := drop_event_partition(partition);
+        SELECT d.kept, d.stays INTO kept, stays FROM drop_event_partition(partition) d;
     ELSE
         -- Live pages were told, or have read the state since.
         EXECUTE format('ALTER TABLE outbox DETACH PARTITION %I', partition);
         EXECUTE format('DROP TABLE %I', partition);
         kept := 0;
+        stays := false;
     END IF;
     RETURN NEXT;
 END
 $$;
-REVOKE ALL ON FUNCTION retention_drop_traces(text, date) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION retention_drop_traces(text, date) TO kamiflow_app;
+REVOKE ALL ON FUNCTION retention_drop_traces(text, date, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION retention_drop_traces(text, date, text) TO kamiflow_app;
 
 -- Events that were kept for an order which is settled now. Nothing else old is in the default partition.
 CREATE FUNCTION retention_drop_kept_events(before timestamptz, max_rows integer) RETURNS bigint
@@ -204,7 +206,7 @@ GRANT EXECUTE ON FUNCTION retention_drop_kept_events(timestamptz, integer) TO ka
 -- Drops the oldest partition of history that is due. Orders go only when all of the month's are settled; otherwise the
 -- partition stays, and `kept` says how many are not. Only the owner can call it, and only the owner's rights do it.
 CREATE FUNCTION retention_drop_history(parent text, before date, after text)
-    RETURNS TABLE (partition text, kept bigint)
+    RETURNS TABLE (partition text, kept bigint, stays boolean)
     LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     start date;
@@ -227,7 +229,8 @@ BEGIN
             ON u.order_day = o.order_day AND u.order_id = o.id AND u.merchant_id = o.merchant_id
          WHERE o.order_day >= start AND o.order_day < start + interval '1 month';
     END IF;
-    IF kept = 0 THEN
+    stays := kept > 0;
+    IF NOT stays THEN
         EXECUTE format('ALTER TABLE %I DETACH PARTITION %I', parent, partition);
         EXECUTE format('DROP TABLE %I', partition);
     END IF;

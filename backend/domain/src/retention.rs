@@ -114,8 +114,13 @@ impl RetentionReport {
         }
     }
 
-    fn partition(&mut self, end: PartitionEnd) {
-        self.removed.push(Removed { what: end.partition, rows: None, bytes: None, kept: end.kept });
+    fn partition(&mut self, end: PartitionEnd, of_what: &str) {
+        if end.stays {
+            let reason = format!("{} {of_what} of it are not settled", end.kept);
+            self.held.push(Held { what: end.partition, reason });
+        } else {
+            self.removed.push(Removed { what: end.partition, rows: None, bytes: None, kept: end.kept });
+        }
     }
 
     /// Remembers why a class could not be dealt with; a later run does it.
@@ -143,6 +148,8 @@ pub struct RetentionRun {
     now: DateTime<Utc>,
     /// What is left to do, the next at the end.
     left: Vec<Task>,
+    /// The partition of the present task that was looked at last: one that may not go keeps no later one waiting.
+    after: String,
     report: RetentionReport,
 }
 
@@ -177,7 +184,15 @@ impl RetentionRun {
             // First of all: without partitions ahead the next month goes to the default ones.
             Task::Make,
         ]);
-        Self { store: store.clone(), policy, patience, now, left, report: RetentionReport::default() }
+        Self {
+            store: store.clone(),
+            policy,
+            patience,
+            now,
+            left,
+            after: String::new(),
+            report: RetentionReport::default(),
+        }
     }
 
     /// Does one bounded piece of the work. Returns whether there is more. A class that cannot be dealt with, because
@@ -189,16 +204,37 @@ impl RetentionRun {
         let Some(task) = self.left.last().copied() else { return Ok(false) };
         match self.work(task).await {
             Ok(true) => {}
-            Ok(false) => {
-                self.left.pop();
-            }
+            Ok(false) => self.end_task(),
             Err(error) if error.is_connection_lost() => return Err(error),
             Err(error) => {
                 self.report.failed(task.name(), &error);
-                self.left.pop();
+                self.end_task();
             }
         }
         Ok(!self.left.is_empty())
+    }
+
+    /// Leaves a partition that is busy, or too much for one statement's time, to the next run: later ones may go all the
+    /// same. Returns whether there may be one.
+    async fn pass_over(
+        &mut self,
+        table: MonthTable,
+        before: NaiveDate,
+        error: &StoreError,
+    ) -> Result<bool, StoreError> {
+        // Names of partitions only.
+        let mut tx = self.store.system_tx().await?;
+        let old = retention::list_old_partitions(&mut tx, table, before).await?;
+        tx.commit().await?;
+        let next = old.into_iter().map(|old| old.partition).find(|name| *name > self.after);
+        self.report.failed(next.as_deref().unwrap_or(table.as_str()), error);
+        self.after = next.clone().unwrap_or_default();
+        Ok(next.is_some())
+    }
+
+    fn end_task(&mut self) {
+        self.left.pop();
+        self.after.clear();
     }
 
     /// Returns what was done until now.
@@ -219,12 +255,20 @@ impl RetentionRun {
             }
             Task::Months(table) => {
                 let Some(days) = self.policy.days_of_months(table) else { return Ok(false) };
-                let end = retention::drop_traces(&mut tx, table, day_before(self.now, days)).await?;
-                let dropped = end.is_some();
-                if let Some(end) = end {
-                    self.report.partition(end);
+                let before = day_before(self.now, days);
+                match retention::drop_traces(&mut tx, table, before, &self.after).await {
+                    Ok(None) => false,
+                    Ok(Some(end)) => {
+                        self.after.clone_from(&end.partition);
+                        self.report.partition(end, "events");
+                        true
+                    }
+                    Err(error) if error.is_connection_lost() => return Err(error),
+                    Err(error) => {
+                        drop(tx);
+                        return self.pass_over(table, before, &error).await;
+                    }
                 }
-                dropped
             }
             Task::KeptEvents => {
                 let before = days_before(self.now, self.policy.order_events);
@@ -287,12 +331,7 @@ pub async fn drop_history(
         let mut after = String::new();
         while let Some(end) = owner.drop_history(table, day_before(now, days), &after).await? {
             after.clone_from(&end.partition);
-            if end.kept > 0 {
-                let reason = format!("{} of its orders are not settled", end.kept);
-                report.held.push(Held { what: end.partition, reason });
-            } else {
-                report.partition(end);
-            }
+            report.partition(end, "orders");
         }
     }
     Ok(())

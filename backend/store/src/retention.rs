@@ -103,9 +103,13 @@ pub struct PartitionEnd {
     /// Its name.
     #[diesel(sql_type = Text)]
     pub partition: String,
-    /// Events: rows kept elsewhere. Orders: how many are not settled, for which the partition stays.
+    /// Events: rows of orders that are not settled, kept elsewhere unless the partition stays. Orders: how many are not
+    /// settled.
     #[diesel(sql_type = BigInt)]
     pub kept: i64,
+    /// Whether it is still there, because of what is not settled.
+    #[diesel(sql_type = Bool)]
+    pub stays: bool,
 }
 
 #[derive(QueryableByName)]
@@ -174,7 +178,8 @@ pub async fn list_old_partitions(
         .await?)
 }
 
-/// Drops the oldest partition of a table of traces that lies before a day, if there is one.
+/// Drops the oldest partition of a table of traces that lies before a day and behind `after`, if there is one; one with
+/// too many events of orders that are not settled stays.
 ///
 /// # Errors
 /// When a lock is not to be had within two seconds, or the table is history.
@@ -182,10 +187,12 @@ pub async fn drop_traces(
     tx: &mut SystemTx,
     table: MonthTable,
     before: NaiveDate,
+    after: &str,
 ) -> Result<Option<PartitionEnd>, StoreError> {
-    Ok(sql("SELECT partition, kept FROM retention_drop_traces($1, $2)")
+    Ok(sql("SELECT partition, kept, stays FROM retention_drop_traces($1, $2, $3)")
         .bind::<Text, _>(table.as_str())
         .bind::<Date, _>(before)
+        .bind::<Text, _>(after)
         .get_result(tx.conn()?)
         .await
         .optional()?)
@@ -249,7 +256,7 @@ impl Owner {
         before: NaiveDate,
         after: &str,
     ) -> Result<Option<PartitionEnd>, StoreError> {
-        Ok(sql("SELECT partition, kept FROM retention_drop_history($1, $2, $3)")
+        Ok(sql("SELECT partition, kept, stays FROM retention_drop_history($1, $2, $3)")
             .bind::<Text, _>(table.as_str())
             .bind::<Date, _>(before)
             .bind::<Text, _>(after)

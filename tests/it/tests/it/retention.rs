@@ -122,6 +122,57 @@ async fn old_events_go_with_their_partition_and_those_of_unsettled_orders_stay()
 }
 
 #[tokio::test]
+async fn a_month_that_may_not_go_does_not_keep_the_later_ones() {
+    let world = World::start().await;
+    let admin = world.sql_as_superuser().await;
+    let open = world.one_order("PICKUP").await;
+    world.time_passes(10).await;
+    world.deliver_all(std::slice::from_ref(&open)).await;
+    assert_eq!(world.state(&open).await, "seen");
+    let mut names = Vec::new();
+    for ago in [10, 9, 8] {
+        names.push(make_month(&admin, "order_events", month(&world, ago)).await);
+    }
+    // More events of unsettled orders than a transaction should move.
+    let at = month(&world, 10).and_hms_opt(12, 0, 0).unwrap().and_utc();
+    let many = format!(
+        "INSERT INTO order_events (id, at, merchant_id, order_day, order_id, kind)
+         SELECT gen_random_uuid(), '{at}', o.merchant_id, o.order_day, o.id, 'changed'
+           FROM orders o, generate_series(1, 200001) WHERE o.order_sn = '{open}'"
+    );
+    admin.transaction(&many).await.unwrap();
+    let report = prune(&world).await;
+    assert_eq!(removed(&report), [names[1].as_str(), &names[2]], "{report:?}");
+    let [held] = report.held.as_slice() else { panic!("{report:?}") };
+    assert_eq!(held.what, names[0]);
+    assert!(held.reason.contains("200001 events"), "{held:?}");
+    assert!(exists(&admin, &names[0]).await);
+
+    let settle = "SET LOCAL session_replication_role = replica; UPDATE orders SET state = 'done';
+                  UPDATE exceptions SET resolved_at = now(), resolution = 'x'";
+    admin.transaction(settle).await.unwrap();
+    assert_eq!(removed(&prune(&world).await), [names[0].as_str()], "gone once its orders are settled");
+}
+
+#[tokio::test]
+async fn a_month_that_somebody_holds_does_not_keep_the_later_ones() {
+    let world = World::start().await;
+    let admin = world.sql_as_superuser().await;
+    let mut names = Vec::new();
+    for ago in [10, 9] {
+        names.push(make_month(&admin, "outbox", month(&world, ago)).await);
+    }
+    let reader = world.sql_as_superuser().await;
+    reader.execute("BEGIN", &[]).await.unwrap();
+    reader.execute(&format!("LOCK TABLE {} IN ACCESS SHARE MODE", names[0]), &[]).await.unwrap();
+    let report = prune(&world).await;
+    assert_eq!(removed(&report), [names[1].as_str()], "{report:?}");
+    assert_eq!(report.held.iter().map(|held| held.what.as_str()).collect::<Vec<_>>(), [names[0].as_str()]);
+    reader.execute("ROLLBACK", &[]).await.unwrap();
+    assert_eq!(removed(&prune(&world).await), [names[0].as_str()]);
+}
+
+#[tokio::test]
 async fn payloads_are_forgotten_when_nothing_can_need_them() {
     let world = World::start().await;
     let admin = world.sql_as_superuser().await;
@@ -270,8 +321,8 @@ async fn history_goes_by_the_owner_only_and_orders_only_when_all_of_a_month_are_
         "SELECT retention_drop_history('audit_log', current_date, '')",
         "SELECT make_month_partition('orders', current_date)",
         "SELECT drop_event_partition('order_events_default')",
-        "SELECT retention_drop_traces('orders', current_date)",
-        "SELECT retention_drop_traces('audit_log', current_date)",
+        "SELECT retention_drop_traces('orders', current_date, '')",
+        "SELECT retention_drop_traces('audit_log', current_date, '')",
     ] {
         assert_eq!(refused_by(sql.query(call, &[]).await), "42501", "{call}");
     }
@@ -301,7 +352,7 @@ async fn neither_settings_nor_clocks_remove_what_is_younger_than_the_schema_allo
     admin.transaction(settle).await.unwrap();
     let young = make_month(&admin, "order_events", month(&world, 4)).await;
     let sql = world.sql().await;
-    let traces = "SELECT count(*) FROM retention_drop_traces($1, current_date + 9999)";
+    let traces = "SELECT count(*) FROM retention_drop_traces($1, current_date + 9999, '')";
     assert_eq!(sql.count(traces, &[&"order_events"]).await.unwrap(), 0);
     for function in ["system_prune_coverage", "system_prune_rollups", "system_prune_hints", "system_forget_payloads"] {
         let call = format!("SELECT {function}('2999-01-01', 1000, true)");
