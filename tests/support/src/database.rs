@@ -113,7 +113,8 @@ async fn make_template() -> String {
 }
 
 /// Tells schemas apart, so that a server that outlives a change of the migrations never hands out the old one.
-fn migrations_hash() -> u64 {
+#[must_use]
+pub fn migrations_hash() -> u64 {
     let mut files: Vec<PathBuf> = Vec::new();
     let mut folders = vec![Path::new(MIGRATIONS).to_owned()];
     while let Some(folder) = folders.pop() {

@@ -31,7 +31,7 @@ mod world;
 pub use actors::{Merchant, Pool, Shop};
 pub use app::TestApp;
 pub use clock::ManualClock;
-pub use database::TestDatabase;
+pub use database::{TestDatabase, migrations_hash};
 pub use market::{ScriptedMarket, market_error};
 pub use pg_proxy::{Cut, PgProxy};
 pub use raw::{RawSql, refused_by};
