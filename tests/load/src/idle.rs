@@ -32,6 +32,8 @@ const OVERDUE: &str = "SELECT shop_id, next_due_at, extract(epoch FROM clock_tim
 const SPANS: &str = "SELECT count(*)::float8,
                             coalesce(sum(CASE kind WHEN 'orders' THEN 24 ELSE 4 END) FILTER (WHERE NOT closed), 0)::float8
                        FROM coverage";
+/// More rows a day and shop than these would make coverage the largest table: 300,000 for ten thousand shops.
+const MOST_ROWS_A_DAY: f64 = 30.0;
 
 /// Options of `bench idle`.
 #[derive(Args)]
@@ -132,7 +134,7 @@ async fn once(
     let lag = percentile(lags, 0.99);
     let rss = resident_mb(worker.process.pid());
     let busy = shares.iter().find(|(name, _)| *name == "worker").map_or(0.0, |(_, share)| share * 100.0);
-    // What is closed in its turn, and what is added beyond that: an hour that ends meanwhile counts twice.
+    // What is closed in its turn, and what is added beyond that. No span is an hour old yet: each is to be extended.
     let ((before, _), (after, in_turn)) = (spans_before, spans(&client).await?);
     let rows_a_day = in_turn + (after - before) * 86_400.0 / options.seconds as f64;
     note(format_args!(
@@ -144,6 +146,12 @@ async fn once(
     shape.cpu_percent.push(busy);
     worker.process.stop().await?;
     platform.process.stop().await?;
+    let most = MOST_ROWS_A_DAY * options.shops as f64;
+    ensure!(
+        rows_a_day <= most,
+        "{rows_a_day:.0} coverage rows a day: {} idle shops may write {most:.0}",
+        options.shops
+    );
     Ok(())
 }
 
