@@ -157,7 +157,8 @@ pub async fn partitions(store: &Store) -> Result<Vec<Finding>, StoreError> {
         Finding::ok("database.partitions", format!("they reach {MONTHS_AHEAD} months ahead"))
     } else {
         let text = format!("missing: {}", missing.join(", "));
-        Finding::fail("database.partitions", text, "run `kamiflow migrate`, and let it run once a month")
+        let cure = "run `kamiflow prune`, and see that `kamiflow work` is running, which makes them every day";
+        Finding::fail("database.partitions", text, cure)
     }])
 }
 

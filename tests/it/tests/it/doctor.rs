@@ -152,7 +152,7 @@ async fn a_missing_partition_is_named() {
     let month = world.engine.now().date_naive() + Months::new(2);
     let name = format!("audit_log_{}{:02}", month.year(), month.month());
     world.sql_as_superuser().await.execute(&format!("DROP TABLE {name}"), &[]).await.unwrap();
-    Report::of(doctor(&world, RING).await).await.fails("database.partitions", &name, "kamiflow migrate");
+    Report::of(doctor(&world, RING).await).await.fails("database.partitions", &name, "kamiflow prune");
 }
 
 #[tokio::test]
