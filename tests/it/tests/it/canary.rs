@@ -9,6 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::TimeDelta;
 use kamiflow_domain::card_file::{CardFileReader, NumberHashKey, ReadOptions};
 use kamiflow_domain::connect_shop::{ConnectShop, Grant, Purpose, connect_shop};
@@ -31,7 +33,7 @@ const OUR_TRACES: &str = "info,kamiflow=trace,kamiflow_domain=trace,kamiflow_ker
     kamiflow_queue=trace,kamiflow_runner=trace,kamiflow_runtime=trace,kamiflow_server=trace,kamiflow_store=trace";
 
 /// What is sealed, opened, by column.
-type Sealed = BTreeMap<&'static str, BTreeSet<String>>;
+type Sealed = BTreeMap<&'static str, BTreeSet<Vec<u8>>>;
 
 /// Opens every sealed value of the world's merchant, whatever its column.
 async fn sealed_values(world: &World) -> Sealed {
@@ -48,22 +50,42 @@ async fn sealed_values(world: &World) -> Sealed {
             for row in sql.query(&statement, &[]).await.unwrap() {
                 let key = tx.data_key_by_id(DataKeyId::from_uuid(row.get(1))).await.unwrap();
                 let plain = key.open(column, row.get(0), row.get(2)).unwrap();
-                found.entry(column).or_default().insert(String::from_utf8(plain.expose().to_vec()).unwrap());
+                found.entry(column).or_default().insert(plain.expose().to_vec());
             }
             assert!(found.contains_key(column), "nothing is planted in {column}");
         }
     }
+    // And the keys: what wraps data keys, and data keys wrapped, which are nobody's to read either.
+    let master = BASE64.decode(RING.split_once(':').unwrap().1).unwrap();
+    found.insert("the master key", BTreeSet::from([master]));
+    let wrapped = sql.query("SELECT wrapped FROM data_keys", &[]).await.unwrap();
+    found.insert("data_keys.wrapped", wrapped.iter().map(|row| row.get(0)).collect());
     found
 }
 
-/// Fails if a text shows a sealed value, as it is, in hexadecimal, or as a list of bytes.
+/// Returns the ways in which bytes are written by accident.
+fn forms(value: &[u8]) -> Vec<String> {
+    let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+    let bytes: Vec<String> = value.iter().map(u8::to_string).collect();
+    let mut forms = vec![hex.to_uppercase(), hex, bytes.join(", "), bytes.join(",")];
+    forms.extend(String::from_utf8(value.to_vec()));
+    // Inside of something longer that is encoded as a whole it begins at any of three places. What is next to it changes
+    // the characters at its ends, so those are left out.
+    for before in 0..3 {
+        let mut bytes = vec![0; before];
+        bytes.extend(value);
+        let middle = &BASE64.encode(&bytes)[(before * 8).div_ceil(6)..bytes.len() * 8 / 6];
+        forms.extend([middle.to_owned(), middle.replace('+', "-").replace('/', "_")]);
+    }
+    forms
+}
+
+/// Fails if a text shows a sealed value, as it is, in hexadecimal, in base64, or as a list of bytes.
 fn shows_nothing(what: &str, text: &str, sealed: &Sealed) {
     assert!(!text.is_empty(), "{what} is empty: nothing was looked at");
     for (column, values) in sealed {
         for value in values {
-            let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
-            let bytes: Vec<String> = value.bytes().map(|byte| byte.to_string()).collect();
-            for form in [value.clone(), hex.to_uppercase(), hex, bytes.join(", ")] {
+            for form in forms(value) {
                 let lines: Vec<&str> = text.lines().filter(|line| line.contains(&form)).take(3).collect();
                 assert!(lines.is_empty(), "{what} shows {column}: {lines:#?}");
             }
@@ -73,9 +95,12 @@ fn shows_nothing(what: &str, text: &str, sealed: &Sealed) {
 
 #[test]
 fn a_sealed_value_is_found_in_every_form() {
-    let sealed = Sealed::from([("t.c_sealed", BTreeSet::from(["CANARY01".to_owned()]))]);
+    let sealed = Sealed::from([("t.c_sealed", BTreeSet::from([b"CANARY01".to_vec()]))]);
     shows_nothing("a masked card", "C***1", &sealed);
-    for text in ["x=CANARY01", "\\x43414e4152593031", "4341 43414E4152593031", "[67, 65, 78, 65, 82, 89, 48, 49]"] {
+    let encoded = ["CANARY01", "{\"card\":\"CANARY01\"}", "n: CANARY01.", "xCANARY01y", "xxCANARY01yy"]
+        .map(|text| BASE64.encode(text));
+    let plain = ["x=CANARY01", "\\x43414e4152593031", "4341 43414E4152593031", "[67, 65, 78, 65, 82, 89, 48, 49]"];
+    for text in plain.into_iter().chain(encoded.iter().map(String::as_str)) {
         assert!(catch_unwind(|| shows_nothing("a leak", text, &sealed)).is_err(), "{text}");
     }
 }
@@ -184,7 +209,8 @@ async fn no_process_and_no_command_shows_what_is_sealed() {
 
     let sealed = sealed_values(&world).await;
     let payloads = &sealed["delivery_attempts.payload_sealed"];
-    assert!(payloads.iter().all(|payload| payload.contains("CANARYNUMBER")), "a payload holds its card");
+    let holds_its_card = |payload: &Vec<u8>| String::from_utf8_lossy(payload).contains("CANARYNUMBER");
+    assert!(payloads.iter().all(holds_its_card), "a payload holds its card");
     assert!(metrics.contains("kamiflow_"), "{metrics}");
     shows_nothing("/metrics", &metrics, &sealed);
     assert!(log.contains("TRACE") || log.contains("DEBUG"), "our crates log at every level: {log}");
@@ -224,7 +250,10 @@ async fn backups_show_nothing(world: &World, sealed: &Sealed) {
     shows_nothing("the manifest", &std::fs::read_to_string(made.join("manifest.json")).unwrap(), sealed);
     let tools = kamiflow_runtime::config::BackupTools { programs: None, passphrase: None };
     let restore = tools.find("pg_restore").expect("Postgres' client programs are installed");
-    for arguments in [&["--list"][..], &["--file", "-"]] {
+    // The rows hold wrapped data keys, and nothing else of this; without the master key they open nothing.
+    let mut of_rows = sealed.clone();
+    of_rows.remove("data_keys.wrapped");
+    for (arguments, sealed) in [(&["--list"][..], sealed), (&["--file", "-"], &of_rows)] {
         let mut command = Command::new(&restore);
         command.args(arguments).arg(made.join("dump.pgc"));
         let output = startup::run(command).await;
@@ -247,7 +276,8 @@ async fn no_error_and_no_panic_shows_what_is_sealed() {
     world.deliver_all(std::slice::from_ref(&order)).await;
     plant_platform_code(&world).await;
     let sealed = sealed_values(&world).await;
-    let secret = |column: &str| SecretText::from(sealed[column].first().unwrap().as_str());
+    let text = |column: &str| String::from_utf8(sealed[column].first().unwrap().clone()).unwrap();
+    let secret = |column: &str| SecretText::from(text(column));
     let (access, refresh) = (secret("credentials.access_token_sealed"), secret("credentials.refresh_token_sealed"));
 
     let file = "CANARYNUMBER0001----CANARYSECRET0001\n".as_bytes();
