@@ -127,7 +127,14 @@ pub async fn connect_shop(
     };
     let authorized = Authorized { application: &application, tokens: &tokens, name: &name, at: ctx.now };
     let (shop, reauthorized) = match &known {
-        Some(row) => (authorized.store_anew(&mut tx, ctx, row).await?, true),
+        Some(row) => match authorized.store_anew(&mut tx, ctx, row).await {
+            Err(refused @ ConnectShopError::OtherMall { .. }) => {
+                drop(tx);
+                authorized.keep_for_its_shop(engine, ctx).await?;
+                return Err(refused);
+            }
+            stored => (stored?, true),
+        },
         None => (authorized.insert(&mut tx, ctx, request.look_back).await?, false),
     };
     let job = refresh_token::plan(&mut tx, shop, ctx.now, tokens.expires_at).await?;
@@ -239,6 +246,20 @@ impl Authorized<'_> {
         })?;
         credentials::insert(tx, shop, &self.tokens()).await?;
         Ok(shop)
+    }
+
+    /// Keeps an authorization that was meant for another shop. The platform has ended the tokens that its mall had through
+    /// the application before (protocol 2.1), so without these the merchant's shop of that mall would stop.
+    async fn keep_for_its_shop(&self, engine: &Engine, ctx: &Ctx) -> Result<(), ConnectShopError> {
+        let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+        let known = shops::find_by_mall(&mut tx, self.application.gateway, self.tokens.mall).await?;
+        let Some(known) = known.filter(|shop| shop.application == self.application.id) else { return Ok(()) };
+        let row = shops::lock(&mut tx, known.id).await?;
+        let shop = self.store_anew(&mut tx, ctx, &row).await?;
+        refresh_token::plan(&mut tx, shop, self.at, self.tokens.expires_at).await?;
+        let detail = json!({ "mall": self.tokens.mall, "application": self.application.id, "meant_for_another": true });
+        acts::record(&mut tx, ctx, "shop.reauthorize", shop, detail).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Replaces the tokens of a connected shop; what stopped for want of them goes on.

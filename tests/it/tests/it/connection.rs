@@ -21,6 +21,7 @@ use kamiflow_domain::connection_tokens::{Urgency, list_token_lives};
 use kamiflow_domain::ctx::Ctx;
 use kamiflow_domain::deliver;
 use kamiflow_domain::engine::Engine;
+use kamiflow_domain::shop_access;
 use kamiflow_kernel::{ApplicationId, GatewayKind, MallId, MerchantId, OrderSn, PlatformSkuId, SecretText, ShopState};
 use kamiflow_pinduoduo::api::catalog;
 use kamiflow_sandbox::Scenario;
@@ -303,6 +304,24 @@ async fn orders_wait_for_a_dead_token_and_are_delivered_after_the_new_authorizat
     world.deliver().await;
     assert_eq!(world.vouchers_sent().await.len(), 1);
     assert_eq!(list_token_lives(&world.engine, &world.ctx()).await.unwrap()[0].waiting, 0);
+}
+
+#[tokio::test]
+async fn an_authorization_for_the_wrong_one_of_two_malls_is_refused_and_costs_neither_its_tokens() {
+    let world = two_malls().await;
+    let mine = browser("s");
+    let begun = begin(&world, &mine, Purpose::Connect).await;
+    let second = complete(&world, &mine, &click(&world, &begun, SECOND).await).await.unwrap().connected.shop;
+    let begun = begin(&world, &mine, Purpose::Reauthorize(world.shop)).await;
+    let refused = complete(&world, &mine, &click(&world, &begun, SECOND).await).await.unwrap_err();
+    let CompleteAuthorizationError::Connect(error) = &refused else { panic!("{refused:?}") };
+    let told = "the authorization is for `演练店2` (mall 100000002), it must be for `演练店1` (mall 100000001)";
+    assert_eq!(error.to_string(), told);
+    // The platform knows only the latest tokens of each mall.
+    for shop in [world.shop, second] {
+        let opened = shop_access::open(&mut world.tx().await, shop).await.unwrap();
+        world.engine.market.mall(&opened.access).await.unwrap();
+    }
 }
 
 /// The sandbox's control, as a server that runs one has it.
