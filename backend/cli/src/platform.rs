@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use futures_util::future::BoxFuture;
 use kamiflow_domain::engine::{Engine, EngineConfig};
+use kamiflow_domain::verification::Approval;
 use kamiflow_kernel::Clock;
 use kamiflow_pinduoduo::limits::{Bucket, CallBudget, Denied};
 use kamiflow_pinduoduo::marketplace::{GatewayConfig, PinduoduoMarket};
@@ -63,11 +64,17 @@ impl Platform<'_> {
         let reached = GatewayConfig { client, card_key: self.card_key.clone() };
         let market = PinduoduoMarket::new([reached], &clock, &budget)?;
         let presets = EngineConfig::default();
+        let approval = if gateway.automatic_approval {
+            Approval::automatic(gateway.endpoint.kind())?
+        } else {
+            Approval::by_staff()
+        };
         let config = EngineConfig {
             window_lag: gateway.lag,
             window_max_orders: gateway.window_max_orders,
             poll_ceiling: self.poll_ceiling,
             resend_safe: gateway.resend_safe,
+            approval,
             pickup_logistics_id: gateway
                 .pickup_logistics_id
                 .and_then(|id| i64::try_from(id).ok())

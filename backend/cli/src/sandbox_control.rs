@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use kamiflow_kernel::SecretText;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use kamiflow_domain::connection_sandbox::{SandboxControl, SandboxControlError, SandboxMall};
+use kamiflow_kernel::{MallId, OrderSn, PlatformSkuId, SecretText};
 use reqwest::{Client, Method};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -150,4 +153,65 @@ impl Control {
         }
         serde_json::from_str(&text).with_context(|| format!("the sandbox's answer to {path} is not what was expected"))
     }
+}
+
+/// What a server that runs a sandbox lends to merchants: malls of their own, and buyers in them.
+impl SandboxControl for Control {
+    fn add_mall<'a>(&'a self, mall: &'a SandboxMall) -> BoxFuture<'a, Result<(), SandboxControlError>> {
+        let goods: Vec<Value> = mall
+            .goods
+            .iter()
+            .map(|goods| {
+                let sku = json!({ "sku_id": goods.sku, "spec": "标准", "price_fen": goods.price });
+                json!({
+                    "goods_id": goods.goods, "name": goods.name, "goods_type": goods.goods_type,
+                    "delivery_type": goods.delivery_type, "skus": [sku],
+                })
+            })
+            .collect();
+        let body = json!({ "mall_id": mall.mall, "name": mall.name, "goods": goods });
+        async move {
+            let _made: Value = self.ask(Method::POST, "/malls", Some(body)).await.map_err(refused)?;
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn authorize<'a>(
+        &'a self,
+        client_id: &'a str,
+        mall: MallId,
+    ) -> BoxFuture<'a, Result<SecretText, SandboxControlError>> {
+        async move {
+            let mall = u64::try_from(mall.0).map_err(|_negative| SandboxControlError(format!("no mall {mall}")))?;
+            Self::authorize(self, client_id, mall).await.map_err(refused)
+        }
+        .boxed()
+    }
+
+    fn buy(
+        &self,
+        mall: MallId,
+        sku: PlatformSkuId,
+        quantity: u32,
+    ) -> BoxFuture<'_, Result<OrderSn, SandboxControlError>> {
+        async move {
+            let order = BuyerOrder {
+                mall_id: mall.0,
+                sku_id: sku.0,
+                quantity,
+                phone: String::new(),
+                state: "paid",
+                receives_after_s: None,
+            };
+            let made = Self::buy(self, &[order]).await.map_err(refused)?;
+            let made = made.first().and_then(|sn| sn.parse().ok());
+            made.ok_or_else(|| SandboxControlError("it made no order".to_owned()))
+        }
+        .boxed()
+    }
+}
+
+fn refused(error: anyhow::Error) -> SandboxControlError {
+    SandboxControlError(format!("{error:#}"))
 }

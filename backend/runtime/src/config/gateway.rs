@@ -113,6 +113,16 @@ static CARD_KEY_FILE: Variable = Variable {
     used_by: &["work"],
 };
 
+static AUTOMATIC_APPROVAL: Variable = Variable {
+    name: "KAMIFLOW_GATEWAY_AUTOMATIC_APPROVAL",
+    kind: Kind::Switch,
+    preset: Preset::Value("false"),
+    doc: "Whether whoever submits an identity for verification is approved without a person's look, \
+          for demonstrations. Refused for production.",
+    secret: false,
+    used_by: &["serve", "work"],
+};
+
 pub(super) const REFERENCE: SectionReference = SectionReference {
     title: "Gateway",
     about: "The Pinduoduo Open Platform.",
@@ -127,6 +137,7 @@ pub(super) const REFERENCE: SectionReference = SectionReference {
         &WINDOW_MAX_ORDERS,
         &PICKUP_LOGISTICS_ID,
         &CARD_KEY_FILE,
+        &AUTOMATIC_APPROVAL,
     ],
 };
 
@@ -149,6 +160,8 @@ pub struct Gateway {
     pub pickup_logistics_id: Option<u64>,
     /// The text of the key for imports into the platform's stock.
     pub card_key: Option<String>,
+    /// Whether verifications are approved by themselves; never in production.
+    pub automatic_approval: bool,
 }
 
 /// Which platform is called, and where.
@@ -186,10 +199,15 @@ impl Section for Gateway {
         let window_max_orders = reader.count(&WINDOW_MAX_ORDERS);
         let pickup_logistics_id = reader.optional_number(&PICKUP_LOGISTICS_ID);
         let card_key = reader.file_text(&CARD_KEY_FILE);
+        let automatic_approval = reader.switch(&AUTOMATIC_APPROVAL);
         let endpoint = endpoint?;
         if endpoint == GatewayEndpoint::Production && limit_scale? != 1 {
             let cure = "leave it out, or set KAMIFLOW_GATEWAY_KIND to sandbox";
             reader.problem(&LIMIT_SCALE, "is set for the production gateway", cure);
+        }
+        if endpoint == GatewayEndpoint::Production && automatic_approval? {
+            let cure = "leave it out: people look at identities";
+            reader.problem(&AUTOMATIC_APPROVAL, "is set for the production gateway", cure);
         }
         Some(Self {
             endpoint,
@@ -200,6 +218,7 @@ impl Section for Gateway {
             window_max_orders: window_max_orders?,
             pickup_logistics_id: pickup_logistics_id?,
             card_key: card_key?,
+            automatic_approval: automatic_approval?,
         })
     }
 }

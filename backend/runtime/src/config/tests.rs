@@ -76,10 +76,15 @@ fn production_refuses_a_lag_below_the_platforms_floor_and_any_other_address() {
         ("KAMIFLOW_GATEWAY_LAG_SECONDS", "179"),
         ("KAMIFLOW_GATEWAY_URL", "http://127.0.0.1:9000"),
         ("KAMIFLOW_GATEWAY_LIMIT_SCALE", "10"),
+        ("KAMIFLOW_GATEWAY_AUTOMATIC_APPROVAL", "true"),
     ]);
     let text = problems::<Gateway>(&source).join("\n");
-    for part in ["LAG_SECONDS is 179", "GATEWAY_URL is set for the production", "LIMIT_SCALE is set for the production"]
-    {
+    for part in [
+        "LAG_SECONDS is 179",
+        "GATEWAY_URL is set for the production",
+        "LIMIT_SCALE is set for the production",
+        "AUTOMATIC_APPROVAL is set for the production",
+    ] {
         assert!(text.contains(part), "{part} is missing in:\n{text}");
     }
 }

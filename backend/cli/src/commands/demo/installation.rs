@@ -140,6 +140,7 @@ fn gateway(sandbox: &SandboxHandle) -> Gateway {
         resend_safe: true,
         limit_percent: 80,
         limit_scale: 1,
+        automatic_approval: true,
         window_max_orders: 2_000,
         pickup_logistics_id: None,
         card_key: None,
