@@ -33,6 +33,7 @@ mod server;
 mod source;
 mod telemetry;
 mod test_servers;
+mod ui;
 mod variable;
 mod worker;
 
@@ -52,6 +53,7 @@ pub use self::server::Server;
 pub use self::source::{EnvMap, EnvSource, ProcessEnv};
 pub use self::telemetry::{LogFormat, Telemetry};
 pub use self::test_servers::TestServers;
+pub use self::ui::Ui;
 pub use self::variable::{Kind, Preset, Variable};
 pub use self::worker::{Pool, Worker};
 

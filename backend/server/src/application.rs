@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::middleware::{DefaultHeaders, from_fn};
+use actix_web::middleware::{Compress, DefaultHeaders, from_fn};
 use actix_web::{App, HttpServer, web};
 use kamiflow_kernel::SecretText;
 use kamiflow_queue::Queue;
@@ -12,14 +13,18 @@ use kamiflow_runtime::config;
 use kamiflow_runtime::health::Health;
 use kamiflow_runtime::telemetry::Metrics;
 use kamiflow_store::Store;
+use leptos_actix::LeptosRoutes as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::{health, metrics, problem, requests};
+use crate::web::{self as site, Pages, Site};
+use crate::{forms, health, metrics, problem, requests};
 
 /// Health and metrics are a handful of requests a minute; more threads would only be idle.
 const THREADS: usize = 2;
 /// How long requests under way may take once shutdown began.
 const DRAIN_SECONDS: u64 = 10;
+/// How long a client may take to send a request's head; a slower one only holds a connection.
+const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the handlers work with. Cheap to clone.
 #[derive(Clone)]
@@ -80,6 +85,46 @@ impl Application {
         Ok(Self { addr, server: unserved.run() })
     }
 
+    /// Takes the socket for the web pages, beside what [`Application::bind`] serves.
+    ///
+    /// # Errors
+    /// When the address is taken or may not be listened on.
+    pub fn bind_site(settings: &config::Server, dependencies: Dependencies, site: &Site) -> Result<Self, BindError> {
+        let refuse = |source| BindError { addr: settings.listen, source };
+        // Bound here, because which hosts are answered depends on the port that was given.
+        let listener = std::net::TcpListener::bind(settings.listen).map_err(refuse)?;
+        let addr = listener.local_addr().map_err(refuse)?;
+        let state = web::Data::from(Arc::new(State { dependencies, metrics_token: settings.metrics_token.clone() }));
+        let (site_data, addresses) = (web::Data::new(site.clone()), web::Data::new(site.addresses(addr)));
+        let pages = Pages::new(site);
+        let unserved = HttpServer::new(move || {
+            App::new()
+                .app_data(state.clone())
+                .app_data(site_data.clone())
+                .app_data(addresses.clone())
+                .configure(health::configure)
+                .configure(metrics::configure)
+                .configure(site::configure)
+                .configure(forms::configure)
+                .leptos_routes_with_context(pages.routes.clone(), site::provide, pages.app())
+                .default_service(web::to(site::not_found))
+                // The last one wrapped is the first to see a request.
+                .wrap(from_fn(site::frame))
+                .wrap(Compress::default())
+                .wrap(from_fn(site::deadline))
+                .wrap(from_fn(site::admit))
+                .wrap(from_fn(site::dress))
+                .wrap(from_fn(requests::record))
+                .wrap(from_fn(site::tag))
+        })
+        .client_request_timeout(HEAD_PATIENCE)
+        .shutdown_timeout(DRAIN_SECONDS)
+        .disable_signals()
+        .listen(listener)
+        .map_err(refuse)?;
+        Ok(Self { addr, server: unserved.run() })
+    }
+
     /// Returns the address that is listened on.
     #[must_use]
     pub const fn addr(&self) -> SocketAddr {
@@ -103,7 +148,7 @@ impl Application {
     }
 }
 
-/// Every route of the process; areas to come are configured here, before the fallback.
+/// The routes of a process without pages.
 fn routes(services: &mut web::ServiceConfig) {
     services.configure(health::configure).configure(metrics::configure).default_service(web::to(problem::not_found));
 }

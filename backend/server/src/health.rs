@@ -10,7 +10,7 @@ use kamiflow_store::startup::{self, Obstacle};
 use serde::Serialize;
 use tracing::warn;
 
-use crate::application::State;
+use crate::application::{Dependencies, State};
 use crate::problem;
 
 /// A server that needs longer to answer would not serve requests either; probes give up after a few seconds.
@@ -82,6 +82,15 @@ async fn check<T, E: std::error::Error + 'static>(
         }
     };
     (Check { name: name.to_owned(), ok: answer.is_some(), detail: detail.to_owned() }, answer)
+}
+
+/// Returns whether database and Redis answer, for people.
+pub(crate) async fn condition(dependencies: &Dependencies) -> (bool, bool) {
+    let (database, redis) = tokio::join!(
+        check("database", startup::list_obstacles(&dependencies.store)),
+        check("redis", async { dependencies.queue.ping().await })
+    );
+    (database.0.ok, redis.0.ok)
 }
 
 /// Returns whether the database is still one this process may work on.

@@ -3,7 +3,8 @@
 //! # The picture
 //! [`Application::bind`] takes the socket, so that its address is known before anything runs, and
 //! [`Application::run`] serves until the shutdown token is cancelled. `kamiflow serve` and `kamiflow work` use the
-//! same application: a worker needs health and metrics as much as a server does.
+//! same application: a worker needs health and metrics as much as a server does. `serve` binds with
+//! [`Application::bind_site`], which adds the web pages.
 //!
 //! # Routes
 //! | route | answers |
@@ -11,15 +12,21 @@
 //! | `GET /healthz` | 200 as long as the process can answer at all |
 //! | `GET /readyz` | 200, or 503 with what is wrong: Postgres, its schema, the key ring, Redis, or a loop that stopped |
 //! | `GET /metrics` | the Prometheus text format; a bearer token guards it where one is configured |
-//! | anything else | 404 as `application/problem+json` |
+//! | `GET /assets/…` | built files, immutable |
+//! | `GET` of a page | HTML, see [`web`] |
+//! | `POST` of a form | 303, see [`forms`] |
+//! | anything else | 404: a page for browsers, else `application/problem+json` |
 //!
-//! To add an area (the API, the console), give it a module with a `configure(&mut ServiceConfig)` and name that in
+//! To add an area (the API), give it a module with a `configure(&mut ServiceConfig)` and name that in
 //! [`application`]'s routes, before the fallback.
 
 pub mod application;
+mod forms;
 mod health;
 mod metrics;
 mod problem;
 mod requests;
+mod web;
 
 pub use application::{Application, BindError, Dependencies};
+pub use web::{Site, SiteError};

@@ -31,7 +31,7 @@ async fn metrics(request: HttpRequest, state: web::Data<State>) -> HttpResponse 
     {
         let mut answer =
             Problem::new(StatusCode::UNAUTHORIZED, "metrics.token_required", "Metrics ask for the bearer token")
-                .at(&request)
+                .at(request.path())
                 .answer();
         answer.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
         return answer;

@@ -26,8 +26,8 @@ impl Problem {
     }
 
     /// Names the path that was asked for.
-    pub(crate) fn at(mut self, request: &HttpRequest) -> Self {
-        self.instance = Some(request.path().to_owned());
+    pub(crate) fn at(mut self, path: impl Into<String>) -> Self {
+        self.instance = Some(path.into());
         self
     }
 
@@ -44,7 +44,7 @@ impl Problem {
 
 /// Answers what no route knows.
 pub(crate) async fn not_found(request: HttpRequest) -> HttpResponse {
-    Problem::new(StatusCode::NOT_FOUND, "route.unknown", "There is nothing at this address").at(&request).answer()
+    Problem::new(StatusCode::NOT_FOUND, "route.unknown", "There is nothing at this address").at(request.path()).answer()
 }
 
 /// Answers a method that a route does not have.
@@ -54,7 +54,7 @@ pub(crate) async fn method_not_allowed(request: HttpRequest) -> HttpResponse {
         "route.method_not_allowed",
         "This address does not know the request's method",
     )
-    .at(&request)
+    .at(request.path())
     .answer();
     answer.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
     answer

@@ -18,13 +18,16 @@ pub(crate) async fn record(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let began = Instant::now();
     let method = known_method(request.method().as_str());
-    let answer = next.call(request).await?;
-    let route = answer.request().match_pattern().unwrap_or_else(|| NO_ROUTE.to_owned());
-    let status = answer.status().as_u16().to_string();
+    let answer = next.call(request).await;
+    let (route, status) = match &answer {
+        Ok(answer) => (answer.request().match_pattern(), answer.status()),
+        Err(error) => (None, error.as_response_error().status_code()),
+    };
+    let (route, status) = (route.unwrap_or_else(|| NO_ROUTE.to_owned()), status.as_u16().to_string());
     counter!("kamiflow_http_requests_total", "route" => route.clone(), "method" => method, "status" => status)
         .increment(1);
     histogram!("kamiflow_http_request_seconds", "route" => route).record(began.elapsed().as_secs_f64());
-    Ok(answer)
+    answer
 }
 
 /// A client may invent methods; metrics know a handful.

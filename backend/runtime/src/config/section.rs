@@ -3,7 +3,7 @@
 use super::reader::{ConfigError, Reader};
 use super::source::EnvSource;
 use super::variable::Variable;
-use super::{backup, database, gateway, keyring, redis, retention, server, telemetry, test_servers, worker};
+use super::{backup, database, gateway, keyring, redis, retention, server, telemetry, test_servers, ui, worker};
 
 /// A typed group of variables.
 pub trait Section: Sized {
@@ -58,6 +58,7 @@ pub static SECTIONS: &[SectionReference] = &[
     keyring::REFERENCE,
     gateway::REFERENCE,
     server::REFERENCE,
+    ui::REFERENCE,
     worker::REFERENCE,
     retention::REFERENCE,
     telemetry::REFERENCE,

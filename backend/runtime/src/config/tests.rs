@@ -208,6 +208,7 @@ fn every_declared_variable_is_read_and_every_one_read_is_declared() {
     let _ = Config::read(&mut reader);
     let _ = DatabaseOwner::read(&mut reader);
     let _ = TestServers::read(&mut reader);
+    let _ = Ui::read(&mut reader);
     let _ = <(BackupSource, BackupTools, RestoreTarget)>::read(&mut reader);
     let _ = Retention::read(&mut reader);
     let declared: BTreeSet<&str> = all_variables().map(|variable| variable.name).collect();

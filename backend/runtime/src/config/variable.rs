@@ -42,6 +42,8 @@ pub enum Kind {
     Path,
     /// A comma-separated list of `id:base64 of 32 bytes`.
     Keys,
+    /// A comma-separated list of addresses and networks.
+    Networks,
     /// A `tracing` filter.
     Filter,
 }
@@ -84,6 +86,7 @@ impl Variable {
             (_, Kind::Address) => "127.0.0.1:8080".to_owned(),
             (_, Kind::Path) => "/run/secrets/kamiflow".to_owned(),
             (_, Kind::Keys) => "k1:<the output of `openssl rand -base64 32`>".to_owned(),
+            (_, Kind::Networks) => "10.0.0.0/8".to_owned(),
             (_, Kind::Filter) => "info".to_owned(),
         }
     }
@@ -104,6 +107,7 @@ impl Kind {
             Self::Address => "an address of the form IP:PORT".to_owned(),
             Self::Path => "a file that can be read".to_owned(),
             Self::Keys => "a comma-separated list of id:base64-of-32-bytes".to_owned(),
+            Self::Networks => "a comma-separated list of addresses and networks".to_owned(),
             Self::Filter => "a log filter".to_owned(),
         }
     }

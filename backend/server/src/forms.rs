@@ -1,0 +1,18 @@
+//! Forms: plain HTML, sent by `POST`, answered by a redirection.
+//!
+//! A handler extracts, calls one use case, and answers with [`flash::done`] or [`flash::again`]: 303 to a fixed path.
+//! What went wrong travels in a short-lived cookie that scripts cannot read, as stable codes by field together with what
+//! was typed and is no secret; the page finds the words in its catalogs. So every form works without scripts, and no
+//! error ever stands in an address or goes to a `Referer`.
+//!
+//! To add a form: a file with its handler, a line in [`configure`], and `Field`s with the same names on a page.
+
+pub(crate) mod flash;
+pub(crate) mod preferences;
+
+use actix_web::web::{self, ServiceConfig};
+
+/// Adds the forms' routes.
+pub(crate) fn configure(services: &mut ServiceConfig) {
+    services.route("/preferences", web::post().to(preferences::change));
+}

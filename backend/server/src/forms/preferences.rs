@@ -1,0 +1,83 @@
+//! `POST /preferences`: language and colors.
+
+use actix_web::cookie::time::Duration;
+use actix_web::cookie::{Cookie, SameSite};
+use actix_web::{HttpResponse, web};
+use kamiflow_app::context::Theme;
+use kamiflow_app::locale::Locale;
+use serde::Deserialize;
+
+use super::flash;
+use crate::web::Site;
+
+/// The cookie of the language. Neither is a secret, and the second is written by an island too.
+pub(crate) const LANGUAGE: &str = "kamiflow_language";
+/// The cookie of the colors.
+pub(crate) const THEME: &str = "kamiflow_theme";
+
+/// What the switches of every page send.
+#[derive(Deserialize)]
+pub(crate) struct Preferences {
+    language: Option<String>,
+    theme: Option<String>,
+    return_to: Option<String>,
+}
+
+/// Keeps a choice and goes back to the page it was made on.
+pub(crate) async fn change(form: web::Form<Preferences>, site: web::Data<Site>) -> HttpResponse {
+    let mut answer = flash::done(local_path(form.return_to.as_deref()));
+    if let Some(locale) = form.language.as_deref().and_then(Locale::from_tag) {
+        let _kept = answer.add_cookie(&kept(&site, LANGUAGE, locale.tag()));
+    }
+    if let Some(word) = form.theme.as_deref().and_then(|word| Theme::from_word(word).word()) {
+        let _kept = answer.add_cookie(&kept(&site, THEME, word));
+    }
+    answer
+}
+
+fn kept(site: &Site, name: &'static str, value: &'static str) -> Cookie<'static> {
+    Cookie::build(name, value)
+        .path("/")
+        .secure(site.is_secure())
+        .same_site(SameSite::Lax)
+        .max_age(Duration::days(365))
+        .finish()
+}
+
+/// Returns a path of this site, or the start page: nobody is sent elsewhere by what a request says.
+fn local_path(wanted: Option<&str>) -> &str {
+    let is_local = |path: &&str| {
+        path.starts_with('/')
+            && path.len() <= 512
+            && !path.starts_with("//")
+            && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.~%".contains(&byte))
+    };
+    wanted.filter(is_local).unwrap_or("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_of_this_site_are_gone_back_to() {
+        for fine in ["/", "/pricing", "/console/orders/ord_1", "/a.b~c/%20"] {
+            assert_eq!(local_path(Some(fine)), fine);
+        }
+        for foreign in [
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "/\t/evil.example",
+            "javascript:alert(1)",
+            "evil",
+            "/a\r\nSet-Cookie: x=y",
+            "/?next=https://evil.example",
+            "",
+        ] {
+            assert_eq!(local_path(Some(foreign)), "/", "{foreign:?}");
+        }
+        assert_eq!(local_path(None), "/");
+    }
+}
