@@ -63,7 +63,9 @@ fn words_in(line: &str) -> Vec<String> {
     while let Some(start) = rest.find('"') {
         let Some(length) = rest[start + 1..].find('"') else { break };
         let (before, text) = (rest[..start].trim_end(), &rest[start + 1..start + 1 + length]);
-        let is_text = before.is_empty() || before.ends_with('>') || before.ends_with('}');
+        // Alone on its line it is a text of a view, unless it is one of several arguments.
+        let is_argument = rest[start + length + 2..].trim_start().starts_with([',', ')']);
+        let is_text = (before.is_empty() && !is_argument) || before.ends_with('>') || before.ends_with('}');
         let is_spoken = SPOKEN.iter().any(|attribute| before.ends_with(attribute));
         let says_something = text.chars().filter(|letter| letter.is_alphabetic()).count() > 1;
         let is_chinese = text.chars().any(|letter| ('\u{3400}'..='\u{9fff}').contains(&letter));
@@ -108,7 +110,12 @@ fn the_search_for_words_finds_them() {
     ] {
         assert_eq!(words_in(line).len(), 1, "{line}");
     }
-    for line in [r#"<p class="card">{t::site::name()}</p>"#, r#"<a href="/pricing">" "</a>"#, r#"icon="eye""#] {
+    for line in [
+        r#"    "circle-alert","#,
+        r#"<p class="card">{t::site::name()}</p>"#,
+        r#"<a href="/pricing">" "</a>"#,
+        r#"icon="eye""#,
+    ] {
         assert_eq!(words_in(line), [""; 0], "{line}");
     }
 }

@@ -26,6 +26,7 @@ mod pg_proxy;
 pub mod program;
 mod raw;
 mod servers;
+mod site;
 mod world;
 
 pub use actors::{Merchant, Pool, Shop};
@@ -36,4 +37,5 @@ pub use market::{ScriptedMarket, market_error};
 pub use pg_proxy::{Cut, PgProxy};
 pub use raw::{RawSql, refused_by};
 pub use servers::Servers;
+pub use site::TestSite;
 pub use world::{ShiftedClock, World, WorldOptions, numbered};

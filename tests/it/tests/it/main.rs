@@ -51,3 +51,5 @@ mod tls;
 mod tokens;
 mod verification;
 mod waiting_orders;
+mod web_pages;
+mod web_security;

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use kamiflow_kernel::Clock as _;
 use kamiflow_runtime::clock::SystemClock;
 use kamiflow_store::migrate;
-use kamiflow_test_support::{Servers, TestApp, TestDatabase};
+use kamiflow_test_support::{Servers, TestApp, TestDatabase, TestSite};
 
 /// The ring of `TestApp`: the key is its name, repeated.
 const RING: &str = "m1:bTFtMW0xbTFtMW0xbTFtMW0xbTFtMW0xbTFtMW0xbTE=";
@@ -98,6 +98,8 @@ async fn nothing_starts_without_the_master_keys_in_use() {
 async fn a_fitting_database_is_served_until_a_signal() {
     let app = TestApp::new().await;
     let mut command = kamiflow(&["serve", "--json"], &app.database.url("kamiflow_app"), RING).await;
+    let files = TestSite::built_files();
+    command.env("KAMIFLOW_UI_FOLDER", files.path());
     command.stdout(Stdio::piped()).stderr(Stdio::null());
     let (code, line, answer) = tokio::task::spawn_blocking(move || {
         use std::io::{BufRead as _, BufReader, Read as _, Write as _};

@@ -1,0 +1,128 @@
+//! A headless Chromium of its own, through chromedriver.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use base64::Engine as _;
+use serde_json::{Value, json};
+use thirtyfour::{ChromiumLikeCapabilities as _, DesiredCapabilities, WebDriver};
+
+/// How long the driver may take to start.
+const START: Duration = Duration::from_secs(20);
+
+/// What a page is looked at with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Screen {
+    pub(crate) name: &'static str,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+}
+
+/// A browser with a profile of its own; both go when it does.
+pub(crate) struct Browser {
+    driver: WebDriver,
+    process: Child,
+    _profile: tempfile::TempDir,
+}
+
+impl Browser {
+    /// Starts one.
+    pub(crate) async fn start() -> Result<Self> {
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let process = Command::new("chromedriver")
+            .args([format!("--port={port}"), "--silent".to_owned()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("chromedriver is missing: install the packages chromium and chromium-driver")?;
+        let profile = tempfile::tempdir()?;
+        let mut capabilities = DesiredCapabilities::chrome();
+        for flag in [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--hide-scrollbars",
+            "--force-color-profile=srgb",
+        ] {
+            capabilities.add_arg(flag)?;
+        }
+        capabilities.add_arg(&format!("--user-data-dir={}", profile.path().display()))?;
+        let driver = connect(port, capabilities).await?;
+        let browser = Self { driver, process, _profile: profile };
+        // A violation of the policy is a mistake of the page; it is noted from the first byte on.
+        let note = "window.violations = []; document.addEventListener('securitypolicyviolation', \
+                    (event) => window.violations.push(event.violatedDirective + ' ' + event.blockedURI));";
+        browser.tell("Page.addScriptToEvaluateOnNewDocument", json!({ "source": note })).await?;
+        Ok(browser)
+    }
+
+    async fn tell(&self, command: &str, parameters: Value) -> Result<Value> {
+        self.driver.cdp().send_raw(command, parameters).await.with_context(|| format!("{command} failed"))
+    }
+
+    /// Takes a size on.
+    pub(crate) async fn resize(&self, screen: Screen) -> Result<()> {
+        let size = json!({
+            "width": screen.width, "height": screen.height, "deviceScaleFactor": 1, "mobile": screen.width < 768
+        });
+        self.tell("Emulation.setDeviceMetricsOverride", size).await.map(drop)
+    }
+
+    /// Opens a page with these cookies and waits until its islands are awake.
+    pub(crate) async fn open(&self, address: &str, cookies: &[(&str, &str)]) -> Result<()> {
+        for (name, value) in cookies {
+            self.tell("Network.setCookie", json!({ "url": address, "name": name, "value": value })).await?;
+        }
+        self.driver.goto(address).await?;
+        let ready = "return !document.querySelector('leptos-island') || 'ready' in document.documentElement.dataset;";
+        let began = Instant::now();
+        while !self.ask(ready).await?.as_bool().unwrap_or(false) {
+            if began.elapsed() > START {
+                bail!("the islands of {address} did not wake up");
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// Runs a script in the page and returns what it returns.
+    pub(crate) async fn ask(&self, script: &str) -> Result<Value> {
+        Ok(self.driver.execute(script, Vec::new()).await?.json().clone())
+    }
+
+    /// Returns a picture of the whole page, as PNG.
+    pub(crate) async fn picture(&self) -> Result<Vec<u8>> {
+        let answer =
+            self.tell("Page.captureScreenshot", json!({ "format": "png", "captureBeyondViewport": true })).await?;
+        let text = answer.get("data").and_then(Value::as_str).context("Chromium sent no picture")?;
+        Ok(base64::engine::general_purpose::STANDARD.decode(text)?)
+    }
+
+    /// Ends it.
+    pub(crate) async fn stop(mut self) -> Result<()> {
+        let ended = self.driver.clone().quit().await;
+        self.process.kill()?;
+        self.process.wait()?;
+        Ok(ended?)
+    }
+}
+
+/// The driver listens some moments after it was started; there is nothing to wait for but its answer.
+async fn connect(port: u16, capabilities: thirtyfour::ChromeCapabilities) -> Result<WebDriver> {
+    let began = Instant::now();
+    loop {
+        match WebDriver::new(format!("http://127.0.0.1:{port}"), capabilities.clone()).await {
+            Ok(driver) => return Ok(driver),
+            Err(error) if began.elapsed() > START => return Err(error).context("chromedriver does not answer"),
+            Err(_starting) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Programs that look at the site through headless Chromium.
+#![allow(clippy::print_stdout, reason = "a program of developers says on stdout what it found")]
+
+mod browser;
+mod screenshots;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Programs that look at the site through headless Chromium.
+#[derive(Parser)]
+#[command(name = "cargo dev", bin_name = "cargo dev")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Takes a picture of every page in each language, theme and width, and fails on what does not fit.
+    Screenshots(screenshots::Options),
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    match Arguments::parse().command {
+        Command::Screenshots(options) => screenshots::run(&options).await,
+    }
+}
