@@ -3,7 +3,6 @@
 //! Buyers order at a steady pace, never in step with what is delivered, so a worker that falls behind shows as latency.
 //! Both moments are the sandbox's own, in milliseconds.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,6 +22,8 @@ use crate::servers::Servers;
 
 const DATABASE: &str = "bench_latency";
 const EVERY: Duration = Duration::from_millis(50);
+/// Seconds that are told together.
+const SLICE: usize = 5;
 
 /// Options of `bench latency`.
 #[derive(Args)]
@@ -43,8 +44,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECONDS", value_parser = at_least_one(), default_value_t = 30)]
     seconds: usize,
 
-    /// Seconds before, which do not.
-    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    /// Seconds before, which do not: a young process plans its statements and fills its caches.
+    #[arg(long, value_name = "SECONDS", default_value_t = 15)]
     warm_up: usize,
 
     /// Milliseconds every answer of the sandbox waits.
@@ -113,6 +114,10 @@ async fn once(servers: &Servers, dir: &Path, options: &Options, run: u32) -> Res
     cpu.tell("deliveries");
     deliver::until_sent(&platform, (options.seconds + options.warm_up) * options.rate, Duration::from_secs(60)).await?;
     let latencies = latencies(&platform, &counted).await?;
+    for (second, slice) in latencies.chunks((options.rate * SLICE).max(1)).enumerate() {
+        let (p50, p99) = (percentile(slice.to_vec(), 0.5), percentile(slice.to_vec(), 0.99));
+        note(format_args!("From second {}: p50 {p50:.0} ms, p99 {p99:.0} ms", second * SLICE));
+    }
     worker.process.stop().await?;
     platform.process.stop().await?;
     Ok((latencies, rate))
@@ -137,12 +142,11 @@ pub(crate) async fn buy(platform: &Platform, malls: &[Mall], rate: usize, second
     Ok(bought)
 }
 
-/// Returns the milliseconds from payment to voucher of some orders.
+/// Returns the milliseconds from payment to voucher of some orders, in their order.
 pub(crate) async fn latencies(platform: &Platform, orders: &[String]) -> Result<Vec<f64>> {
     let books = platform.vouchers().await?;
     ensure!(books.twice == 0, "{} vouchers were sent twice", books.twice);
-    let waits: BTreeMap<&str, i64> =
-        orders.iter().filter_map(|sn| Some((sn.as_str(), books.at_ms.get(sn)? - books.paid_ms.get(sn)?))).collect();
+    let waits: Vec<i64> = orders.iter().filter_map(|sn| Some(books.at_ms.get(sn)? - books.paid_ms.get(sn)?)).collect();
     ensure!(waits.len() == orders.len(), "{} of {} orders were delivered", waits.len(), orders.len());
-    Ok(waits.into_values().map(|wait| wait as f64).collect())
+    Ok(waits.into_iter().map(|wait| wait as f64).collect())
 }

@@ -229,7 +229,8 @@ pub(crate) async fn work(servers: &Servers, platform: &Platform, settings: &Work
         gateway_url: platform.gateway_url.clone(),
         push_url: platform.push_url.clone(),
     });
-    variables.insert("KAMIFLOW_DATABASE_POOL_SIZE", "32".to_owned());
+    // Four for each of two cores: Postgres runs no more at once, and more would wait inside it, each with caches of its own.
+    variables.insert("KAMIFLOW_DATABASE_POOL_SIZE", "8".to_owned());
     variables.extend(settings.more.iter().map(|(name, value)| (*name, value.clone())));
     let (process, announced) = Process::start("worker", &WORK, &variables).await?;
     let listen = text(&announced, "listen")?;
