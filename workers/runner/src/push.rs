@@ -9,6 +9,7 @@
 //! found by the sweep, a message that was not acknowledged comes again.
 
 mod hints;
+mod owners;
 
 use std::collections::{BTreeSet, HashMap};
 use std::error::Error;

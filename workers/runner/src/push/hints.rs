@@ -18,7 +18,7 @@ use std::error::Error;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use kamiflow_domain::engine::{Engine, Wake};
-use kamiflow_domain::push_hint::{MallOwner, NoticeKind, PushNotice, find_owners, push_hints};
+use kamiflow_domain::push_hint::{MallOwner, NoticeKind, PushNotice, push_hints};
 use kamiflow_kernel::{GatewayKind, MallId, MerchantId, ShopId};
 use kamiflow_pinduoduo::push::{NotStored, PushKind, PushMessage, PushSink};
 use kamiflow_store::StoreError;
@@ -26,6 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tracing::warn;
 
+use super::owners::Owners;
 use crate::waker::Waker;
 
 /// Messages taken out of the channel at once, and most messages of one transaction.
@@ -49,7 +50,10 @@ impl HintWriter {
     pub(super) fn start(engine: Engine, waker: Waker) -> Self {
         let (letters, inbox) = mpsc::channel(WAITING);
         let waking = Waking { waker, waiting: HashMap::new(), under_way: JoinSet::new() };
-        tokio::spawn(Writing { engine, waking, waiting: HashMap::new(), under_way: JoinSet::new() }.run(inbox));
+        tokio::spawn(
+            Writing { engine, waking, owners: Owners::default(), waiting: HashMap::new(), under_way: JoinSet::new() }
+                .run(inbox),
+        );
         Self { letters }
     }
 
@@ -93,6 +97,7 @@ fn stopping() -> NotStored {
 struct Writing {
     engine: Engine,
     waking: Waking,
+    owners: Owners,
     /// What waits for a merchant's next transaction. An entry stands for each merchant that has one under way.
     waiting: HashMap<MerchantId, Vec<(ShopId, Letter)>>,
     under_way: JoinSet<(MerchantId, Vec<Wake>)>,
@@ -187,7 +192,7 @@ impl Writing {
             let mut malls: Vec<MallId> = letters.iter().map(|letter| letter.notice.mall).collect();
             malls.sort_unstable();
             malls.dedup();
-            match find_owners(&self.engine, gateway, &malls).await {
+            match self.owners.find(&self.engine, gateway, &malls).await {
                 Ok(owners) => self.hand_out(&owners, letters),
                 Err(error) => answer_all(letters, Err(&error)),
             }
