@@ -54,7 +54,7 @@ pub async fn approve(
     }
     let state = order.state()?;
     if state == OrderState::Done {
-        orders::transition(&mut tx, &[order.key()], state, OrderState::AwaitingRedemption, "redemption_reopened")
+        orders::transition(&mut tx, &[order.key()], &[state], OrderState::AwaitingRedemption, "redemption_reopened")
             .await?;
     } else if state != OrderState::AwaitingRedemption {
         return Err(ApproveRedemptionError::Ended(state));

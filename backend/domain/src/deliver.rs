@@ -35,6 +35,7 @@ use kamiflow_store::order_hints::HintRow;
 use kamiflow_store::{StoreError, deliveries, order_hints, stock_waits};
 
 pub(crate) use reserve::count_failure;
+use settle::DueAgain;
 
 use crate::engine::{Engine, EngineError, TickOutcome, Wake};
 use crate::gate::Evidence;
@@ -96,10 +97,13 @@ pub async fn tick(engine: &Engine, merchant: MerchantId, shop: ShopId) -> Result
         }
     }
     let fresh = read_all(engine, &work).await?;
-    outcome.done += hand_over(engine, &work.shop, fresh, &mut outcome.wakes).await?;
+    let due_again = hand_over(engine, &work.shop, fresh, &mut outcome).await?;
     // Whatever of this shop is still due comes back at the tail of the queue.
     outcome.wakes.retain(|wake| *wake != Wake::Deliver(shop));
-    outcome.next = next(engine, merchant, shop).await?;
+    outcome.next = match due_again {
+        Some(DueAgain(due)) => due,
+        None => next(engine, merchant, shop).await?,
+    };
     Ok(outcome)
 }
 
@@ -107,7 +111,11 @@ async fn look(engine: &Engine, merchant: MerchantId, shop: ShopId) -> Result<Wor
     let now = engine.now();
     let limit = i64::try_from(engine.config.batch).unwrap_or(50);
     let mut tx = engine.store.tenant_tx(merchant).await?;
-    let paused = Paused::keep(&mut tx, now).await?;
+    let mut paused = Paused::load(&mut tx, now).await?;
+    if !paused.is_empty() {
+        // Work is put off below for what is paused: kept so, or an end of the pause that makes it due would be overtaken.
+        paused = Paused::keep(&mut tx, now).await?;
+    }
     let opened = shop_access::open(&mut tx, shop).await?;
     // What is paused costs no read: it is put off here, however much it is, and takes nobody's place in the batch. The
     // same goes for what was decided before a shop went back to trial run.
@@ -116,7 +124,9 @@ async fn look(engine: &Engine, merchant: MerchantId, shop: ShopId) -> Result<Wor
     if !levels.is_empty() {
         deliveries::put_off_paused(&mut tx, shop, now, &levels, paused.look_again(now)).await?;
     }
-    stock_waits::take_missed(&mut tx, shop, now).await?;
+    if opened.missed_waits {
+        stock_waits::take_missed(&mut tx, shop, now).await?;
+    }
     let due = deliveries::list_due(&mut tx, shop, now, &levels, limit).await?;
     let hints = order_hints::list_due(&mut tx, shop, now, limit).await?;
     tx.commit().await?;
@@ -205,14 +215,15 @@ async fn put_off(
     Ok(())
 }
 
+/// Returns when the shop is due again, if the last of its transactions has told.
 async fn hand_over(
     engine: &Engine,
     shop: &Shop,
     fresh: Vec<Fresh>,
-    wakes: &mut Vec<Wake>,
-) -> Result<usize, EngineError> {
+    outcome: &mut TickOutcome,
+) -> Result<Option<DueAgain>, EngineError> {
     if fresh.is_empty() {
-        return Ok(0);
+        return Ok(None);
     }
     let reserved = match reserve::batch(engine, shop, &fresh).await {
         Ok(reserved) => reserved,
@@ -222,12 +233,15 @@ async fn hand_over(
         }
         Err(error) => return Err(error.into()),
     };
-    wakes.extend(reserved.wakes);
-    let moved = reserved.moved + reserved.started.len() + reserved.to_link.len();
-    let outcomes = send::all(engine, shop, reserved.started).await;
-    settle::all(engine, shop, outcomes, wakes).await?;
-    platform_pool::link_all(engine, shop, reserved.to_link, wakes).await?;
-    Ok(moved)
+    outcome.wakes.extend(reserved.wakes);
+    outcome.done += reserved.moved + reserved.started.len() + reserved.to_link.len();
+    let sent = send::all(engine, shop, reserved.started).await;
+    let due_again = settle::all(engine, shop, sent, &mut outcome.wakes).await?;
+    if reserved.to_link.is_empty() {
+        return Ok(due_again);
+    }
+    platform_pool::link_all(engine, shop, reserved.to_link, &mut outcome.wakes).await?;
+    Ok(None)
 }
 
 async fn one_by_one(engine: &Engine, shop: &Shop, fresh: &[Fresh]) -> Result<reserve::Reserved, StoreError> {

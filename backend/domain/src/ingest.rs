@@ -21,7 +21,8 @@ use kamiflow_store::order_events::NewEvent;
 use kamiflow_store::order_hints::{HintRow, HintSource, NewHints};
 use kamiflow_store::orders::OrderRow;
 use kamiflow_store::sku_lookup::SkuFacts;
-use kamiflow_store::{StoreError, TenantTx, order_events, order_hints, orders, rollups, sku_lookup};
+use kamiflow_store::told::Told;
+use kamiflow_store::{StoreError, TenantTx, order_hints, orders, sku_lookup, told};
 use serde_json::json;
 
 pub(crate) use decide::evidence as stored_evidence;
@@ -282,8 +283,6 @@ async fn write(tx: &mut TenantTx, shop: &Shop, items: &[Item], read: Read) -> Re
             ));
         }
     }
-    order_events::append(tx, read.started, &events).await?;
-
     let again: Vec<OrderSn> =
         items.iter().filter(|item| item.read_again).filter_map(|item| item.row.order_sn.parse().ok()).collect();
     if !again.is_empty() {
@@ -303,7 +302,8 @@ async fn write(tx: &mut TenantTx, shop: &Shop, items: &[Item], read: Read) -> Re
                 && item.before.as_ref().is_none_or(|before| before.state != item.row.state)
         })
         .count();
-    rollups::add(tx, id, read.started, &[("orders_seen", count(fresh)), ("orders_skipped", count(skipped))]).await?;
+    let sums = [("orders_seen", count(fresh)), ("orders_skipped", count(skipped))];
+    told::write(tx, Told { shop: id, at: read.started, events: &events, sums: &sums, outbox: None }).await?;
     let changed = items.iter().filter(|item| item.before.is_some() && item.content_changed).count();
     Ok(Ingested { fresh, changed, ..Ingested::default() })
 }

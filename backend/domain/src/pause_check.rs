@@ -32,6 +32,12 @@ impl Paused {
         Self::load(tx, at).await
     }
 
+    /// Returns whether nothing is.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Returns whether a delivery may not start: its merchant, shop, SKU or pool is paused.
     #[must_use]
     pub fn delivery_of(&self, shop: ShopId, row: &DeliveryRow) -> bool {

@@ -115,7 +115,7 @@ async fn store(engine: &Engine, shop: &Shop, link: &ToLink, codes: Codes) -> Res
     };
     deliveries::update_fenced(&mut tx, &[change]).await?;
     for from in [OrderState::Seen, OrderState::AwaitingCards, OrderState::HeldBacklog] {
-        orders::transition(&mut tx, &[row.order()], from, OrderState::Delivered, "platform_delivered").await?;
+        orders::transition(&mut tx, &[row.order()], &[from], OrderState::Delivered, "platform_delivered").await?;
     }
     exceptions::resolve(&mut tx, id, &[row.order_sn.as_str()], &[ReasonCode::ShipByNear], "delivered").await?;
     let known = lines.iter().filter(|line| line.card_use.is_some() || line.code.is_some()).count();
@@ -260,8 +260,14 @@ async fn plan_redemption(
         lines: known,
     };
     let wakes = redeem::plan(tx, &[delivered], engine.now()).await?;
-    orders::transition(tx, &[row.order()], OrderState::Delivered, OrderState::AwaitingRedemption, "redemption_planned")
-        .await?;
+    orders::transition(
+        tx,
+        &[row.order()],
+        &[OrderState::Delivered],
+        OrderState::AwaitingRedemption,
+        "redemption_planned",
+    )
+    .await?;
     Ok(wakes)
 }
 

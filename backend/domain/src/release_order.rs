@@ -74,7 +74,7 @@ pub async fn release(engine: &Engine, ctx: &Ctx, shop: ShopId, order_sn: &OrderS
         delivered_at: None,
     };
     deliveries::update_fenced(&mut tx, &[change]).await?;
-    orders::transition(&mut tx, &[order.key()], from, OrderState::Done, "given_up_by_person").await?;
+    orders::transition(&mut tx, &[order.key()], &[from], OrderState::Done, "given_up_by_person").await?;
     exceptions::resolve(&mut tx, shop, &[sn], &answered, "released, cards quarantined").await?;
     record(&mut tx, ctx, &order, cards).await?;
     tx.commit().await?;

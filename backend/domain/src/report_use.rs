@@ -158,7 +158,7 @@ async fn plan_told(
     };
     redeem::plan(tx, &[delivered], now).await?;
     let (from, to) = (OrderState::Delivered, OrderState::AwaitingRedemption);
-    orders::transition(tx, &[order], from, to, "redemption_planned").await?;
+    orders::transition(tx, &[order], &[from], to, "redemption_planned").await?;
     Ok(())
 }
 

@@ -31,6 +31,8 @@ pub struct Shop {
     pub denied_apis: Vec<String>,
     /// Fastest polling of the merchant's plan, seconds.
     pub poll_floor_s: u32,
+    /// Whether deliveries that were busy when stock arrived still wait for it.
+    pub missed_waits: bool,
 }
 
 /// Opens a shop.
@@ -68,6 +70,7 @@ pub async fn open(tx: &mut TenantTx, shop: ShopId) -> Result<Shop, StoreError> {
         application_stopped: row.application_state == "stopped",
         denied_apis: row.denied_apis,
         poll_floor_s: u32::try_from(row.poll_floor_s).unwrap_or(15),
+        missed_waits: row.missed_waits,
     })
 }
 

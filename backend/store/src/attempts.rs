@@ -8,7 +8,7 @@ use kamiflow_kernel::{AttemptId, AttemptState, DataKeyId, DeliveryId};
 use uuid::Uuid;
 
 use crate::error::StoreError;
-use crate::sql::{parsed, sql};
+use crate::sql::{at_most, parsed, sql};
 use crate::tx::TenantTx;
 
 /// Place of a sealed payload; the row is the delivery, so that every attempt carries the same bytes.
@@ -90,8 +90,10 @@ pub struct AttemptEnd {
     pub outcome: serde_json::Value,
 }
 
+// The LIMIT is for the planner, see orders::TRANSITION.
 pub(crate) const END: &str = "UPDATE delivery_attempts a SET state = i.state, outcome = i.outcome, ended_at = $2
-              FROM unnest($3::uuid[], $4::bigint[], $5::text[], $6::jsonb[]) AS i (id, fence, state, outcome)
+              FROM (SELECT * FROM unnest($3::uuid[], $4::bigint[], $5::text[], $6::jsonb[])
+                        AS u (id, fence, state, outcome) LIMIT $7) AS i
              WHERE a.merchant_id = $1 AND a.id = i.id AND a.fence = i.fence AND a.state = 'started'";
 
 /// Ends attempts that are still started under their fence.
@@ -109,6 +111,7 @@ pub async fn end(tx: &mut TenantTx, ends: &[AttemptEnd], now: DateTime<Utc>) -> 
         .bind::<Array<BigInt>, _>(ends.iter().map(|end| end.fence).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(ends.iter().map(|end| end.state.as_str()).collect::<Vec<_>>())
         .bind::<Array<Jsonb>, _>(ends.iter().map(|end| &end.outcome).collect::<Vec<_>>())
+        .bind::<BigInt, _>(at_most(ends))
         .execute(tx.conn()?)
         .await?)
 }

@@ -48,21 +48,23 @@ macro_rules! claim_statement {
                 SELECT u.id, u.ledger_head AS before, row_number() OVER (ORDER BY u.expires_at NULLS LAST, u.id) AS ord FROM (
                     SELECT id, expires_at, ledger_head FROM card_uses
                      WHERE merchant_id = $1 AND pool_id = $2 AND state = 'available'
-                       AND (expires_at IS NULL OR expires_at > $5)
-                       AND NOT EXISTS (SELECT FROM cards c WHERE c.id = card_uses.card_id AND c.merchant_id = $1 AND c.batch_id = ANY ($6))
-                     ORDER BY expires_at NULLS LAST, id LIMIT $7 ",
+                       AND (expires_at IS NULL OR expires_at > $7 + (SELECT make_interval(secs => p.min_validity_s)
+                                                                       FROM card_pools p WHERE p.merchant_id = $1 AND p.id = $2))
+                       AND (cardinality($5) = 0 OR NOT EXISTS (
+                           SELECT FROM cards c WHERE c.id = card_uses.card_id AND c.merchant_id = $1 AND c.batch_id = ANY ($5)))
+                     ORDER BY expires_at NULLS LAST, id LIMIT $6 ",
             $locking,
             ") u
             ), moved AS (
                 UPDATE card_uses u SET state = 'reserved', state_cause = 'claimed', line_id = w.line_id,
                        ledger_seq = u.ledger_seq + 1,
-                       ledger_head = card_ledger_hash(u.ledger_head, u.id, u.ledger_seq + 1, 'claimed', u.pool_id, w.delivery_id, $8)
+                       ledger_head = card_ledger_hash(u.ledger_head, u.id, u.ledger_seq + 1, 'claimed', u.pool_id, w.delivery_id, $7)
                   FROM picked p JOIN wanted w USING (ord)
                  WHERE u.id = p.id AND u.merchant_id = $1
              RETURNING u.id, u.card_id, u.line_id, u.pool_id, u.ledger_seq, u.ledger_head, p.before, w.delivery_id, w.ord
             ), written AS (
                 INSERT INTO card_ledger (card_use_id, seq, merchant_id, event, pool_id, delivery_id, at, prev_hash, hash)
-                SELECT m.id, m.ledger_seq, $1, 'claimed', m.pool_id, m.delivery_id, $8, m.before, m.ledger_head FROM moved m
+                SELECT m.id, m.ledger_seq, $1, 'claimed', m.pool_id, m.delivery_id, $7, m.before, m.ledger_head FROM moved m
             )
             SELECT m.line_id, m.id AS card_use_id, c.id AS card_id, c.data_key_id, c.number_sealed, c.secret_sealed
               FROM moved m JOIN cards c ON c.id = m.card_id AND c.merchant_id = $1 ORDER BY m.ord"
@@ -80,11 +82,9 @@ pub struct Claim {
     pub pool: PoolId,
     /// One card each, in this order, with the delivery the line belongs to.
     pub lines: Vec<(LineId, DeliveryId)>,
-    /// A card must be valid for longer than this.
-    pub valid_after: DateTime<Utc>,
     /// Batches that are paused.
     pub paused_batches: Vec<Uuid>,
-    /// Time of the entry in the ledger.
+    /// Time of the entry in the ledger; a card must be valid for the pool's least time from here on.
     pub at: DateTime<Utc>,
 }
 
@@ -117,7 +117,6 @@ async fn run_claim(tx: &mut TenantTx, claim: &Claim, statement: &'static str) ->
         .bind::<SqlUuid, _>(claim.pool.as_uuid())
         .bind::<Array<SqlUuid>, _>(lines)
         .bind::<Array<SqlUuid>, _>(deliveries)
-        .bind::<Timestamptz, _>(claim.valid_after)
         .bind::<Array<SqlUuid>, _>(claim.paused_batches.clone())
         .bind::<BigInt, _>(wanted)
         .bind::<Timestamptz, _>(claim.at)

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::error::StoreError;
 use crate::orders::OrderKey;
 use crate::pauses::PausedLevels;
-use crate::sql::{parsed, sql};
+use crate::sql::{at_most, parsed, sql};
 use crate::tx::TenantTx;
 
 /// A delivery to plan for an order.
@@ -392,12 +392,13 @@ pub struct DeliveryChange {
     pub delivered_at: Option<DateTime<Utc>>,
 }
 
+// The LIMIT is for the planner, see orders::TRANSITION.
 pub(crate) const UPDATE_FENCED: &str = "UPDATE deliveries d
                SET state = i.state, fence = i.next_fence, due_at = i.due_at, failures = i.failures,
                    payload_hash = coalesce(d.payload_hash, i.payload_hash), delivered_at = i.delivered_at
-              FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::timestamptz[], $7::integer[],
-                          $8::bytea[], $9::timestamptz[])
-                AS i (id, fence, next_fence, state, due_at, failures, payload_hash, delivered_at)
+              FROM (SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::timestamptz[],
+                                         $7::integer[], $8::bytea[], $9::timestamptz[])
+                        AS u (id, fence, next_fence, state, due_at, failures, payload_hash, delivered_at) LIMIT $10) AS i
              WHERE d.merchant_id = $1 AND d.id = i.id AND d.fence = i.fence
          RETURNING d.id";
 
@@ -424,6 +425,7 @@ pub async fn update_fenced(tx: &mut TenantTx, changes: &[DeliveryChange]) -> Res
         .bind::<Array<Integer>, _>(changes.iter().map(|c| c.failures).collect::<Vec<_>>())
         .bind::<Array<Nullable<Bytea>>, _>(changes.iter().map(|c| c.payload_hash.as_deref()).collect::<Vec<_>>())
         .bind::<Array<Nullable<Timestamptz>>, _>(changes.iter().map(|c| c.delivered_at).collect::<Vec<_>>())
+        .bind::<BigInt, _>(at_most(changes))
         .load(tx.conn()?)
         .await?;
     Ok(written.into_iter().map(|row| DeliveryId::from_uuid(row.id)).collect())

@@ -51,20 +51,20 @@ pub const HOT_STATEMENTS: &[HotStatement] = &[
     hot(
         "attempts::end",
         attempts::END,
-        "uuid, timestamptz, uuid[], bigint[], text[], jsonb[]",
+        "uuid, timestamptz, uuid[], bigint[], text[], jsonb[], bigint",
         &["delivery_attempts_one_open"],
     ),
     hot("attempts::list", attempts::LIST, "uuid, uuid[]", &["delivery_attempts_once"]),
     hot(
         "card_claims::claim",
         card_claims::CLAIM,
-        "uuid, uuid, uuid[], uuid[], timestamptz, uuid[], bigint, timestamptz",
+        "uuid, uuid, uuid[], uuid[], uuid[], bigint, timestamptz",
         &["card_uses_available", "card_uses_pkey", "cards_pkey"],
     ),
     hot(
         "card_claims::claim_waiting",
         card_claims::CLAIM_WAITING,
-        "uuid, uuid, uuid[], uuid[], timestamptz, uuid[], bigint, timestamptz",
+        "uuid, uuid, uuid[], uuid[], uuid[], bigint, timestamptz",
         &["card_uses_available", "card_uses_pkey", "cards_pkey"],
     ),
     hot(
@@ -112,7 +112,7 @@ pub const HOT_STATEMENTS: &[HotStatement] = &[
     hot(
         "deliveries::update_fenced",
         deliveries::UPDATE_FENCED,
-        "uuid, uuid[], bigint[], bigint[], text[], timestamptz[], integer[], bytea[], timestamptz[]",
+        "uuid, uuid[], bigint[], bigint[], text[], timestamptz[], integer[], bytea[], timestamptz[], bigint",
         &["deliveries_pkey"],
     ),
     hot(
@@ -135,9 +135,14 @@ pub const HOT_STATEMENTS: &[HotStatement] = &[
     ),
     hot("orders::find_by_sn", orders::FIND_BY_SN, "uuid, uuid, text, date", &["orders_once"]),
     hot("orders::insert_new", orders::INSERT_NEW, with_content!("uuid, uuid, "), &["orders_once"]),
-    hot("orders::lock_by_sn", orders::LOCK_BY_SN, "uuid, uuid, date[], text[]", &["orders_once"]),
-    hot("orders::transition", orders::TRANSITION, "uuid, date[], uuid[], text, text, text", &["orders_pkey"]),
-    hot("orders::update_content", orders::UPDATE_CONTENT, with_content!("uuid, "), &["orders_pkey"]),
+    hot("orders::lock_by_sn", orders::LOCK_BY_SN, "uuid, uuid, date[], text[], bigint", &["orders_once"]),
+    hot("orders::transition", orders::TRANSITION, "uuid, date[], uuid[], text[], text, text, bigint", &["orders_pkey"]),
+    hot(
+        "orders::update_content",
+        orders::UPDATE_CONTENT,
+        concat!(with_content!("uuid, "), ", bigint"),
+        &["orders_pkey"],
+    ),
     hot(
         "redemptions::change",
         redemptions::CHANGE,

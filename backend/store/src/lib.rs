@@ -79,6 +79,7 @@ pub mod stock_waits;
 pub mod system;
 pub mod take_overs;
 pub mod token_lives;
+pub mod told;
 pub mod trial_orders;
 pub mod verification_pictures;
 pub mod verifications;

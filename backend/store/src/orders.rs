@@ -1,6 +1,8 @@
 //! Orders: what the platform said last, and where the engine is with each.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use std::borrow::Cow;
+
+use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use diesel::QueryableByName;
 use diesel::sql_types::{Array, BigInt, Bytea, Date, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
@@ -8,7 +10,7 @@ use kamiflow_kernel::{OrderId, OrderSn, OrderState, ShopId};
 use uuid::Uuid;
 
 use crate::error::StoreError;
-use crate::sql::{parsed, sql};
+use crate::sql::{at_most, parsed, sql};
 use crate::tx::TenantTx;
 
 /// The key of an order: its partition's day, and its id.
@@ -129,13 +131,14 @@ macro_rules! with_columns {
     };
 }
 
-// LIMIT keeps the planner from joining: it plans for a shop of average size, and of that it would rather read every order
-// of the shop, in every partition, than probe for each number.
+// The inner LIMIT keeps the planner from joining: it plans for a shop of average size, and of that it would rather read
+// every order of the shop, in every partition, than probe for each number. The outer one makes the plan that knows the
+// numbers no cheaper in its eyes than the one that does not, so that it stops planning anew for every batch.
 pub(crate) const LOCK_BY_SN: &str = with_columns!(
     "SELECT ",
-    " FROM (SELECT day, sn FROM unnest($3::date[], $4::text[]) AS n (day, sn) ORDER BY sn) AS i
-          CROSS JOIN LATERAL (SELECT * FROM orders WHERE merchant_id = $1 AND shop_id = $2 AND order_sn = i.sn
-                                 AND order_day = i.day LIMIT 1 FOR UPDATE) AS o
+    " FROM (SELECT day, sn FROM unnest($3::date[], $4::text[]) AS n (day, sn) ORDER BY sn LIMIT $5) AS i
+          CROSS JOIN LATERAL (SELECT * FROM orders o WHERE o.merchant_id = $1 AND o.shop_id = $2 AND o.order_sn = i.sn
+                                 AND o.order_day = i.day /* in one month */ LIMIT 1 FOR UPDATE) AS o
          ORDER BY o.order_sn"
 );
 
@@ -147,18 +150,20 @@ pub async fn lock_by_sn(tx: &mut TenantTx, shop: ShopId, sns: &[OrderSn]) -> Res
     let merchant = tx.merchant().as_uuid();
     let days: Vec<NaiveDate> = sns.iter().map(partition_day).collect();
     let texts: Vec<&str> = sns.iter().map(OrderSn::as_str).collect();
-    Ok(sql(LOCK_BY_SN)
+    Ok(sql(in_one_month(LOCK_BY_SN, &days))
         .bind::<SqlUuid, _>(merchant)
         .bind::<SqlUuid, _>(shop.as_uuid())
         .bind::<Array<Date>, _>(days)
         .bind::<Array<Text>, _>(texts)
+        .bind::<BigInt, _>(at_most(sns))
         .load(tx.conn()?)
         .await?)
 }
 
 pub(crate) const FIND_BY_SN: &str = with_columns!(
     "SELECT ",
-    " FROM orders o WHERE o.merchant_id = $1 AND o.shop_id = $2 AND o.order_sn = $3 AND o.order_day = $4"
+    " FROM orders o WHERE o.merchant_id = $1 AND o.shop_id = $2 AND o.order_sn = $3 AND o.order_day = $4 \
+     /* in one month */"
 );
 
 /// Finds one order of a shop by its number.
@@ -167,11 +172,12 @@ pub(crate) const FIND_BY_SN: &str = with_columns!(
 /// When the connection is lost.
 pub async fn find_by_sn(tx: &mut TenantTx, shop: ShopId, sn: &OrderSn) -> Result<Option<OrderRow>, StoreError> {
     let merchant = tx.merchant().as_uuid();
-    let rows: Vec<OrderRow> = sql(FIND_BY_SN)
+    let day = partition_day(sn);
+    let rows: Vec<OrderRow> = sql(in_one_month(FIND_BY_SN, &[day]))
         .bind::<SqlUuid, _>(merchant)
         .bind::<SqlUuid, _>(shop.as_uuid())
         .bind::<Text, _>(sn.as_str())
-        .bind::<Date, _>(partition_day(sn))
+        .bind::<Date, _>(day)
         .load(tx.conn()?)
         .await?;
     Ok(rows.into_iter().next())
@@ -215,6 +221,7 @@ pub async fn insert_new(tx: &mut TenantTx, shop: ShopId, rows: &[OrderRow]) -> R
     Ok(inserted.into_iter().map(|row| row.order_sn).collect())
 }
 
+// The LIMIT is for the planner, see TRANSITION.
 pub(crate) const UPDATE_CONTENT: &str =
     "UPDATE orders o SET state = i.state, state_cause = i.state_cause, verdict = i.verdict,
                 order_status = i.order_status, refund_status = i.refund_status, confirm_status = i.confirm_status,
@@ -227,18 +234,18 @@ pub(crate) const UPDATE_CONTENT: &str =
                 confirmed_at = i.confirmed_at, last_ship_at = i.last_ship_at, shipped_at = i.shipped_at,
                 received_at = i.received_at, updated_at = i.updated_at, content_hash = i.content_hash,
                 read_at = i.read_at
-             FROM unnest($2::uuid[], $3::date[], $4::text[], $5::text[], $6::text[], $7::text[],
+             FROM (SELECT * FROM unnest($2::uuid[], $3::date[], $4::text[], $5::text[], $6::text[], $7::text[],
                 $8::smallint[], $9::smallint[], $10::smallint[], $11::smallint[], $12::smallint[], $13::smallint[],
                 $14::smallint[], $15::smallint[], $16::smallint[], $17::bigint[], $18::bigint[], $19::text[],
                 $20::text[], $21::text[], $22::integer[], $23::smallint[], $24::bigint[], $25::timestamptz[],
                 $26::timestamptz[], $27::timestamptz[], $28::timestamptz[], $29::timestamptz[], $30::timestamptz[],
                 $31::timestamptz[], $32::bytea[], $33::timestamptz[], $34::text[])
-               AS i (id, order_day, order_sn, state, state_cause, verdict, order_status, refund_status,
+               AS u (id, order_day, order_sn, state, state_cause, verdict, order_status, refund_status,
                 confirm_status, group_status, risk_control_status, after_sales_status, trade_type, step_trade_status,
                 is_lucky_flag, goods_id, platform_sku_id, outer_id, goods_name, goods_spec, goods_count, item_count,
                 pay_amount_fen, platform_created_at, paid_at, confirmed_at, last_ship_at, shipped_at, received_at,
-                updated_at, content_hash, read_at, source)
-             WHERE o.merchant_id = $1 AND o.order_day = i.order_day AND o.id = i.id";
+                updated_at, content_hash, read_at, source) LIMIT $35) AS i
+             WHERE o.merchant_id = $1 AND o.order_day = i.order_day AND o.id = i.id /* in one month */";
 
 /// Writes what a newer read said about orders that are locked.
 ///
@@ -248,44 +255,68 @@ pub async fn update_content(tx: &mut TenantTx, rows: &[OrderRow]) -> Result<(), 
     if rows.is_empty() {
         return Ok(());
     }
-    with_content(sql(UPDATE_CONTENT).bind::<SqlUuid, _>(tx.merchant().as_uuid()), rows).execute(tx.conn()?).await?;
+    let days = column(rows, |row| row.order_day);
+    with_content(sql(in_one_month(UPDATE_CONTENT, &days)).bind::<SqlUuid, _>(tx.merchant().as_uuid()), rows)
+        .bind::<BigInt, _>(at_most(rows))
+        .execute(tx.conn()?)
+        .await?;
     Ok(())
 }
 
+// LIMIT makes the planner count with one row, as it does for a limit it does not know, and so probe the key. It would
+// otherwise join by hash while the partition is young, reading all of a merchant's orders, and the plan is kept.
 pub(crate) const TRANSITION: &str = "UPDATE orders o SET state = $5, state_cause = $6,
                 delivered_at = CASE WHEN $5 = 'delivered' THEN now() ELSE o.delivered_at END,
                 redeemed_at = CASE WHEN $5 = 'redeemed' THEN now() ELSE o.redeemed_at END
-              FROM unnest($2::date[], $3::uuid[]) AS i (day, id)
-             WHERE o.merchant_id = $1 AND o.order_day = i.day AND o.id = i.id AND o.state = $4";
+              FROM (SELECT * FROM unnest($2::date[], $3::uuid[]) AS u (day, id) LIMIT $7) AS i
+             WHERE o.merchant_id = $1 AND o.order_day = i.day AND o.id = i.id AND o.state = ANY ($4) /* in one month */";
 
-/// Moves orders from one state to another; rows in another state are left alone. Returns how many moved.
+/// Moves orders to a state; rows that are in none of the states `from` are left alone. Returns how many moved.
 ///
 /// # Errors
 /// When the table of transitions does not know the way.
 pub async fn transition(
     tx: &mut TenantTx,
     keys: &[OrderKey],
-    from: OrderState,
+    from: &[OrderState],
     to: OrderState,
     cause: &str,
 ) -> Result<usize, StoreError> {
     if keys.is_empty() {
         return Ok(0);
     }
-    if !from.may_become(to, cause) {
+    if let Some(from) = from.iter().find(|from| !from.may_become(to, cause)) {
         return Err(StoreError::Corrupt(format!("an order may not go from {from} to {to} by {cause}")));
     }
     let days: Vec<NaiveDate> = keys.iter().map(|key| key.day).collect();
     let ids: Vec<Uuid> = keys.iter().map(|key| key.id.as_uuid()).collect();
-    Ok(sql(TRANSITION)
+    Ok(sql(in_one_month(TRANSITION, &days))
         .bind::<SqlUuid, _>(tx.merchant().as_uuid())
         .bind::<Array<Date>, _>(days)
         .bind::<Array<SqlUuid>, _>(ids)
-        .bind::<Text, _>(from.as_str())
+        .bind::<Array<Text>, _>(from.iter().map(|from| from.as_str()).collect::<Vec<_>>())
         .bind::<Text, _>(to.as_str())
         .bind::<Text, _>(cause)
+        .bind::<BigInt, _>(at_most(keys))
         .execute(tx.conn()?)
         .await?)
+}
+
+/// Where a statement about orders `o` may say that they are all of one month.
+const IN_ONE_MONTH: &str = "/* in one month */";
+
+/// Returns the statement for orders of these days. If they share a month, which a batch nearly always does, the text
+/// names it: the planner then sees one partition. A parameter would leave all of them in the plan, and opening twenty
+/// partitions costs more than moving an order does. There are as many texts as months with orders.
+fn in_one_month(text: &'static str, days: &[NaiveDate]) -> Cow<'static, str> {
+    let bounds = days.iter().min().zip(days.iter().max()).and_then(|(first, last)| {
+        let from = first.with_day(1)?;
+        let until = from.checked_add_months(Months::new(1))?;
+        (*last < until).then_some((from, until))
+    });
+    let Some((from, until)) = bounds else { return Cow::Borrowed(text) };
+    let months = format!("AND o.order_day >= '{from}' AND o.order_day < '{until}'");
+    Cow::Owned(text.replacen(IN_ONE_MONTH, &months, 1))
 }
 
 fn with_content<'a>(statement: crate::sql::Sql<'a>, rows: &'a [OrderRow]) -> crate::sql::Sql<'a> {
@@ -327,4 +358,26 @@ fn with_content<'a>(statement: crate::sql::Sql<'a>, rows: &'a [OrderRow]) -> cra
 
 fn column<'a, T>(rows: &'a [OrderRow], value: impl Fn(&'a OrderRow) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on(day: &str) -> NaiveDate {
+        day.parse().unwrap()
+    }
+
+    #[test]
+    fn a_statement_names_the_month_that_all_of_its_orders_share() {
+        let december = "o.order_day >= '2026-12-01' AND o.order_day < '2027-01-01'";
+        for text in [LOCK_BY_SN, FIND_BY_SN, UPDATE_CONTENT, TRANSITION] {
+            assert!(in_one_month(text, &[on("2026-12-31"), on("2026-12-01")]).contains(december), "{text}");
+            // Orders of several months, or none, or without a day in their number: what is left is right for all days.
+            assert_eq!(in_one_month(text, &[on("2026-12-31"), on("2027-01-01")]), text);
+            assert_eq!(in_one_month(text, &[]), text);
+            let without = in_one_month(text, &[NaiveDate::default()]);
+            assert!(without.contains("o.order_day >= '1970-01-01' AND o.order_day < '1970-02-01'"), "{without}");
+        }
+    }
 }

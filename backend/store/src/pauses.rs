@@ -103,7 +103,7 @@ pub struct PauseRow {
 }
 
 /// Tells the locks of pauses from other advisory locks.
-const LOCK_SPACE: i64 = 0x7061_7573;
+pub(crate) const LOCK_SPACE: i64 = 0x7061_7573;
 
 /// Keeps the merchant's pauses as they are until the transaction ends. Others may do so at the same time.
 ///

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
-use deadpool::managed::{PoolError, TimeoutType};
+use deadpool::managed::{PoolError, QueueMode, TimeoutType};
 use diesel::ConnectionError;
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
@@ -76,6 +76,8 @@ impl Store {
         let pool =
             Pool::builder(AsyncDieselConnectionManager::<AsyncPgConnection>::new_with_config(&config.url, manager))
                 .max_size(config.pool_size)
+                // The connection used last has its plans made and its caches warm; the others may rest.
+                .queue_mode(QueueMode::Lifo)
                 .wait_timeout(Some(config.wait))
                 .create_timeout(Some(config.wait))
                 .runtime(deadpool::Runtime::Tokio1)
@@ -91,6 +93,15 @@ impl Store {
     /// When no connection can be had.
     pub async fn tenant_tx(&self, merchant: MerchantId) -> Result<TenantTx, StoreError> {
         TenantTx::begin(self.connection().await?, Arc::clone(&self.keys), merchant).await
+    }
+
+    /// Begins a transaction as [`Store::tenant_tx`] does, with the merchant's pauses kept as they are until it ends
+    /// ([`crate::pauses::keep`]).
+    ///
+    /// # Errors
+    /// When no connection can be had, or somebody who sets or ends a pause takes too long.
+    pub async fn tenant_tx_keeping_pauses(&self, merchant: MerchantId) -> Result<TenantTx, StoreError> {
+        TenantTx::begin_keeping_pauses(self.connection().await?, Arc::clone(&self.keys), merchant).await
     }
 
     /// Begins a transaction that sees no tenant's rows and may call the `system_*` functions.

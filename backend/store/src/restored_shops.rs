@@ -180,7 +180,7 @@ async fn hold(
         .load(tx.conn()?)
         .await?;
     let keys: Vec<OrderKey> = waiting.iter().map(Open::key).collect();
-    orders::transition(tx, &keys, from, OrderState::HeldBacklog, "restored").await?;
+    orders::transition(tx, &keys, &[from], OrderState::HeldBacklog, "restored").await?;
     let ids: Vec<DeliveryId> = waiting.iter().filter_map(|row| row.id).map(DeliveryId::from_uuid).collect();
     stock_waits::delete(tx, &ids).await?;
     let sns: Vec<&str> = waiting.iter().map(|row| row.order_sn.as_str()).collect();

@@ -61,6 +61,8 @@ pub struct AccessRow {
     pub token_dead: Option<String>,
     #[diesel(sql_type = Integer)]
     pub poll_floor_s: i32,
+    #[diesel(sql_type = Bool)]
+    pub missed_waits: bool,
 }
 
 impl AccessRow {
@@ -93,7 +95,7 @@ impl AccessRow {
     }
 }
 
-/// Reads a shop with its application and tokens. Primary keys only.
+/// Reads a shop with its application and tokens. Primary keys, and index stock_waits_missed.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] for a shop of another merchant, or one without tokens.
@@ -102,7 +104,9 @@ pub async fn fetch_access(tx: &mut TenantTx, shop: ShopId) -> Result<AccessRow, 
     sql("SELECT s.mall_id, s.state, s.gateway, s.deliver_from, s.connected_at, s.restored_at, a.id AS application_id,
                 a.client_id, a.state AS application_state, a.denied_apis, a.data_key_id AS application_key_id,
                 a.client_secret_sealed, c.id AS credential_id, c.data_key_id AS token_key_id, c.access_token_sealed,
-                c.token_version, c.expires_at AS token_expires_at, c.dead_reason AS token_dead, m.poll_floor_s
+                c.token_version, c.expires_at AS token_expires_at, c.dead_reason AS token_dead, m.poll_floor_s,
+                EXISTS (SELECT FROM stock_waits w WHERE w.merchant_id = $1 AND w.shop_id = $2 AND w.missed_at IS NOT NULL)
+                    AS missed_waits
            FROM shops s
            JOIN applications a ON a.merchant_id = s.application_merchant_id AND a.id = s.application_id
            JOIN credentials c ON c.shop_id = s.id AND c.merchant_id = s.merchant_id

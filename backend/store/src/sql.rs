@@ -4,6 +4,7 @@
 //! a second round trip. Statements on the hot path are fixed texts with binds, so caching them is right; diesel
 //! keys its cache by the text. Placeholders are `$1` … `$9`, `$10` …, and each may occur several times.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
@@ -16,13 +17,13 @@ use diesel::sql_types::{HasSqlType, Untyped};
 use crate::error::StoreError;
 
 /// Returns a statement with this text.
-pub(crate) const fn sql<'a>(text: &'static str) -> Sql<'a> {
-    Sql { text, binds: Vec::new() }
+pub(crate) fn sql<'a>(text: impl Into<Cow<'static, str>>) -> Sql<'a> {
+    Sql { text: text.into(), binds: Vec::new() }
 }
 
-/// A statement of fixed text and its binds.
+/// A statement, whose text is one of few, and its binds.
 pub(crate) struct Sql<'a> {
-    text: &'static str,
+    text: Cow<'static, str>,
     binds: Vec<Box<dyn Bind + Send + 'a>>,
 }
 
@@ -83,6 +84,11 @@ impl QueryId for Sql<'_> {
 
 impl Query for Sql<'_> {
     type SqlType = Untyped;
+}
+
+/// Returns how many rows a statement is about, for the LIMIT that tells the planner that they are few.
+pub(crate) fn at_most<T>(rows: &[T]) -> i64 {
+    i64::try_from(rows.len()).unwrap_or(i64::MAX)
 }
 
 /// Returns a stored text as the enum it names.

@@ -85,6 +85,9 @@ pub(crate) const DELETE: &str = "DELETE FROM stock_waits WHERE merchant_id = $1 
 /// # Errors
 /// When the statement fails.
 pub async fn delete(tx: &mut TenantTx, deliveries: &[DeliveryId]) -> Result<(), StoreError> {
+    if deliveries.is_empty() {
+        return Ok(());
+    }
     let merchant = tx.merchant();
     sql(DELETE)
         .bind::<SqlUuid, _>(merchant.as_uuid())

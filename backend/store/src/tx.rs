@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 use crate::keys::{DataKey, KeyRing};
+use crate::pauses;
 use crate::pool::Keys;
 use crate::sql::sql;
 
@@ -75,6 +76,21 @@ impl TenantTx {
         // A uuid has no quotes to escape; one round trip instead of two.
         let id = merchant.as_uuid();
         let begin = format!("BEGIN; SET LOCAL app.merchant_id = '{id}'");
+        Ok(Self { open: Open::begin(conn, &begin).await?, keys, merchant, sealing: None })
+    }
+
+    /// Begins and takes the lock of [`crate::pauses::keep`], in the same round trip.
+    pub(crate) async fn begin_keeping_pauses(
+        conn: Object<AsyncPgConnection>,
+        keys: Arc<Keys>,
+        merchant: MerchantId,
+    ) -> Result<Self, StoreError> {
+        let id = merchant.as_uuid();
+        let begin = format!(
+            "BEGIN; SET LOCAL app.merchant_id = '{id}'; \
+             SELECT pg_advisory_xact_lock_shared(hashtextextended('{id}', {}))",
+            pauses::LOCK_SPACE
+        );
         Ok(Self { open: Open::begin(conn, &begin).await?, keys, merchant, sealing: None })
     }
 

@@ -1,8 +1,13 @@
-//! Claims cards for a batch of deliveries: fast without waiting, then fairly under the pools' locks.
+//! Claims cards for a batch of deliveries: fast without waiting, or fairly under the pools' locks.
+//!
+//! The fast way passes over cards that others hold right now. Where it finds too few, its whole transaction is given up,
+//! so that nobody waits for a pool while holding cards, and the batch is done again the fair way. A savepoint would give
+//! up less, but everything after it would be the work of a subtransaction, and Postgres marks rows that the transaction
+//! itself had locked before with a multixact each: every batch would pay for what few need.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use kamiflow_kernel::{CardUseId, DeliveryId, LineId, PoolId};
 use kamiflow_store::card_claims::{self, Claim, Claimed};
 use kamiflow_store::deliveries::DeliveryRow;
@@ -30,18 +35,26 @@ struct Wanted {
     lines: Vec<LineId>,
 }
 
+/// How cards are claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// One statement per pool for the whole batch, passing over cards that others hold.
+    Fast,
+    /// Under the locks of the pools, one delivery after the other, waiting for the holders. Who is short then is truly
+    /// short, and still under the lock when its wait is written down.
+    Fair,
+}
+
 /// Claims the cards of pending deliveries, each in full or not at all.
 ///
-/// The fast way passes over cards that others hold right now. If it finds too few, everything is given back to the
-/// savepoint, so that nobody waits for a pool while holding cards, and the batch goes the fair way: under the locks
-/// of its pools, one delivery after the other, waiting for the holders. Who is short then is truly short, and still
-/// under the lock when its wait is written down.
+/// Returns `None` when the fast way found too few. The transaction then holds cards and must not be committed.
 pub(super) async fn claim(
     tx: &mut TenantTx,
     pending: &[&DeliveryRow],
     paused_batches: &[Uuid],
     now: DateTime<Utc>,
-) -> Result<Holding, StoreError> {
+    way: Way,
+) -> Result<Option<Holding>, StoreError> {
     let wanted: Vec<Wanted> = pending
         .iter()
         .filter_map(|row| {
@@ -51,56 +64,31 @@ pub(super) async fn claim(
         })
         .collect();
     if wanted.is_empty() {
-        return Ok(Holding::default());
+        return Ok(Some(Holding::default()));
     }
-    let pools = valid_after(tx, &wanted, now).await?;
+    let pools: BTreeSet<PoolId> = wanted.iter().map(|want| want.pool).collect();
     let ctx = Claiming { pools: &pools, paused_batches, now };
-    tx.savepoint().await?;
-    if let Some(holding) = fast(tx, &wanted, &ctx).await? {
-        return Ok(holding);
+    match way {
+        Way::Fast => fast(tx, &wanted, &ctx).await,
+        Way::Fair => fair(tx, &wanted, &ctx).await.map(Some),
     }
-    tx.roll_back_to_savepoint().await?;
-    fair(tx, &wanted, &ctx).await
 }
 
 struct Claiming<'a> {
-    /// Pools with the moment a card must outlive.
-    pools: &'a BTreeMap<PoolId, DateTime<Utc>>,
+    pools: &'a BTreeSet<PoolId>,
     paused_batches: &'a [Uuid],
     now: DateTime<Utc>,
 }
 
 impl Claiming<'_> {
     fn of(&self, pool: PoolId, lines: Vec<(LineId, DeliveryId)>) -> Claim {
-        Claim {
-            pool,
-            lines,
-            valid_after: self.pools.get(&pool).copied().unwrap_or(self.now),
-            paused_batches: self.paused_batches.to_vec(),
-            at: self.now,
-        }
+        Claim { pool, lines, paused_batches: self.paused_batches.to_vec(), at: self.now }
     }
 }
 
-async fn valid_after(
-    tx: &mut TenantTx,
-    wanted: &[Wanted],
-    now: DateTime<Utc>,
-) -> Result<BTreeMap<PoolId, DateTime<Utc>>, StoreError> {
-    let mut pools = BTreeMap::new();
-    for want in wanted {
-        if let std::collections::btree_map::Entry::Vacant(entry) = pools.entry(want.pool) {
-            let pool = card_pools::fetch(tx, want.pool).await?;
-            entry.insert(now + TimeDelta::seconds(i64::from(pool.min_validity_s)));
-        }
-    }
-    Ok(pools)
-}
-
-/// One statement per pool for the whole batch; `None` when a pool gave too few.
 async fn fast(tx: &mut TenantTx, wanted: &[Wanted], ctx: &Claiming<'_>) -> Result<Option<Holding>, StoreError> {
     let mut holding = Holding::default();
-    for pool in ctx.pools.keys() {
+    for pool in ctx.pools {
         let lines: Vec<(LineId, DeliveryId)> = wanted
             .iter()
             .filter(|want| want.pool == *pool)
@@ -117,7 +105,7 @@ async fn fast(tx: &mut TenantTx, wanted: &[Wanted], ctx: &Claiming<'_>) -> Resul
 }
 
 async fn fair(tx: &mut TenantTx, wanted: &[Wanted], ctx: &Claiming<'_>) -> Result<Holding, StoreError> {
-    let pools: Vec<PoolId> = ctx.pools.keys().copied().collect();
+    let pools: Vec<PoolId> = ctx.pools.iter().copied().collect();
     card_pools::lock(tx, &pools).await?;
     let mut holding = Holding::default();
     for want in wanted {

@@ -18,7 +18,7 @@ use kamiflow_store::{StoreError, TenantTx, delivery_lines, order_hints, orders, 
 use serde_json::json;
 
 use super::admission::{self, Case, Hold, held_back};
-use super::claim::{self, Holding};
+use super::claim::{self, Holding, Way};
 use super::payload::{self, Payload};
 use super::{Fresh, Turn};
 use crate::charge;
@@ -57,6 +57,8 @@ struct Ready<'a> {
     fresh: &'a Fresh,
     /// Earlier attempts; they all sent the same payload.
     earlier: Vec<AttemptRow>,
+    /// Whether it waited for cards, and so left a wait and an exception that end now.
+    waited: bool,
 }
 
 /// Ingests freshly read orders and starts what may be handed over.
@@ -64,9 +66,17 @@ struct Ready<'a> {
 /// # Errors
 /// When the store fails; nothing is kept and nothing may be sent then.
 pub(super) async fn batch(engine: &Engine, shop: &Shop, fresh: &[Fresh]) -> Result<Reserved, StoreError> {
+    if let Some(reserved) = run(engine, shop, fresh, Way::Fast).await? {
+        return Ok(reserved);
+    }
+    Ok(run(engine, shop, fresh, Way::Fair).await?.unwrap_or_default())
+}
+
+/// Returns `None`, with nothing kept, when the fast way found too few cards.
+async fn run(engine: &Engine, shop: &Shop, fresh: &[Fresh], way: Way) -> Result<Option<Reserved>, StoreError> {
     let id = shop.access.shop;
-    let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
-    let paused = Paused::keep(&mut tx, engine.now()).await?;
+    let mut tx = engine.store.tenant_tx_keeping_pauses(shop.access.merchant).await?;
+    let paused = Paused::load(&mut tx, engine.now()).await?;
     let began = fresh.iter().map(|order| order.evidence.read_at).min().unwrap_or_else(|| engine.now());
     let orders: Vec<_> = fresh.iter().map(|order| order.order.clone()).collect();
     let ingested = ingest::ingest(&mut tx, shop, &orders, Read { started: began, source: Source::Hint }).await?;
@@ -94,19 +104,24 @@ pub(super) async fn batch(engine: &Engine, shop: &Shop, fresh: &[Fresh]) -> Resu
             Admission::Held(hold) => waiting.add(row, hold),
             Admission::Link => reserved.to_link.push(ToLink { delivery: row.clone(), order: order.order.clone() }),
             Admission::Yes => {
-                ready.push(Ready { row, fresh: order, earlier: attempts.remove(&row.id()).unwrap_or_default() })
+                let earlier = attempts.remove(&row.id()).unwrap_or_default();
+                let waited = known.state()? == OrderState::AwaitingCards;
+                ready.push(Ready { row, fresh: order, earlier, waited });
             }
         }
     }
     waiting.write(turn, &mut tx, &paused).await?;
     let ready = charge::only_charged(&mut tx, shop, ready, |ready| ready.row, turn.now).await?;
-    reserved.started = start(turn, &mut tx, ready, &paused).await?;
+    let Some(started) = start(turn, &mut tx, ready, &paused, way).await? else { return Ok(None) };
+    reserved.started = started;
 
     let attempts: Vec<AttemptId> = reserved.started.iter().map(|started| started.attempt).collect();
     match tx.commit().await {
-        Ok(()) => Ok(reserved),
+        Ok(()) => Ok(Some(reserved)),
         // Either nothing happened, or every attempt is there under our fence: then it is ours to send.
-        Err(error @ StoreError::CommitUnknown(_)) => confirm(engine, shop, &attempts, error).await.map(|()| reserved),
+        Err(error @ StoreError::CommitUnknown(_)) => {
+            confirm(engine, shop, &attempts, error).await.map(|()| Some(reserved))
+        }
         Err(error) => Err(error),
     }
 }
@@ -229,24 +244,25 @@ async fn ask_about_cards(
     order_events::append(tx, turn.now, &events).await
 }
 
-/// Claims, plans and starts; everything in the caller's transaction.
+/// Claims, plans and starts; everything in the caller's transaction. Returns `None` as [`claim::claim`] does.
 async fn start(
     turn: Turn<'_>,
     tx: &mut TenantTx,
     ready: Vec<Ready<'_>>,
     paused: &Paused,
-) -> Result<Vec<Started>, StoreError> {
+    way: Way,
+) -> Result<Option<Vec<Started>>, StoreError> {
     let Turn { engine, shop, now } = turn;
     let claiming: Vec<&DeliveryRow> = ready
         .iter()
         .map(|ready| ready.row)
         .filter(|row| row.pool_id.is_some() && matches!(row.state(), Ok(DeliveryState::Pending)))
         .collect();
-    let mut holding = claim::claim(tx, &claiming, &paused.batches(), now).await?;
+    let Some(mut holding) = claim::claim(tx, &claiming, &paused.batches(), now, way).await? else { return Ok(None) };
     wait_for_stock(tx, shop, &ready, &holding, now).await?;
     let going: Vec<&Ready<'_>> = ready.iter().filter(|ready| !holding.short.contains(&ready.row.id())).collect();
     if going.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Some(Vec::new()));
     }
     holding.lines.extend(going.iter().flat_map(|ready| lines_without_cards(ready.row)));
     delivery_lines::insert(tx, &holding.lines).await?;
@@ -256,7 +272,7 @@ async fn start(
         let cards = holding.cards.get(&ready.row.id()).map_or(&[][..], Vec::as_slice);
         plans.push(plan(engine, tx, ready, cards).await?);
     }
-    write_start(turn, tx, &going, plans).await
+    write_start(turn, tx, &going, plans).await.map(Some)
 }
 
 /// Methods without cards have a line per unit all the same: it is what redemptions hang on.
@@ -332,12 +348,11 @@ async fn write_start(
     deliveries::update_fenced(tx, &changes).await?;
     attempts::start(tx, &news, now, deadline).await?;
     let keys: Vec<_> = going.iter().map(|ready| ready.row.order()).collect();
-    for from in [OrderState::Seen, OrderState::AwaitingCards, OrderState::Reserved] {
-        orders::transition(tx, &keys, from, OrderState::HandingOver, "started").await?;
-    }
-    let ids: Vec<DeliveryId> = going.iter().map(|ready| ready.row.id()).collect();
-    stock_waits::delete(tx, &ids).await?;
-    let sns: Vec<&str> = going.iter().map(|ready| ready.row.order_sn.as_str()).collect();
+    let before = [OrderState::Seen, OrderState::AwaitingCards, OrderState::Reserved];
+    orders::transition(tx, &keys, &before, OrderState::HandingOver, "started").await?;
+    let waited = || going.iter().filter(|ready| ready.waited).map(|ready| ready.row);
+    stock_waits::delete(tx, &waited().map(DeliveryRow::id).collect::<Vec<_>>()).await?;
+    let sns: Vec<&str> = waited().map(|row| row.order_sn.as_str()).collect();
     exceptions::resolve(tx, shop.access.shop, &sns, &[ReasonCode::OutOfStock], "stock arrived").await?;
     order_events::append(tx, now, &events).await?;
     Ok(started)
@@ -368,7 +383,7 @@ async fn wait_for_stock(
     let sns: Vec<&str> = short.iter().map(|row| row.order_sn.as_str()).collect();
     deliveries::reschedule(tx, id, &sns, None).await?;
     let keys: Vec<_> = short.iter().map(|row| row.order()).collect();
-    orders::transition(tx, &keys, OrderState::Seen, OrderState::AwaitingCards, "shortage").await?;
+    orders::transition(tx, &keys, &[OrderState::Seen], OrderState::AwaitingCards, "shortage").await?;
     let news: Vec<NewException> = short
         .iter()
         .map(|row| NewException {

@@ -206,8 +206,14 @@ async fn refunded_meanwhile(
     card_claims::move_held(&mut tx, &[locked.id()], HeldMove::QUARANTINED, now).await?;
     let change = DeliveryChange { next_fence: locked.fence + 1, ..unchanged(&locked, DeliveryState::Released) };
     deliveries::update_fenced(&mut tx, &[change]).await?;
-    orders::transition(&mut tx, &[locked.order()], OrderState::HandingOver, OrderState::ClosedRefunded, "refund_raced")
-        .await?;
+    orders::transition(
+        &mut tx,
+        &[locked.order()],
+        &[OrderState::HandingOver],
+        OrderState::ClosedRefunded,
+        "refund_raced",
+    )
+    .await?;
     let exception = NewException {
         shop: shop.access.shop,
         order: Some((locked.order(), locked.order_sn.clone())),

@@ -14,7 +14,8 @@ use kamiflow_store::exceptions::{self, NewException};
 use kamiflow_store::order_events::{self, NewEvent};
 use kamiflow_store::order_hints::{HintSource, NewHints};
 use kamiflow_store::orders::{OrderKey, OrderRow};
-use kamiflow_store::{StoreError, TenantTx, delivery_lines, order_hints, orders, outbox, rollups};
+use kamiflow_store::told::Told;
+use kamiflow_store::{StoreError, TenantTx, delivery_lines, order_hints, orders, rollups, told};
 use serde_json::json;
 
 use super::Turn;
@@ -29,7 +30,11 @@ use crate::shop_access::Shop;
 /// How often an answer that could not be stored is written again; afterwards it is an unknown outcome like any other.
 const STORE_TRIES: u32 = 8;
 
-/// Stores the outcomes of a batch.
+/// When a shop is due again, as of the transaction that stored what its batch ended in.
+#[derive(Debug)]
+pub(super) struct DueAgain(pub(super) Option<DateTime<Utc>>);
+
+/// Stores the outcomes of a batch. Returns when the shop is due again if one transaction could store all of them.
 ///
 /// # Errors
 /// When an outcome could not be stored in time, or the platform refused the shop as a whole.
@@ -38,17 +43,21 @@ pub(super) async fn all(
     shop: &Shop,
     sent: Vec<Sent>,
     wakes: &mut Vec<Wake>,
-) -> Result<(), EngineError> {
+) -> Result<Option<DueAgain>, EngineError> {
     if sent.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
+    let mut due_again = None;
     match store_patiently(engine, shop, &sent).await {
-        Ok(more) => wakes.extend(more),
+        Ok((more, due)) => {
+            wakes.extend(more);
+            due_again = Some(due);
+        }
         Err(error) if sent.len() > 1 && !error.is_connection_lost() => {
             // One answer that the database refuses must not cost the others theirs.
             for one in &sent {
                 match store_patiently(engine, shop, std::slice::from_ref(one)).await {
-                    Ok(more) => wakes.extend(more),
+                    Ok((more, _due)) => wakes.extend(more),
                     Err(error) => {
                         tracing::error!(order.sn = %one.started.delivery.order_sn, error = ?error, "An answer could not be stored; it will be read back");
                     }
@@ -63,15 +72,15 @@ pub(super) async fn all(
     if let Some(error) = trouble {
         market_trouble::settle(engine, shop, error).await?;
     }
-    Ok(())
+    Ok(due_again)
 }
 
 /// Writes answers again while the store is away.
-async fn store_patiently(engine: &Engine, shop: &Shop, sent: &[Sent]) -> Result<Vec<Wake>, StoreError> {
+async fn store_patiently(engine: &Engine, shop: &Shop, sent: &[Sent]) -> Result<(Vec<Wake>, DueAgain), StoreError> {
     let mut tries = 0;
     loop {
         match store(engine, shop, sent).await {
-            Ok(more) => return Ok(more),
+            Ok(stored) => return Ok(stored),
             Err(error)
                 if tries < STORE_TRIES && (error.is_transient() || matches!(error, StoreError::CommitUnknown(_))) =>
             {
@@ -84,7 +93,7 @@ async fn store_patiently(engine: &Engine, shop: &Shop, sent: &[Sent]) -> Result<
     }
 }
 
-async fn store(engine: &Engine, shop: &Shop, sent: &[Sent]) -> Result<Vec<Wake>, StoreError> {
+async fn store(engine: &Engine, shop: &Shop, sent: &[Sent]) -> Result<(Vec<Wake>, DueAgain), StoreError> {
     let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
     let turn = Turn { engine, shop, now: engine.now() };
     let now = turn.now;
@@ -126,8 +135,9 @@ async fn store(engine: &Engine, shop: &Shop, sent: &[Sent]) -> Result<Vec<Wake>,
     }
     let rows: Vec<&DeliveryRow> = delivered.iter().map(|(_, row)| *row).collect();
     let wakes = mark_delivered(turn, &mut tx, &rows, &order_rows, "acknowledged").await?;
+    let due = deliveries::next_due(&mut tx, shop.access.shop).await?;
     tx.commit().await?;
-    Ok(wakes)
+    Ok((wakes, DueAgain(due)))
 }
 
 /// Makes deliveries delivered: cards sent, orders moved, redemptions planned, refunds that raced settled.
@@ -162,7 +172,7 @@ pub(super) async fn mark_delivered(
         .collect();
     deliveries::update_fenced(tx, &changes).await?;
     let keys: Vec<_> = rows.iter().map(|row| row.order()).collect();
-    orders::transition(tx, &keys, OrderState::HandingOver, OrderState::Delivered, cause).await?;
+    orders::transition(tx, &keys, &[OrderState::HandingOver], OrderState::Delivered, cause).await?;
     let sns: Vec<&str> = rows.iter().map(|row| row.order_sn.as_str()).collect();
     let ended = [
         ReasonCode::UnknownOutcome,
@@ -186,19 +196,13 @@ pub(super) async fn mark_delivered(
             detail: json!({ "by": cause, "lines": row.lines_expected }),
         })
         .collect();
-    order_events::append(tx, now, &events).await?;
     let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     metrics::counter!("kamiflow_deliveries_total", "by" => cause).increment(u64::try_from(rows.len()).unwrap_or(0));
     let waited: i64 = rows.iter().map(|row| (now - row.created_at).num_milliseconds()).sum();
-    rollups::add(
-        tx,
-        id,
-        now,
-        &[("delivered", count(rows.len())), ("cards_sent", count(cards)), ("seen_to_delivered_ms", waited)],
-    )
-    .await?;
+    let sums = [("delivered", count(rows.len())), ("cards_sent", count(cards)), ("seen_to_delivered_ms", waited)];
     let orders: Vec<String> = rows.iter().map(|row| row.order().id.to_string()).collect();
-    outbox::push(tx, "order.delivered", json!({ "shop": id.to_string(), "orders": orders })).await?;
+    let outbox = Some(("order.delivered", json!({ "shop": id.to_string(), "orders": orders })));
+    told::write(tx, Told { shop: id, at: now, events: &events, sums: &sums, outbox }).await?;
     Ok(wakes)
 }
 
@@ -234,7 +238,8 @@ async fn plan_redemptions(
     let keys: Vec<OrderKey> =
         delivered.iter().map(|delivered| OrderKey { day: delivered.order_day, id: delivered.order_id }).collect();
     let wakes = redeem::plan(tx, &delivered, now).await?;
-    orders::transition(tx, &keys, OrderState::Delivered, OrderState::AwaitingRedemption, "redemption_planned").await?;
+    orders::transition(tx, &keys, &[OrderState::Delivered], OrderState::AwaitingRedemption, "redemption_planned")
+        .await?;
     Ok(wakes)
 }
 
@@ -276,7 +281,7 @@ async fn store_failure(
     };
     deliveries::update_fenced(tx, &[change]).await?;
     if !doubtful {
-        orders::transition(tx, &[row.order()], OrderState::HandingOver, OrderState::Reserved, "certain_failure")
+        orders::transition(tx, &[row.order()], &[OrderState::HandingOver], OrderState::Reserved, "certain_failure")
             .await?;
     }
     if let Some(code) = verdict.review {

@@ -64,7 +64,10 @@ pub(super) async fn apply(tx: &mut TenantTx, shop: &Shop, batch: &Batch<'_>) -> 
     if deliveries::plan(tx, id, &planned).await? > 0 {
         wakes.push(Wake::Deliver(id));
     }
-    let known_planned: Vec<&str> = planned.iter().map(|plan| plan.order_sn.as_str()).collect();
+    // Nobody can have asked about an order that was not there.
+    let known =
+        |plan: &&NewDelivery| items.iter().any(|item| item.before.is_some() && item.row.order_sn == plan.order_sn);
+    let known_planned: Vec<&str> = planned.iter().filter(known).map(|plan| plan.order_sn.as_str()).collect();
     let mapped = [ReasonCode::UnmappedSku, ReasonCode::MethodMismatch];
     exceptions::resolve(tx, id, &known_planned, &mapped, "mapped").await?;
 

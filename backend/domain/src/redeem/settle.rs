@@ -365,7 +365,7 @@ pub(crate) async fn move_order(tx: &mut TenantTx, writer: Writer<'_>, progress: 
     };
     let order = progress.order();
     // An order that was refunded meanwhile is closed and stays so.
-    if orders::transition(tx, &[order], OrderState::AwaitingRedemption, to, cause).await? == 0 {
+    if orders::transition(tx, &[order], &[OrderState::AwaitingRedemption], to, cause).await? == 0 {
         return Ok(());
     }
     let detail = json!({ "to": to, "cause": cause, "redeemed": progress.done, "stopped": progress.stopped });

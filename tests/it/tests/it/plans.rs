@@ -394,6 +394,7 @@ async fn look_in_one_partition(history: &History, client: &Client) {
                 "md5('s1')::uuid".to_owned(),
                 format!("'{{{day}}}'"),
                 format!("'{{{sn}}}'"),
+                "1".to_owned(),
             ],
         ),
         (
@@ -402,9 +403,10 @@ async fn look_in_one_partition(history: &History, client: &Client) {
                 "md5('m1')::uuid".to_owned(),
                 format!("'{{{day}}}'"),
                 format!("'{{{id}}}'"),
-                "'delivered'".to_owned(),
+                "'{delivered}'".to_owned(),
                 "'done'".to_owned(),
                 "'nothing_to_redeem'".to_owned(),
+                "1".to_owned(),
             ],
         ),
     ]);

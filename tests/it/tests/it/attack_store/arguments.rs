@@ -96,7 +96,7 @@ pub(super) fn shop(t: &Target, id: ShopId) -> shops::NewShop<'static> {
 
 pub(super) fn claim(t: &Target) -> card_claims::Claim {
     let lines = vec![(LineId::generate(), t.delivery)];
-    card_claims::Claim { pool: t.pool, lines, valid_after: t.now, paused_batches: Vec::new(), at: t.now }
+    card_claims::Claim { pool: t.pool, lines, paused_batches: Vec::new(), at: t.now }
 }
 
 pub(super) fn voided(t: &Target) -> card_uses::Transition<'_> {

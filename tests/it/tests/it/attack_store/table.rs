@@ -15,7 +15,7 @@ use kamiflow_store::{
     coverage_repair, credentials, deliveries, delivery_lines, exceptions, handled_outside, jobs, ledger_roots,
     merchants, notification_addresses, order_events, order_hints, order_progress, orders, outbox, own_applications,
     pauses, platform_stock, platform_uploads, products, redemptions, refunds, reseal, restored_shops, rollups, rules,
-    ship_by, shop_sync, shops, sku_lookup, startup, stock_waits, take_overs, token_lives, trial_orders,
+    ship_by, shop_sync, shops, sku_lookup, startup, stock_waits, take_overs, token_lives, told, trial_orders,
     verification_pictures, verifications,
 };
 use serde_json::json;
@@ -283,7 +283,7 @@ attacks! { ORDERS, t:
     orders::insert_new(t.shop, &[order(t, t.order.id.as_uuid())]);
     orders::insert_new(t.shop, &[order(t, Uuid::now_v7())]);
     orders::update_content(&[order(t, t.order.id.as_uuid())]);
-    orders::transition(&[t.order], OrderState::HeldBacklog, OrderState::Seen, "released_backlog");
+    orders::transition(&[t.order], &[OrderState::HeldBacklog], OrderState::Seen, "released_backlog");
     outbox::push("x", json!({}));
     pauses::keep();
     pauses::lock();
@@ -292,6 +292,7 @@ attacks! { ORDERS, t:
     pauses::list_active(t.now);
     pauses::make_due(PausedWork::Redemption, &[t.shop], t.now);
     rollups::add(t.shop, t.now, &[("delivered", 1)]);
+    told::write(told::Told { shop: t.shop, at: t.now, events: &[order_events::NewEvent { order: t.order, kind: "state", detail: json!({}) }], sums: &[("delivered", 1)], outbox: Some(("x", json!({}))) });
     ship_by::list_untold(t.shop, t.now + TimeDelta::hours(1), t.now, 10);
     ship_by::update_past(t.shop, &[t.sn.as_str()]);
     ship_by::resolve_settled(t.shop, t.now, t.now);
