@@ -12,11 +12,13 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::TimeDelta;
+use image::{DynamicImage, GrayImage, ImageFormat};
 use kamiflow_domain::card_file::{CardFileReader, NumberHashKey, ReadOptions};
 use kamiflow_domain::connect_shop::{ConnectShop, Grant, Purpose, connect_shop};
 use kamiflow_domain::import_cards::{FileChoices, ImportCards, ImportMode, import_cards};
 use kamiflow_domain::marketplace::{TokenLevels, Tokens};
 use kamiflow_domain::register_application::{ApplicationOwner, RegisterApplication, register_application};
+use kamiflow_domain::verification::{Subject, SubmitVerification, submit_verification};
 use kamiflow_kernel::{ApplicationId, DataKeyId, GatewayKind, LineId, MallId, SecretText};
 use kamiflow_pinduoduo::{AppKeys, MallToken};
 use kamiflow_store::{credentials, redemptions, reseal};
@@ -127,6 +129,15 @@ async fn plant_platform_code(world: &World) {
     tx.commit().await.unwrap();
 }
 
+/// Submits an identity with a picture.
+async fn plant_verification(world: &World) {
+    let subject = Subject::person("CANARYNAME", "11010519491231002X", world.engine.now()).unwrap();
+    let mut picture = std::io::Cursor::new(Vec::new());
+    DynamicImage::from(GrayImage::new(640, 400)).write_to(&mut picture, ImageFormat::Png).unwrap();
+    let request = SubmitVerification { subject, pictures: vec![picture.into_inner()] };
+    submit_verification(&world.engine, &world.ctx(), request).await.unwrap();
+}
+
 /// A worker that logs everything of ours into a file.
 struct Worker {
     process: Child,
@@ -203,6 +214,7 @@ async fn no_process_and_no_command_shows_what_is_sealed() {
     let orders = world.order("VOUCHER", json!({ "count": 4 })).await;
     world.until("SELECT count(*) FROM deliveries WHERE state = 'delivered'", 3).await;
     plant_platform_code(&world).await;
+    plant_verification(&world).await;
     let metrics = worker.metrics().await;
     worker.dumps_no_core();
     let log = worker.stopped().await;
@@ -275,6 +287,7 @@ async fn no_error_and_no_panic_shows_what_is_sealed() {
     let order = world.one_order("VOUCHER").await;
     world.deliver_all(std::slice::from_ref(&order)).await;
     plant_platform_code(&world).await;
+    plant_verification(&world).await;
     let sealed = sealed_values(&world).await;
     let text = |column: &str| String::from_utf8(sealed[column].first().unwrap().clone()).unwrap();
     let secret = |column: &str| SecretText::from(text(column));
