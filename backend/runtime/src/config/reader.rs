@@ -111,7 +111,11 @@ impl<'a> Reader<'a> {
 
     /// Parses a variable that may be left out; the outer `None` stands for a problem.
     #[expect(clippy::option_option, reason = "absent and wrong are different, and the wrong one is already noted")]
-    pub(super) fn optional<T>(&mut self, variable: &Variable, parser: impl FnOnce(&str) -> Option<T>) -> Option<Option<T>> {
+    pub(super) fn optional<T>(
+        &mut self,
+        variable: &Variable,
+        parser: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<Option<T>> {
         match self.raw(variable) {
             None => Some(None),
             Some(value) => self.parse(variable, &value, parser).map(Some),
