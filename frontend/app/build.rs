@@ -95,8 +95,8 @@ fn plain(text: &Value) -> &str {
 fn formatted(text: &Value) -> String {
     let of = |text: &str| format!("format!({text:?})");
     match text.get("one").and_then(Value::as_str) {
-        Some(one) => format!("if count == 1 {{ {} }} else {{ {} }}", of(one), of(plain(text))),
-        None => of(plain(text)),
+        Some(one) if one != plain(text) => format!("if count == 1 {{ {} }} else {{ {} }}", of(one), of(plain(text))),
+        _ => of(plain(text)),
     }
 }
 
