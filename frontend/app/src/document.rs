@@ -8,7 +8,7 @@ use crate::{context, locale, t};
 
 /// The whole document, with the page inside.
 #[component]
-pub(crate) fn Document(children: Children) -> impl IntoView {
+pub(crate) fn Document(children: Children) -> AnyView {
     let page = context::page();
     let assets = page.assets.clone();
     view! {
@@ -36,10 +36,11 @@ pub(crate) fn Document(children: Children) -> impl IntoView {
             </body>
         </html>
     }
+    .into_any()
 }
 
 /// Names the page in the browser's tab.
 #[component]
-pub(crate) fn PageTitle(#[prop(into)] name: String) -> impl IntoView {
-    view! { <Title text=t::site::title(name)/> }
+pub(crate) fn PageTitle(#[prop(into)] name: String) -> AnyView {
+    view! { <Title text=t::site::title(name)/> }.into_any()
 }

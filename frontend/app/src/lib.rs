@@ -13,6 +13,7 @@
 //! A file under `pages/`, a row in [`routes`], and its texts in both catalogs under `locales/`. The screenshot program
 //! visits it by itself, because it asks [`routes::PAGES`].
 
+#![recursion_limit = "256"]
 #![allow(unreachable_pub, reason = "the macros of components and islands write `pub` whatever the function says")]
 
 pub mod islands;

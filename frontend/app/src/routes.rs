@@ -24,7 +24,7 @@ pub const DEVELOPMENT_PAGES: &[&str] = &["/styleguide", "/styleguide/console"];
 pub fn App(
     /// Whether pages for developers are there.
     development: bool,
-) -> impl IntoView {
+) -> AnyView {
     provide_meta_context();
     view! {
         <Document>
@@ -44,6 +44,7 @@ pub fn App(
             </Router>
         </Document>
     }
+    .into_any()
 }
 
 fn only<V: IntoView + 'static>(permitted: bool, page: fn() -> V) -> AnyView {

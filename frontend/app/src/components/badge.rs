@@ -55,7 +55,7 @@ pub(crate) fn Badge(
     #[prop(optional)] icon: Option<&'static str>,
     #[prop(optional)] outlined: bool,
     children: Children,
-) -> impl IntoView {
+) -> AnyView {
     let class = format!("st {}{}", tone.class(), if outlined { " line" } else { "" });
-    view! { <span class=class>{icon.map(|name| view! { <Icon name=name/> })}{children()}</span> }
+    view! { <span class=class>{icon.map(|name| view! { <Icon name=name/> })}{children()}</span> }.into_any()
 }

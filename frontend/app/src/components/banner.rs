@@ -16,7 +16,7 @@ pub(crate) fn Banner(
     #[prop(optional)]
     act: Option<(String, String)>,
     children: Children,
-) -> impl IntoView {
+) -> AnyView {
     let role = if tone == Tone::Exception { "alert" } else { "status" };
     view! {
         <div class=format!("note {}", tone.class()) role=role>
@@ -27,4 +27,5 @@ pub(crate) fn Banner(
             </div>
         </div>
     }
+    .into_any()
 }

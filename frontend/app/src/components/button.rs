@@ -40,6 +40,7 @@ pub(crate) fn Submit(
     class: &'static str,
     #[prop(optional)] disabled: bool,
     children: Children,
-) -> impl IntoView {
+) -> AnyView {
     view! { <button type="submit" class=format!("{} {class}", look.class()) disabled=disabled>{children()}</button> }
+        .into_any()
 }

@@ -10,7 +10,7 @@ pub(crate) fn Card(
     #[prop(optional)] class: &'static str,
     #[prop(optional, into)] acts: Option<AnyView>,
     children: Children,
-) -> impl IntoView {
+) -> AnyView {
     view! {
         <section class=format!("card {class}")>
             <header>
@@ -21,4 +21,5 @@ pub(crate) fn Card(
             {children()}
         </section>
     }
+    .into_any()
 }

@@ -53,7 +53,7 @@ pub(crate) fn Chart(
     series: Vec<Series>,
     #[prop(optional)] target: Option<Target>,
     #[prop(optional)] band: Option<Band>,
-) -> impl IntoView {
+) -> AnyView {
     let most = series.iter().flat_map(|series| series.values.iter().copied()).fold(0.0_f64, f64::max);
     let top = ceiling(most.max(target.as_ref().map_or(0.0, |target| target.value)));
     let table = as_table(&ticks, &series);
@@ -68,6 +68,7 @@ pub(crate) fn Chart(
         </svg>
         <details class="px-1 pt-2"><summary class="lnk text-xs">{t::site::show_table()}</summary>{table}</details>
     }
+    .into_any()
 }
 
 /// Converts a count into a coordinate; charts have dozens of points.

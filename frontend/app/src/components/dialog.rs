@@ -23,7 +23,7 @@ pub(crate) fn Dialog(
     body: Option<AnyView>,
     /// The button that answers yes.
     children: Children,
-) -> impl IntoView {
+) -> AnyView {
     let title = format!("{id}-title");
     let labelled_by = title.clone();
     let class = if inline { "dlg p-5 w-full max-w-md static block m-0" } else { "dlg p-5 w-full max-w-md m-auto" };
@@ -45,4 +45,5 @@ pub(crate) fn Dialog(
             </form>
         </dialog>
     }
+    .into_any()
 }

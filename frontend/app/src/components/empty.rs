@@ -14,7 +14,7 @@ pub(crate) fn Empty(
     /// Where the next step leads, and what it is called.
     #[prop(optional)]
     act: Option<(String, String)>,
-) -> impl IntoView {
+) -> AnyView {
     view! {
         <div class="empty">
             <span class=format!("disc huge {}", Tone::Brand.class())><Icon name=icon size="l"/></span>
@@ -23,11 +23,12 @@ pub(crate) fn Empty(
             {act.map(|(href, label)| view! { <a class="lnk text-sm" href=href>{label}</a> })}
         </div>
     }
+    .into_any()
 }
 
 /// Something could not be read: says what still works, and which request to quote.
 #[component]
-pub(crate) fn Failure(#[prop(into)] title: String, #[prop(into)] what_works: String) -> impl IntoView {
+pub(crate) fn Failure(#[prop(into)] title: String, #[prop(into)] what_works: String) -> AnyView {
     let page = context::page();
     view! {
         <div class=format!("p-4 flex gap-3 {}", Tone::Exception.class()) role="alert">
@@ -40,4 +41,5 @@ pub(crate) fn Failure(#[prop(into)] title: String, #[prop(into)] what_works: Str
             <a class="btn btn-quiet sm" href=page.path.clone()>{t::site::retry()}</a>
         </div>
     }
+    .into_any()
 }

@@ -18,7 +18,7 @@ pub(crate) fn Field(
     #[prop(optional)] autocomplete: Option<&'static str>,
     #[prop(default = 200)] max_length: u16,
     #[prop(optional)] optional: bool,
-) -> impl IntoView {
+) -> AnyView {
     let outcome = context::page().outcome.clone().unwrap_or_default();
     let error = outcome.error(name).map(t_error);
     let value = outcome.value(name).unwrap_or_default().to_owned();
@@ -41,6 +41,7 @@ pub(crate) fn Field(
             <FieldNote name=name error=error hint=hint/>
         </div>
     }
+    .into_any()
 }
 
 /// A password, with a switch that shows it where scripts run. It is never filled in again.
@@ -55,7 +56,7 @@ pub(crate) fn PasswordField(
     #[prop(optional)]
     forgotten: Option<&'static str>,
     #[prop(optional)] min_length: Option<u16>,
-) -> impl IntoView {
+) -> AnyView {
     let outcome = context::page().outcome.clone().unwrap_or_default();
     let error = outcome.error(name).map(t_error);
     let invalid = error.is_some();
@@ -83,10 +84,11 @@ pub(crate) fn PasswordField(
             <FieldNote name=name error=error hint=hint/>
         </div>
     }
+    .into_any()
 }
 
 #[component]
-fn FieldNote(name: &'static str, error: Option<String>, hint: Option<String>) -> impl IntoView {
+fn FieldNote(name: &'static str, error: Option<String>, hint: Option<String>) -> AnyView {
     let id = format!("{name}-note");
     match (error, hint) {
         (Some(error), _) => {
@@ -99,24 +101,21 @@ fn FieldNote(name: &'static str, error: Option<String>, hint: Option<String>) ->
 
 /// A box to tick.
 #[component]
-pub(crate) fn Checkbox(
-    name: &'static str,
-    #[prop(into)] label: String,
-    #[prop(optional)] checked: bool,
-) -> impl IntoView {
+pub(crate) fn Checkbox(name: &'static str, #[prop(into)] label: String, #[prop(optional)] checked: bool) -> AnyView {
     view! {
         <label class="flex items-center gap-2 text-sm text-ink2 min-h-6">
             <input type="checkbox" name=name value="true" class="checkbox checkbox-primary" checked=checked/>
             {label}
         </label>
     }
+    .into_any()
 }
 
 /// What is wrong with the form as a whole, first thing in it.
 #[component]
-pub(crate) fn FormError() -> impl IntoView {
+pub(crate) fn FormError() -> AnyView {
     let error = context::page().outcome.as_ref().and_then(|outcome| outcome.error("").map(t_error));
-    error.map(|error| view! { <Banner tone=Tone::Exception icon="circle-alert">{error}</Banner> })
+    error.map(|error| view! { <Banner tone=Tone::Exception icon="circle-alert">{error}</Banner> }).into_any()
 }
 
 /// Returns the words of an error code; a code that is not known here still says that something is wrong.

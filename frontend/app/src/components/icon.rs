@@ -12,8 +12,8 @@ pub(crate) fn Icon(
     /// `s` for 14 px, `l` for 20 px, else 16 px.
     #[prop(optional)]
     size: &'static str,
-) -> impl IntoView {
-    view! { <svg class=format!("i {size}") aria-hidden="true"><use href=href(name)></use></svg> }
+) -> AnyView {
+    view! { <svg class=format!("i {size}") aria-hidden="true"><use href=href(name)></use></svg> }.into_any()
 }
 
 /// Returns the address of an icon, for islands, which do not know where files are.

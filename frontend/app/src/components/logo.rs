@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 /// The mark, in the theme's colors.
 #[component]
-pub(crate) fn Logo(#[prop(default = 28)] size: u16) -> impl IntoView {
+pub(crate) fn Logo(#[prop(default = 28)] size: u16) -> AnyView {
     view! {
         <svg class="flex-none" width=size height=size viewBox="0 0 32 32" aria-hidden="true">
             <rect width="32" height="32" rx="9" fill="var(--color-primary)"></rect>
@@ -15,4 +15,5 @@ pub(crate) fn Logo(#[prop(default = 28)] size: u16) -> impl IntoView {
             <circle cx="23.6" cy="12.2" r="1.7" fill="var(--color-primary-content)"></circle>
         </svg>
     }
+    .into_any()
 }

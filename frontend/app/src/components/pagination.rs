@@ -13,7 +13,7 @@ pub(crate) fn Pagination(
     shown: String,
     previous: Option<String>,
     next: Option<String>,
-) -> impl IntoView {
+) -> AnyView {
     let back = || view! { <Icon name="chevron-left" size="s"/>{t::site::previous()} };
     let on = || view! { {t::site::next()}<Icon name="chevron-right" size="s"/> };
     view! {
@@ -29,4 +29,5 @@ pub(crate) fn Pagination(
             }}
         </nav>
     }
+    .into_any()
 }

@@ -10,7 +10,7 @@ use crate::t;
 
 /// Changes to the other language and comes back to the same page.
 #[component]
-pub(crate) fn LanguageSwitch(#[prop(optional)] class: &'static str) -> impl IntoView {
+pub(crate) fn LanguageSwitch(#[prop(optional)] class: &'static str) -> AnyView {
     let other = locale::current().other();
     view! {
         <form method="post" action="/preferences" class=class>
@@ -21,11 +21,12 @@ pub(crate) fn LanguageSwitch(#[prop(optional)] class: &'static str) -> impl Into
             </button>
         </form>
     }
+    .into_any()
 }
 
 /// Changes between light and dark and comes back to the same page.
 #[component]
-pub(crate) fn ThemeSwitch(#[prop(optional)] class: &'static str) -> impl IntoView {
+pub(crate) fn ThemeSwitch(#[prop(optional)] class: &'static str) -> AnyView {
     let page = context::page();
     // Without scripts nobody can tell what the system says; dark is what somebody without a choice looks for.
     let next = if page.theme == Theme::Dark { "light" } else { "dark" };
@@ -39,4 +40,5 @@ pub(crate) fn ThemeSwitch(#[prop(optional)] class: &'static str) -> impl IntoVie
             />
         </form>
     }
+    .into_any()
 }

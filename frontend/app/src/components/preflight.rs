@@ -43,7 +43,7 @@ pub(crate) struct Check {
 
 /// The checks, under a line that counts what blocks.
 #[component]
-pub(crate) fn Preflight(checks: Vec<Check>) -> impl IntoView {
+pub(crate) fn Preflight(checks: Vec<Check>) -> AnyView {
     let count = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
     let blocked = u64::try_from(count(Verdict::Blocked)).unwrap_or(u64::MAX);
     let tone = if blocked == 0 { Tone::Delivered } else { Tone::Review };
@@ -57,6 +57,7 @@ pub(crate) fn Preflight(checks: Vec<Check>) -> impl IntoView {
         </div>
         <ul class="divide-y divide-line">{checks.into_iter().map(row).collect_view()}</ul>
     }
+    .into_any()
 }
 
 fn row(check: Check) -> impl IntoView {

@@ -6,7 +6,7 @@ use crate::t;
 
 /// Rows in the shape of those that are being read.
 #[component]
-pub(crate) fn Skeleton(#[prop(default = 3)] rows: u8) -> impl IntoView {
+pub(crate) fn Skeleton(#[prop(default = 3)] rows: u8) -> AnyView {
     let row = |_index| {
         view! {
             <div class="flex gap-3 items-center">
@@ -21,4 +21,5 @@ pub(crate) fn Skeleton(#[prop(default = 3)] rows: u8) -> impl IntoView {
             {(0..rows).map(row).collect_view()}
         </div>
     }
+    .into_any()
 }

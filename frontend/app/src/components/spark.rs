@@ -9,7 +9,7 @@ pub(crate) fn Spark(
     /// A color token, such as `--color-primary`.
     #[prop(default = "--color-primary")]
     color: &'static str,
-) -> impl IntoView {
+) -> AnyView {
     let line = path(&points);
     let paint = format!("var({color})");
     view! {
@@ -18,6 +18,7 @@ pub(crate) fn Spark(
             <path d=line fill="none" stroke=paint stroke-width="1.5" stroke-linejoin="round" vector-effect="non-scaling-stroke"></path>
         </svg>
     }
+    .into_any()
 }
 
 /// Draws points from left to right, the least at the bottom.

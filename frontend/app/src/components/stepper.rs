@@ -7,7 +7,7 @@ use crate::t;
 
 /// The steps, of which those before `now` (counted from 0) are done.
 #[component]
-pub(crate) fn Stepper(steps: Vec<String>, now: usize) -> impl IntoView {
+pub(crate) fn Stepper(steps: Vec<String>, now: usize) -> AnyView {
     let step = |(index, name): (usize, String)| {
         let (class, done) = match index.cmp(&now) {
             std::cmp::Ordering::Less => ("done", true),
@@ -18,4 +18,5 @@ pub(crate) fn Stepper(steps: Vec<String>, now: usize) -> impl IntoView {
         view! { <li class=class aria-current=(index == now).then_some("step")><b>{mark}</b><span>{name}</span></li> }
     };
     view! { <ol class="steps" aria-label=t::site::progress()>{steps.into_iter().enumerate().map(step).collect_view()}</ol> }
+    .into_any()
 }

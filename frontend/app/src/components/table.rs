@@ -28,7 +28,7 @@ impl Column {
 
 /// The table; its children are rows.
 #[component]
-pub(crate) fn Table(#[prop(into)] caption: String, columns: Vec<Column>, children: Children) -> impl IntoView {
+pub(crate) fn Table(#[prop(into)] caption: String, columns: Vec<Column>, children: Children) -> AnyView {
     let head = |column: Column| {
         let sorted = column.sorted.map(|upward| if upward { "ascending" } else { "descending" });
         let arrow = column.sorted.map(|upward| if upward { t::site::arrow_up() } else { t::site::arrow_down() });
@@ -41,4 +41,5 @@ pub(crate) fn Table(#[prop(into)] caption: String, columns: Vec<Column>, childre
             <tbody>{children()}</tbody>
         </table>
     }
+    .into_any()
 }

@@ -16,7 +16,7 @@ pub(crate) struct Tab {
 
 /// The tabs, one of them open.
 #[component]
-pub(crate) fn Tabs(#[prop(into)] label: String, tabs: Vec<Tab>, open: usize) -> impl IntoView {
+pub(crate) fn Tabs(#[prop(into)] label: String, tabs: Vec<Tab>, open: usize) -> AnyView {
     let tab = |(index, tab): (usize, Tab)| {
         view! {
             <a href=tab.href aria-current=(index == open).then_some("true")>
@@ -25,5 +25,5 @@ pub(crate) fn Tabs(#[prop(into)] label: String, tabs: Vec<Tab>, open: usize) -> 
             </a>
         }
     };
-    view! { <nav class="tabs" aria-label=label>{tabs.into_iter().enumerate().map(tab).collect_view()}</nav> }
+    view! { <nav class="tabs" aria-label=label>{tabs.into_iter().enumerate().map(tab).collect_view()}</nav> }.into_any()
 }

@@ -22,7 +22,7 @@ pub(crate) struct Event {
 
 /// The events, in the order given.
 #[component]
-pub(crate) fn Timeline(events: Vec<Event>) -> impl IntoView {
+pub(crate) fn Timeline(events: Vec<Event>) -> AnyView {
     let row = |event: Event| {
         view! {
             <li class=event.tone.class()>
@@ -40,5 +40,5 @@ pub(crate) fn Timeline(events: Vec<Event>) -> impl IntoView {
             </li>
         }
     };
-    view! { <ol class="tl">{events.into_iter().map(row).collect_view()}</ol> }
+    view! { <ol class="tl">{events.into_iter().map(row).collect_view()}</ol> }.into_any()
 }

@@ -20,7 +20,7 @@ pub(crate) fn Toast(
     /// Whether it stays even if it is no error, as on the style guide.
     #[prop(optional)]
     stays: bool,
-) -> impl IntoView {
+) -> AnyView {
     let stays = stays || tone == Tone::Exception;
     view! {
         <div class=format!("toastbox {}", tone.class()) role="status">
@@ -37,4 +37,5 @@ pub(crate) fn Toast(
             />
         </div>
     }
+    .into_any()
 }

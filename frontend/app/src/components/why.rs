@@ -21,7 +21,7 @@ pub(crate) fn Why(
     #[prop(into)] answer: String,
     facts: Vec<Fact>,
     children: Children,
-) -> impl IntoView {
+) -> AnyView {
     let fact = |fact: Fact| {
         let class = if fact.is_urgent {
             "rounded-lg ground px-3 py-2 max-sm:col-span-2"
@@ -43,4 +43,5 @@ pub(crate) fn Why(
             </div>
         </section>
     }
+    .into_any()
 }

@@ -10,7 +10,7 @@ const NIGHT: [f64; 12] = [31.0, 28.0, 22.0, 17.0, 17.0, 12.0, 12.0, 17.0, 23.0, 
 
 /// A picture at the left where there is room, the form at the right.
 #[component]
-pub(crate) fn AccountLayout(children: Children) -> impl IntoView {
+pub(crate) fn AccountLayout(children: Children) -> AnyView {
     view! {
         <div class="min-h-dvh grid lg:grid-cols-[1fr_34rem]">
             <aside class="hidden lg:flex flex-col justify-between p-12 border-r border-line bg-raised glow">
@@ -38,24 +38,27 @@ pub(crate) fn AccountLayout(children: Children) -> impl IntoView {
             </main>
         </div>
     }
+    .into_any()
 }
 
 #[component]
-fn Home(size: u16) -> impl IntoView {
+fn Home(size: u16) -> AnyView {
     view! {
         <a class="inline-flex items-center gap-2.5 no-underline" href="/">
             <Logo size=size/>
             <b class="text-lg font-semibold tracking-wide">{t::site::name()}</b>
         </a>
     }
+    .into_any()
 }
 
 #[component]
-fn Figure(value: &'static str, name: &'static str) -> impl IntoView {
+fn Figure(value: &'static str, name: &'static str) -> AnyView {
     view! {
         <div class="flex flex-col-reverse">
             <dt class="sub">{name}</dt>
             <dd class="text-xl font-semibold">{value}</dd>
         </div>
     }
+    .into_any()
 }

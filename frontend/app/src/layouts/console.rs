@@ -114,7 +114,7 @@ pub(crate) fn ConsoleLayout(
     #[prop(optional, into)]
     banner: Option<AnyView>,
     children: Children,
-) -> impl IntoView {
+) -> AnyView {
     view! {
         <div class="flex">
             <Sidebar frame=frame.clone()/>
@@ -129,15 +129,17 @@ pub(crate) fn ConsoleLayout(
         </div>
         <BottomBar frame=frame/>
     }
+    .into_any()
 }
 
 #[component]
-fn TestLine() -> impl IntoView {
+fn TestLine() -> AnyView {
     view! { <div class="stripe" role="status"><Icon name="flask-conical" size="s"/>{t::console::test_mode()}</div> }
+        .into_any()
 }
 
 #[component]
-fn Sidebar(frame: Frame) -> impl IntoView {
+fn Sidebar(frame: Frame) -> AnyView {
     let running = frame.running.clone();
     view! {
         <aside class="side" aria-label=t::console::navigation()>
@@ -155,10 +157,11 @@ fn Sidebar(frame: Frame) -> impl IntoView {
             })}
         </aside>
     }
+    .into_any()
 }
 
 #[component]
-fn Entries(frame: Frame) -> impl IntoView {
+fn Entries(frame: Frame) -> AnyView {
     let entry = |section: Section| {
         let (href, icon, name) = section.parts();
         let count =
@@ -169,11 +172,11 @@ fn Entries(frame: Frame) -> impl IntoView {
         let heading = (!name.is_empty()).then(|| view! { <h3>{name}</h3> });
         view! { {heading}{sections.into_iter().map(entry).collect_view()} }
     };
-    Section::groups().into_iter().map(group).collect_view()
+    Section::groups().into_iter().map(group).collect_view().into_any()
 }
 
 #[component]
-fn TopBar(frame: Frame) -> impl IntoView {
+fn TopBar(frame: Frame) -> AnyView {
     let session = frame.session.clone();
     let unread = frame.unread;
     view! {
@@ -199,11 +202,12 @@ fn TopBar(frame: Frame) -> impl IntoView {
             </div>
         </header>
     }
+    .into_any()
 }
 
 /// The whole navigation, on phones.
 #[component]
-fn Menu(frame: Frame) -> impl IntoView {
+fn Menu(frame: Frame) -> AnyView {
     view! {
         <details class="menu drawer md:hidden" name="menus" id="menu">
             <summary class="btn btn-bare sq" aria-label=t::console::open_menu()><Icon name="menu" size="l"/></summary>
@@ -213,10 +217,11 @@ fn Menu(frame: Frame) -> impl IntoView {
             </nav>
         </details>
     }
+    .into_any()
 }
 
 #[component]
-fn MerchantSwitch(session: SessionView) -> impl IntoView {
+fn MerchantSwitch(session: SessionView) -> AnyView {
     let entry = |(name, path): (String, String)| view! { <a class="nv" href=path>{name}</a> };
     view! {
         <details class="menu min-w-0" name="menus">
@@ -228,11 +233,12 @@ fn MerchantSwitch(session: SessionView) -> impl IntoView {
             <nav class="panel" aria-label=t::console::merchants()>{session.merchants.into_iter().map(entry).collect_view()}</nav>
         </details>
     }
+    .into_any()
 }
 
 /// Live or test mode; what is not the current one is a button of a form.
 #[component]
-fn ModeSwitch(is_test: bool) -> impl IntoView {
+fn ModeSwitch(is_test: bool) -> AnyView {
     let button = |test: bool, icon: &'static str, name: &'static str| {
         let value = if test { "test" } else { "live" };
         view! { <button name="mode" value=value aria-pressed=(is_test == test).to_string()><Icon name=icon size="s"/>{name}</button> }
@@ -243,10 +249,11 @@ fn ModeSwitch(is_test: bool) -> impl IntoView {
             {button(true, "flask-conical", t::console::test())}
         </form>
     }
+    .into_any()
 }
 
 #[component]
-fn AccountMenu(session: SessionView) -> impl IntoView {
+fn AccountMenu(session: SessionView) -> AnyView {
     view! {
         <details class="menu end" name="menus">
             <summary class="btn btn-bare sq" aria-label=t::console::account(&session.member)>
@@ -260,10 +267,11 @@ fn AccountMenu(session: SessionView) -> impl IntoView {
             </nav>
         </details>
     }
+    .into_any()
 }
 
 #[component]
-fn BottomBar(frame: Frame) -> impl IntoView {
+fn BottomBar(frame: Frame) -> AnyView {
     let entry = |section: Section| {
         let (href, icon, name) = section.parts();
         let hot = frame.count(section).filter(|(_, hot)| *hot);
@@ -276,6 +284,7 @@ fn BottomBar(frame: Frame) -> impl IntoView {
             <a href="#menu"><svg class="i l" aria-hidden="true"><use href=href("menu")></use></svg><span>{t::console::more()}</span></a>
         </nav>
     }
+    .into_any()
 }
 
 fn initial(name: &str) -> String {

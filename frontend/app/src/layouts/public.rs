@@ -7,16 +7,17 @@ use crate::{context, t};
 
 /// Header, page and footer.
 #[component]
-pub(crate) fn PublicLayout(children: Children) -> impl IntoView {
+pub(crate) fn PublicLayout(children: Children) -> AnyView {
     view! {
         <SiteHeader/>
         <main id="main" class="flex-1">{children()}</main>
         <SiteFooter/>
     }
+    .into_any()
 }
 
 #[component]
-fn SiteHeader() -> impl IntoView {
+fn SiteHeader() -> AnyView {
     let path = context::page().path.clone();
     let link = move |href: &'static str, label: &'static str| {
         view! { <a class="navlink" href=href aria-current=(path == href).then_some("page")>{label}</a> }
@@ -42,10 +43,11 @@ fn SiteHeader() -> impl IntoView {
             </div>
         </header>
     }
+    .into_any()
 }
 
 #[component]
-fn SiteFooter() -> impl IntoView {
+fn SiteFooter() -> AnyView {
     view! {
         <footer class="border-t border-line">
             <div class="wide py-6 sub flex gap-x-5 gap-y-2 flex-wrap items-center">
@@ -60,4 +62,5 @@ fn SiteFooter() -> impl IntoView {
             </div>
         </footer>
     }
+    .into_any()
 }

@@ -9,7 +9,7 @@ use crate::{context, t};
 
 /// Says what happened, what it means, and which request to quote.
 #[component]
-pub(crate) fn ErrorPage(status: u16) -> impl IntoView {
+pub(crate) fn ErrorPage(status: u16) -> AnyView {
     let (icon, title, text) = match status {
         403 => ("ban", t::errors::forbidden(), t::errors::forbidden_text()),
         404 => ("search", t::errors::not_found(), t::errors::not_found_text()),
@@ -34,10 +34,11 @@ pub(crate) fn ErrorPage(status: u16) -> impl IntoView {
             </section>
         </PublicLayout>
     }
+    .into_any()
 }
 
 /// What the router shows for a path it does not know.
 #[component]
-pub(crate) fn NotFound() -> impl IntoView {
-    view! { <ErrorPage status=404/> }
+pub(crate) fn NotFound() -> AnyView {
+    view! { <ErrorPage status=404/> }.into_any()
 }

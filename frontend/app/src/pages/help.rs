@@ -9,7 +9,7 @@ use crate::t;
 
 /// The shell of the help center: the questions that come before the first shop.
 #[component]
-pub(crate) fn Help() -> impl IntoView {
+pub(crate) fn Help() -> AnyView {
     let question = |title: &'static str, answer: &'static str| {
         view! {
             <details class="card qa">
@@ -38,4 +38,5 @@ pub(crate) fn Help() -> impl IntoView {
             </section>
         </PublicLayout>
     }
+    .into_any()
 }

@@ -9,7 +9,7 @@ use crate::t;
 
 /// The landing page.
 #[component]
-pub(crate) fn Landing() -> impl IntoView {
+pub(crate) fn Landing() -> AnyView {
     view! {
         <PageTitle name=t::landing::title()/>
         <PublicLayout>
@@ -19,10 +19,11 @@ pub(crate) fn Landing() -> impl IntoView {
             <Honesty/>
         </PublicLayout>
     }
+    .into_any()
 }
 
 #[component]
-fn Hero() -> impl IntoView {
+fn Hero() -> AnyView {
     let promise = |words: &'static str| {
         view! { <li class="flex items-center gap-1.5"><span class="text-ok"><Icon name="check" size="s"/></span>{words}</li> }
     };
@@ -51,11 +52,12 @@ fn Hero() -> impl IntoView {
             <ExampleOrder/>
         </section>
     }
+    .into_any()
 }
 
 /// One order from payment to redemption, marked as an example.
 #[component]
-fn ExampleOrder() -> impl IntoView {
+fn ExampleOrder() -> AnyView {
     let event = |tone, icon, title: &str, detail: &str, moment: &str| Event {
         tone,
         icon,
@@ -102,10 +104,11 @@ fn ExampleOrder() -> impl IntoView {
             </dl>
         </section>
     }
+    .into_any()
 }
 
 #[component]
-fn Principles() -> impl IntoView {
+fn Principles() -> AnyView {
     let principle = |icon: &'static str, title: &'static str, text: &'static str| {
         view! {
             <div>
@@ -131,10 +134,11 @@ fn Principles() -> impl IntoView {
             </div>
         </section>
     }
+    .into_any()
 }
 
 #[component]
-fn Road() -> impl IntoView {
+fn Road() -> AnyView {
     let step = |number: u8, title: &'static str, text: &'static str| {
         view! {
             <li class="card p-4">
@@ -155,11 +159,12 @@ fn Road() -> impl IntoView {
             </ol>
         </section>
     }
+    .into_any()
 }
 
 /// What the product does not do, said before anybody asks.
 #[component]
-fn Honesty() -> impl IntoView {
+fn Honesty() -> AnyView {
     let line = |words: &'static str| view! { <li class="flex gap-2"><span class="text-ink3 pt-0.5"><Icon name="ban" size="s"/></span><span>{words}</span></li> };
     view! {
         <section class="border-t border-line bg-surface">
@@ -175,4 +180,5 @@ fn Honesty() -> impl IntoView {
             </div>
         </section>
     }
+    .into_any()
 }

@@ -9,29 +9,29 @@ use crate::t;
 
 /// The terms of service.
 #[component]
-pub(crate) fn Terms() -> impl IntoView {
+pub(crate) fn Terms() -> AnyView {
     let facts = vec![
         (t::legal::terms_1(), t::legal::terms_1_text()),
         (t::legal::terms_2(), t::legal::terms_2_text()),
         (t::legal::terms_3(), t::legal::terms_3_text()),
     ];
-    view! { <Legal title=t::site::terms() lead=t::legal::terms_lead() facts=facts/> }
+    view! { <Legal title=t::site::terms() lead=t::legal::terms_lead() facts=facts/> }.into_any()
 }
 
 /// The privacy policy.
 #[component]
-pub(crate) fn Privacy() -> impl IntoView {
+pub(crate) fn Privacy() -> AnyView {
     let facts = vec![
         (t::legal::privacy_1(), t::legal::privacy_1_text()),
         (t::legal::privacy_2(), t::legal::privacy_2_text()),
         (t::legal::privacy_3(), t::legal::privacy_3_text()),
         (t::legal::privacy_4(), t::legal::privacy_4_text()),
     ];
-    view! { <Legal title=t::site::privacy() lead=t::legal::privacy_lead() facts=facts/> }
+    view! { <Legal title=t::site::privacy() lead=t::legal::privacy_lead() facts=facts/> }.into_any()
 }
 
 #[component]
-fn Legal(title: &'static str, lead: &'static str, facts: Vec<(&'static str, &'static str)>) -> impl IntoView {
+fn Legal(title: &'static str, lead: &'static str, facts: Vec<(&'static str, &'static str)>) -> AnyView {
     let fact = |(name, text): (&'static str, &'static str)| {
         view! { <section><h2 class="font-semibold text-md">{name}</h2><p class="text-ink2 mt-1 leading-6">{text}</p></section> }
     };
@@ -48,4 +48,5 @@ fn Legal(title: &'static str, lead: &'static str, facts: Vec<(&'static str, &'st
             </article>
         </PublicLayout>
     }
+    .into_any()
 }

@@ -9,7 +9,7 @@ use crate::t;
 
 /// The form that `POST /log-in` answers.
 #[component]
-pub(crate) fn LogIn() -> impl IntoView {
+pub(crate) fn LogIn() -> AnyView {
     view! {
         <PageTitle name=t::accounts::log_in()/>
         <AccountLayout>
@@ -39,4 +39,5 @@ pub(crate) fn LogIn() -> impl IntoView {
             </form>
         </AccountLayout>
     }
+    .into_any()
 }

@@ -10,7 +10,7 @@ use crate::{format, t};
 
 /// The plans side by side.
 #[component]
-pub(crate) fn Pricing() -> impl IntoView {
+pub(crate) fn Pricing() -> AnyView {
     let everywhere = |words: &'static str| {
         view! { <li class="flex gap-2"><span class="text-ok pt-0.5"><Icon name="check" size="s"/></span><span>{words}</span></li> }
     };
@@ -30,6 +30,7 @@ pub(crate) fn Pricing() -> impl IntoView {
             </section>
         </PublicLayout>
     }
+    .into_any()
 }
 
 fn plan(plan: &Plan) -> impl IntoView + use<> {

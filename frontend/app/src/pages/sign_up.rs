@@ -9,7 +9,7 @@ use crate::t;
 
 /// The form that `POST /sign-up` answers.
 #[component]
-pub(crate) fn SignUp() -> impl IntoView {
+pub(crate) fn SignUp() -> AnyView {
     view! {
         <PageTitle name=t::accounts::sign_up()/>
         <AccountLayout>
@@ -45,4 +45,5 @@ pub(crate) fn SignUp() -> impl IntoView {
             </form>
         </AccountLayout>
     }
+    .into_any()
 }

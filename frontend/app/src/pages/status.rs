@@ -10,7 +10,7 @@ use crate::t;
 
 /// What works and what does not.
 #[component]
-pub(crate) fn Status() -> impl IntoView {
+pub(crate) fn Status() -> AnyView {
     let condition = context::page().condition;
     let (tone, icon, summary) = if condition.is_fine() {
         (Tone::Delivered, "circle-check", t::status::fine())
@@ -38,6 +38,7 @@ pub(crate) fn Status() -> impl IntoView {
             </section>
         </PublicLayout>
     }
+    .into_any()
 }
 
 fn row(is_fine: bool, name: &'static str, fine: &'static str, broken: &'static str) -> impl IntoView {

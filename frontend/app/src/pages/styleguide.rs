@@ -15,7 +15,7 @@ use crate::t;
 
 /// Every component in every state.
 #[component]
-pub(crate) fn Styleguide() -> impl IntoView {
+pub(crate) fn Styleguide() -> AnyView {
     view! {
         <PageTitle name=t::styleguide::title()/>
         <PublicLayout>
@@ -47,4 +47,5 @@ pub(crate) fn Styleguide() -> impl IntoView {
             </div>
         </PublicLayout>
     }
+    .into_any()
 }

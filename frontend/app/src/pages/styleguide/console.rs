@@ -11,7 +11,7 @@ use crate::t;
 
 /// The frame in test mode, with what an owner would see.
 #[component]
-pub(crate) fn ConsoleSample() -> impl IntoView {
+pub(crate) fn ConsoleSample() -> AnyView {
     let session = SessionView {
         merchant: t::styleguide::sample_merchant().to_owned(),
         merchants: vec![(t::styleguide::sample_merchant().to_owned(), "/styleguide/console".to_owned())],
@@ -50,10 +50,11 @@ pub(crate) fn ConsoleSample() -> impl IntoView {
             </div>
         </ConsoleLayout>
     }
+    .into_any()
 }
 
 #[component]
-fn Head() -> impl IntoView {
+fn Head() -> AnyView {
     let span = |name: &'static str, pressed: bool| view! { <a href="/styleguide/console" aria-current=pressed.then_some("true")>{name}</a> };
     view! {
         <div class="ph">
@@ -68,10 +69,11 @@ fn Head() -> impl IntoView {
             </div>
         </div>
     }
+    .into_any()
 }
 
 #[component]
-fn Deadlines() -> impl IntoView {
+fn Deadlines() -> AnyView {
     let cell = |class: &'static str, icon: &'static str, name: &'static str, count: u32, what: &'static str| {
         view! {
             <a class=format!("px-4 py-3 no-underline {class}") href="/styleguide/console">
@@ -96,10 +98,11 @@ fn Deadlines() -> impl IntoView {
             </div>
         </section>
     }
+    .into_any()
 }
 
 #[component]
-fn Figures() -> impl IntoView {
+fn Figures() -> AnyView {
     let figure = |name: &'static str,
                   value: &'static str,
                   change: &'static str,
@@ -127,10 +130,11 @@ fn Figures() -> impl IntoView {
             {figure(t::styleguide::revenue(), "¥23,418.60", "+11.3%", "--color-primary", &rising)}
         </section>
     }
+    .into_any()
 }
 
 #[component]
-fn ShopTable() -> impl IntoView {
+fn ShopTable() -> AnyView {
     let columns = vec![
         Column::words(t::styleguide::shop()),
         Column::words(t::styleguide::state()),
@@ -155,10 +159,11 @@ fn ShopTable() -> impl IntoView {
             </Table>
         </Card>
     }
+    .into_any()
 }
 
 #[component]
-fn Stock() -> impl IntoView {
+fn Stock() -> AnyView {
     let pool = |tone: Tone, name: &'static str, left: &'static str, per_mille: u32| {
         view! {
             <li class=tone.class()>
@@ -176,4 +181,5 @@ fn Stock() -> impl IntoView {
             </ul>
         </Card>
     }
+    .into_any()
 }

@@ -7,7 +7,7 @@ use crate::islands::CopyButton;
 use crate::t;
 
 #[component]
-pub(super) fn Fields() -> impl IntoView {
+pub(super) fn Fields() -> AnyView {
     view! {
         <Card title=t::styleguide::fields()>
             <form class="p-4 grid gap-4" action="/styleguide">
@@ -44,10 +44,11 @@ pub(super) fn Fields() -> impl IntoView {
             </form>
         </Card>
     }
+    .into_any()
 }
 
 #[component]
-fn Choices() -> impl IntoView {
+fn Choices() -> AnyView {
     view! {
         <div class="flex flex-wrap gap-5 text-sm items-center">
             <label class="flex gap-2 items-center min-h-6"><input type="checkbox" class="checkbox checkbox-primary" checked=true/>{t::styleguide::mail()}</label>
@@ -60,10 +61,11 @@ fn Choices() -> impl IntoView {
             </div>
         </div>
     }
+    .into_any()
 }
 
 #[component]
-pub(super) fn Dialogs() -> impl IntoView {
+pub(super) fn Dialogs() -> AnyView {
     let typed = view! {
         <div class="field mt-3">
             <label for="confirm">{t::styleguide::type_to_confirm()}</label>
@@ -95,4 +97,5 @@ pub(super) fn Dialogs() -> impl IntoView {
             </div>
         </Card>
     }
+    .into_any()
 }

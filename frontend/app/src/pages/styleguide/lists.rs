@@ -9,7 +9,7 @@ use crate::components::{
 use crate::t;
 
 #[component]
-pub(super) fn Conditions() -> impl IntoView {
+pub(super) fn Conditions() -> AnyView {
     let act = ("/styleguide".to_owned(), t::styleguide::simulate().to_owned());
     view! {
         <Card title=t::styleguide::conditions()>
@@ -24,10 +24,11 @@ pub(super) fn Conditions() -> impl IntoView {
             </div>
         </Card>
     }
+    .into_any()
 }
 
 #[component]
-pub(super) fn Progress() -> impl IntoView {
+pub(super) fn Progress() -> AnyView {
     let steps = [t::styleguide::step_1(), t::styleguide::step_2(), t::styleguide::step_3()].map(str::to_owned).to_vec();
     view! {
         <Card title=t::styleguide::paging()>
@@ -41,10 +42,11 @@ pub(super) fn Progress() -> impl IntoView {
             </div>
         </Card>
     }
+    .into_any()
 }
 
 #[component]
-pub(super) fn Checks() -> impl IntoView {
+pub(super) fn Checks() -> AnyView {
     let check = |verdict, subject: &str, finding: &str, cure: Option<&str>| Check {
         verdict,
         subject: subject.to_owned(),
@@ -73,20 +75,22 @@ pub(super) fn Checks() -> impl IntoView {
         ),
     ];
     view! { <Card title=t::styleguide::preflight() class="overflow-hidden"><Preflight checks=checks/></Card> }
+        .into_any()
 }
 
 #[component]
-pub(super) fn Lines() -> impl IntoView {
+pub(super) fn Lines() -> AnyView {
     view! {
         <Card title=t::styleguide::chart() context=t::styleguide::chart_context() class="overflow-hidden lg:col-span-2">
             <div class="p-3"><TimeToCard/></div>
         </Card>
     }
+    .into_any()
 }
 
 /// The example that chart and dashboard share.
 #[component]
-pub(super) fn TimeToCard() -> impl IntoView {
+pub(super) fn TimeToCard() -> AnyView {
     // Waves of different length, so that the lines look like measurements without being any.
     let wave = |base: f64, swing: f64, late: f64| -> Vec<f64> {
         (0..49u32)
@@ -113,10 +117,11 @@ pub(super) fn TimeToCard() -> impl IntoView {
             band=Band { name: t::styleguide::chart_band().to_owned(), span: (0.9, 1.0) }
         />
     }
+    .into_any()
 }
 
 #[component]
-pub(super) fn Rows() -> impl IntoView {
+pub(super) fn Rows() -> AnyView {
     let columns = vec![
         Column::words(t::styleguide::order_number()),
         Column::words(t::styleguide::product()),
@@ -143,10 +148,11 @@ pub(super) fn Rows() -> impl IntoView {
             </Table>
         </Card>
     }
+    .into_any()
 }
 
 #[component]
-pub(super) fn WhyAndWhat() -> impl IntoView {
+pub(super) fn WhyAndWhat() -> AnyView {
     let fact = |name: &str, value: &str, is_urgent| Fact { name: name.to_owned(), value: value.to_owned(), is_urgent };
     let facts = vec![
         fact(t::styleguide::fact_deadline(), t::styleguide::fact_deadline_value(), true),
@@ -181,4 +187,5 @@ pub(super) fn WhyAndWhat() -> impl IntoView {
             <div class="p-4 pb-1"><Timeline events=events/></div>
         </Card>
     }
+    .into_any()
 }

@@ -6,7 +6,7 @@ use crate::components::{Badge, Banner, Card, Icon, Look, OrderBadge, Tab, Tabs, 
 use crate::t;
 
 #[component]
-pub(super) fn Colors() -> impl IntoView {
+pub(super) fn Colors() -> AnyView {
     let swatch = |class: &'static str, name: &'static str| {
         view! { <div class="text-center"><div class=format!("h-12 rounded-lg border border-line {class}")></div><div class="sub mt-1">{name}</div></div> }
     };
@@ -20,10 +20,11 @@ pub(super) fn Colors() -> impl IntoView {
             </div>
         </Card>
     }
+    .into_any()
 }
 
 #[component]
-pub(super) fn States() -> impl IntoView {
+pub(super) fn States() -> AnyView {
     view! {
         <Card title=t::styleguide::states() context=t::styleguide::states_context()>
             <div class="p-4 grid gap-3">
@@ -32,10 +33,11 @@ pub(super) fn States() -> impl IntoView {
             </div>
         </Card>
     }
+    .into_any()
 }
 
 #[component]
-pub(super) fn Scale() -> impl IntoView {
+pub(super) fn Scale() -> AnyView {
     view! {
         <Card title=t::styleguide::scale()>
             <div class="p-4 grid gap-2">
@@ -50,10 +52,11 @@ pub(super) fn Scale() -> impl IntoView {
             </div>
         </Card>
     }
+    .into_any()
 }
 
 #[component]
-pub(super) fn Buttons() -> impl IntoView {
+pub(super) fn Buttons() -> AnyView {
     let sized = |size: &'static str, name: &'static str| {
         view! { <button type="button" class=format!("{} {size}", Look::Primary.class())>{name}</button> }
     };
@@ -80,10 +83,11 @@ pub(super) fn Buttons() -> impl IntoView {
             </div>
         </Card>
     }
+    .into_any()
 }
 
 #[component]
-pub(super) fn Chips() -> impl IntoView {
+pub(super) fn Chips() -> AnyView {
     let tab = |label: &str, count: &str, is_hot| Tab {
         label: label.to_owned(),
         href: "/styleguide".to_owned(),
@@ -113,10 +117,11 @@ pub(super) fn Chips() -> impl IntoView {
             </div>
         </Card>
     }
+    .into_any()
 }
 
 #[component]
-pub(super) fn Banners() -> impl IntoView {
+pub(super) fn Banners() -> AnyView {
     view! {
         <Card title=t::styleguide::banners()>
             <div class="p-4 grid gap-2">
@@ -134,10 +139,11 @@ pub(super) fn Banners() -> impl IntoView {
             </div>
         </Card>
     }
+    .into_any()
 }
 
 #[component]
-pub(super) fn Toasts() -> impl IntoView {
+pub(super) fn Toasts() -> AnyView {
     let act = |label: &str| ("/styleguide".to_owned(), label.to_owned());
     view! {
         <Card title=t::styleguide::toasts() context=t::styleguide::toasts_context()>
@@ -148,4 +154,5 @@ pub(super) fn Toasts() -> impl IntoView {
             </div>
         </Card>
     }
+    .into_any()
 }
