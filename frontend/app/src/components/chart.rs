@@ -105,12 +105,10 @@ fn hairline(index: usize, top: f64, unit: &'static str) -> impl IntoView {
 fn axis(ticks: &[String]) -> impl IntoView + use<> {
     let count = ticks.len();
     let tick = |(index, words): (usize, &String)| {
-        let anchor = if index == 0 {
-            "start"
-        } else if index + 1 == count {
-            "end"
-        } else {
-            "middle"
+        let anchor = match index {
+            0 => "start",
+            _ if index + 1 == count => "end",
+            _ => "middle",
         };
         view! { <text x=across(index, count) y="224" text-anchor=anchor>{words.clone()}</text> }
     };

@@ -23,11 +23,9 @@ pub(crate) fn Why(
     children: Children,
 ) -> AnyView {
     let fact = |fact: Fact| {
-        let class = if fact.is_urgent {
-            "rounded-lg ground px-3 py-2 max-sm:col-span-2"
-        } else {
-            "rounded-lg bg-canvas px-3 py-2"
-        };
+        const URGENT: &str = "rounded-lg ground px-3 py-2 max-sm:col-span-2";
+        const OTHER: &str = "rounded-lg bg-canvas px-3 py-2";
+        let class = if fact.is_urgent { URGENT } else { OTHER };
         view! { <div class=class><dt class="sub">{fact.name}</dt><dd class="font-semibold">{fact.value}</dd></div> }
     };
     view! {
