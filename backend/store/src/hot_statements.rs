@@ -52,7 +52,7 @@ pub const HOT_STATEMENTS: &[HotStatement] = &[
         "attempts::end",
         attempts::END,
         "uuid, timestamptz, uuid[], bigint[], text[], jsonb[], bigint",
-        &["delivery_attempts_one_open"],
+        &["delivery_attempts_pkey"],
     ),
     hot("attempts::list", attempts::LIST, "uuid, uuid[]", &["delivery_attempts_once"]),
     hot(
