@@ -136,6 +136,22 @@ pub struct Assets {
     pub mark: String,
 }
 
+/// Sets the status of the answer that holds the page.
+#[derive(Clone)]
+struct Answer(Arc<dyn Fn(u16) + Send + Sync>);
+
+/// Lets the page that is rendered say which status it is answered with; without, it is 200.
+pub fn provide_answer(set_status: impl Fn(u16) + Send + Sync + 'static) {
+    provide_context(Answer(Arc::new(set_status)));
+}
+
+/// Says which status the page is answered with.
+pub(crate) fn answer_with(status: u16) {
+    if let Some(Answer(set_status)) = use_context() {
+        set_status(status);
+    }
+}
+
 /// Puts a request's context where its page finds it.
 pub fn provide_page(page: PageContext) {
     provide_context(Arc::new(page));

@@ -7,6 +7,7 @@ use kamiflow_runtime::config::{self, Ui};
 use kamiflow_runtime::health::Health;
 use kamiflow_runtime::telemetry::Metrics;
 use kamiflow_server::{Application, Dependencies, Site};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder};
 use tokio::sync::OnceCell;
@@ -55,7 +56,9 @@ impl TestSite {
         let shutdown = CancellationToken::new();
         let served = tokio::spawn(application.run(shutdown.clone()));
         let _installed = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().redirect(Policy::none()).build().unwrap();
+        // As a default, so that a request can ask for something else: `header` adds a second one.
+        let accept = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("text/html,*/*;q=0.8"))]);
+        let client = Client::builder().redirect(Policy::none()).default_headers(accept).build().unwrap();
         Self { app, base, client, shutdown, served, _folder: folder }
     }
 
@@ -78,7 +81,7 @@ impl TestSite {
 
     /// Returns a request as a browser starts it: it asks for a page, and follows no redirection.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.base)).header("accept", "text/html,*/*;q=0.8")
+        self.client.request(method, format!("{}{path}", self.base))
     }
 
     /// Returns a request for a page.

@@ -3,15 +3,16 @@
 use actix_web::body::MessageBody;
 use actix_web::cookie::Cookie;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{self, Header as _, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, web};
-use kamiflow_app::context::{Condition, PageContext, Theme, provide_page};
+use kamiflow_app::context::{Condition, PageContext, Theme, provide_answer, provide_page};
 use kamiflow_app::locale::Locale;
 use kamiflow_app::routes::App;
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;
-use leptos_actix::{ActixRouteListing, Request, generate_route_list};
+use leptos_actix::{ActixRouteListing, Request, ResponseOptions, generate_route_list};
 
 use super::request_id::request_id;
 use super::site::Site;
@@ -49,6 +50,9 @@ pub(crate) fn provide() {
     let Some(request) = use_context::<Request>() else { return };
     let page = request.extensions().get::<PageContext>().cloned();
     provide_page(page.unwrap_or_default());
+    if let Some(answer) = use_context::<ResponseOptions>() {
+        provide_answer(move |status| answer.set_status(StatusCode::from_u16(status).unwrap_or_default()));
+    }
     if let Some(nonce) = use_nonce() {
         request.extensions_mut().insert(Nonce(nonce.to_string()));
     }

@@ -40,5 +40,6 @@ pub(crate) fn ErrorPage(status: u16) -> AnyView {
 /// What the router shows for a path it does not know.
 #[component]
 pub(crate) fn NotFound() -> AnyView {
+    context::answer_with(404);
     view! { <ErrorPage status=404/> }.into_any()
 }
