@@ -59,13 +59,15 @@ pub(crate) fn Chart(
     let table = as_table(&ticks, &series);
     let lines = series.iter().map(|series| line(series, top)).collect_view();
     view! {
-        <svg class="chart w-full h-auto block" viewBox=format!("0 0 {WIDTH} 230") role="img" aria-label=summary>
-            {band.map(shade)}
-            {(0..=LINES).map(|index| hairline(index, top, unit)).collect_view()}
-            {axis(&ticks)}
-            {target.map(|target| dotted(target, top))}
-            {lines}
-        </svg>
+        <div class="overflow-x-auto" tabindex="0">
+            <svg class="chart w-full min-w-[44rem] h-auto block" viewBox=format!("0 0 {WIDTH} 230") role="img" aria-label=summary>
+                {band.map(shade)}
+                {(0..=LINES).map(|index| hairline(index, top, unit)).collect_view()}
+                {axis(&ticks)}
+                {target.map(|target| dotted(target, top))}
+                {lines}
+            </svg>
+        </div>
         <details class="px-1 pt-2"><summary class="lnk text-xs">{t::site::show_table()}</summary>{table}</details>
     }
     .into_any()

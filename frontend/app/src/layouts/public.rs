@@ -37,7 +37,7 @@ fn SiteHeader() -> AnyView {
                 <div class="ml-auto flex items-center gap-0.5 sm:gap-1.5">
                     <LanguageSwitch class="hide-s"/>
                     <ThemeSwitch/>
-                    <a class="btn btn-bare max-[22.5rem]:hidden" href="/log-in">{t::site::log_in()}</a>
+                    <a class="btn btn-bare max-sm:px-2" href="/log-in">{t::site::log_in()}</a>
                     <a class=Look::Primary.class() href="/sign-up">{t::site::start()}</a>
                 </div>
             </div>

@@ -165,7 +165,7 @@ fn Road() -> AnyView {
 /// What the product does not do, said before anybody asks.
 #[component]
 fn Honesty() -> AnyView {
-    let line = |words: &'static str| view! { <li class="flex gap-2"><span class="text-ink3 pt-0.5"><Icon name="ban" size="s"/></span><span>{words}</span></li> };
+    let line = |words: &'static str| view! { <li class="flex gap-2"><span class="text-ink3 tick"><Icon name="ban" size="s"/></span><span>{words}</span></li> };
     view! {
         <section class="border-t border-line bg-surface">
             <div class="wide py-14 grid lg:grid-cols-2 gap-x-10 gap-y-6 items-start">

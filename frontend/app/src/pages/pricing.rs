@@ -12,7 +12,7 @@ use crate::{format, t};
 #[component]
 pub(crate) fn Pricing() -> AnyView {
     let everywhere = |words: &'static str| {
-        view! { <li class="flex gap-2"><span class="text-ok pt-0.5"><Icon name="check" size="s"/></span><span>{words}</span></li> }
+        view! { <li class="flex gap-2"><span class="text-ok tick"><Icon name="check" size="s"/></span><span>{words}</span></li> }
     };
     view! {
         <PageTitle name=t::site::pricing()/>
@@ -41,7 +41,7 @@ fn plan(plan: &Plan) -> impl IntoView + use<> {
     };
     let is_usual = plan.code == "standard";
     let look = if is_usual { Look::Primary } else { Look::Quiet };
-    let limit = |words: String| view! { <li class="flex gap-2"><span class="text-ok pt-0.5"><Icon name="check" size="s"/></span>{words}</li> };
+    let limit = |words: String| view! { <li class="flex gap-2"><span class="text-ok tick"><Icon name="check" size="s"/></span>{words}</li> };
     view! {
         <section class="card p-5 flex flex-col" class:chosen=is_usual>
             <div class="flex items-center gap-2">
