@@ -18,6 +18,14 @@ pub(crate) async fn record(
     detail: serde_json::Value,
 ) -> Result<(), StoreError> {
     let (actor, target) = (ctx.actor.name(), target.to_string());
-    let act = NewAudit { actor: &actor, action, target: &target, request_id: &ctx.request_id, detail, at: ctx.now };
+    let act = NewAudit {
+        actor: &actor,
+        action,
+        target: &target,
+        request_id: &ctx.request_id,
+        ip: ctx.actor.ip_prefix(),
+        detail,
+        at: ctx.now,
+    };
     audit::insert(tx, &act).await
 }

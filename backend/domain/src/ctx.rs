@@ -1,7 +1,27 @@
 //! Who acts, for whom, and when: the first argument of every use case.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::MerchantId;
+use kamiflow_kernel::{MerchantId, Permission, Reach, Role, SessionId, ShopId, ShopScope, UserId};
+use kamiflow_store::StoreError;
+
+/// A member of the merchant's team, as the session's seat says at the beginning of the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Who.
+    pub user: UserId,
+    /// On which device.
+    pub session: SessionId,
+    /// What the member is.
+    pub role: Role,
+    /// Which shops the member sees.
+    pub shops: ShopScope,
+    /// Until when what asks for a fresh proof is allowed.
+    pub sudo_until: Option<DateTime<Utc>>,
+    /// Where from, without the last part.
+    pub ip_prefix: String,
+}
 
 /// Who acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +30,10 @@ pub enum Actor {
     Engine(&'static str),
     /// The operator at the command line.
     Operator,
+    /// A member of the merchant's team.
+    Member(Arc<Member>),
+    /// The operator's staff at `/staff`; sees no merchant's data.
+    Staff(UserId),
 }
 
 impl Actor {
@@ -19,6 +43,17 @@ impl Actor {
         match self {
             Self::Engine(name) => format!("engine:{name}"),
             Self::Operator => "operator".to_owned(),
+            Self::Member(member) => member.user.to_string(),
+            Self::Staff(user) => format!("staff:{user}"),
+        }
+    }
+
+    /// Returns where the act comes from, as far as it is kept; empty for who sits at the machine.
+    #[must_use]
+    pub fn ip_prefix(&self) -> &str {
+        match self {
+            Self::Member(member) => &member.ip_prefix,
+            Self::Engine(_) | Self::Operator | Self::Staff(_) => "",
         }
     }
 }
@@ -35,3 +70,99 @@ pub struct Ctx {
     /// The moment the use case began.
     pub now: DateTime<Utc>,
 }
+
+/// Why somebody may not do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// The role does not have it, or the member sees some shops only and it is about the whole merchant.
+    #[error("this needs the permission `{0}`")]
+    Permission(Permission),
+    /// It asks for a second factor or the password once more.
+    #[error("this needs a fresh proof of who you are")]
+    SudoNeeded,
+}
+
+/// Why a use case that asks for nothing but a permission did not take place.
+#[derive(Debug, thiserror::Error)]
+pub enum ActError {
+    /// The actor may not do it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// The store failed, or what it is about was not found.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Ctx {
+    /// Refuses an actor who does not have a permission at all. The engine and the operator have every one.
+    ///
+    /// For what belongs to a shop, [`Ctx::sees`] asks about the shop as well.
+    ///
+    /// # Errors
+    /// [`Denied::Permission`].
+    pub fn require(&self, permission: Permission) -> Result<(), Denied> {
+        let granted = match &self.actor {
+            Actor::Engine(_) | Actor::Operator => true,
+            Actor::Member(member) => {
+                let reaches = permission.reach() == Reach::Shop || member.shops == ShopScope::All;
+                permission.is_granted_to(member.role) && reaches
+            }
+            Actor::Staff(_) => false,
+        };
+        if granted { Ok(()) } else { Err(Denied::Permission(permission)) }
+    }
+
+    /// Returns whether the actor has a permission, for pages that show what can be done.
+    #[must_use]
+    pub fn may(&self, permission: Permission) -> bool {
+        self.require(permission).is_ok()
+    }
+
+    /// Refuses an actor who proved who they are too long ago.
+    ///
+    /// # Errors
+    /// [`Denied::SudoNeeded`].
+    pub fn require_sudo(&self) -> Result<(), Denied> {
+        match &self.actor {
+            Actor::Engine(_) | Actor::Operator => Ok(()),
+            Actor::Member(member) if member.sudo_until.is_some_and(|until| self.now < until) => Ok(()),
+            Actor::Member(_) | Actor::Staff(_) => Err(Denied::SudoNeeded),
+        }
+    }
+
+    /// Answers that a shop was not found to an actor who does not see it.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], as for a shop of another merchant.
+    pub fn sees(&self, shop: ShopId) -> Result<(), StoreError> {
+        if self.shops().is_none_or(|shops| shops.includes(shop)) {
+            return Ok(());
+        }
+        Err(StoreError::NotFound("shop"))
+    }
+
+    /// Returns the shops the actor is limited to; `None` for who sees everything.
+    #[must_use]
+    pub fn shops(&self) -> Option<&ShopScope> {
+        match &self.actor {
+            Actor::Engine(_) | Actor::Operator => None,
+            Actor::Member(member) => match &member.shops {
+                ShopScope::All => None,
+                some @ ShopScope::Only(_) => Some(some),
+            },
+            Actor::Staff(_) => Some(NOTHING.get_or_init(|| ShopScope::Only(std::collections::BTreeSet::new()))),
+        }
+    }
+
+    /// Returns the member who acts, if it is one.
+    #[must_use]
+    pub fn member(&self) -> Option<&Member> {
+        match &self.actor {
+            Actor::Member(member) => Some(member),
+            Actor::Engine(_) | Actor::Operator | Actor::Staff(_) => None,
+        }
+    }
+}
+
+/// Staff see no shop.
+static NOTHING: std::sync::OnceLock<ShopScope> = std::sync::OnceLock::new();

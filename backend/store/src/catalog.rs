@@ -159,7 +159,7 @@ pub async fn list_excessive_rights(tx: &mut SystemTx) -> Result<Vec<String>, Sto
              WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
                AND (w.what = 'TRUNCATE' OR c.relname IN ('card_ledger', 'card_ledger_roots', 'audit_log', 'order_events',
                                                          'instance', 'card_use_transitions', 'order_transitions',
-                                                         'verification_looks'))
+                                                         'verification_looks', 'audit_heads'))
                AND has_table_privilege(c.oid, w.what)
              ORDER BY 1")
     .load(tx.conn()?)

@@ -1,9 +1,10 @@
 //! Merchants: the tenants.
 
-use diesel::sql_types::{Integer, Text, Uuid as SqlUuid};
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName};
 use diesel_async::RunQueryDsl;
-use kamiflow_kernel::MerchantId;
+use kamiflow_kernel::{MerchantCode, MerchantId};
 use uuid::Uuid;
 
 use crate::error::StoreError;
@@ -71,6 +72,54 @@ pub async fn update_poll_floor(tx: &mut TenantTx, seconds: i32) -> Result<(), St
     sql("UPDATE merchants SET poll_floor_s = $2 WHERE merchant_id = $1")
         .bind::<SqlUuid, _>(merchant.as_uuid())
         .bind::<Integer, _>(seconds)
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}
+
+/// Gives the merchant the code that staff's log-in names end with.
+///
+/// # Errors
+/// Constraint `merchants_code_once` refuses one that is taken.
+pub async fn update_code(tx: &mut TenantTx, code: &MerchantCode) -> Result<(), StoreError> {
+    let merchant = tx.merchant();
+    sql("UPDATE merchants SET code = $2 WHERE merchant_id = $1")
+        .bind::<SqlUuid, _>(merchant.as_uuid())
+        .bind::<Text, _>(code.as_str())
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}
+
+/// Reads the merchant's code.
+///
+/// # Errors
+/// [`StoreError::NotFound`] for a merchant that does not exist.
+pub async fn fetch_code(tx: &mut TenantTx) -> Result<MerchantCode, StoreError> {
+    #[derive(QueryableByName)]
+    struct Code {
+        #[diesel(sql_type = Text)]
+        code: String,
+    }
+    let merchant = tx.merchant();
+    let row: Code = sql("SELECT code FROM merchants WHERE merchant_id = $1")
+        .bind::<SqlUuid, _>(merchant.as_uuid())
+        .get_result(tx.conn()?)
+        .await
+        .optional()?
+        .ok_or(StoreError::NotFound("merchant"))?;
+    MerchantCode::try_from(row.code).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+/// Says when the merchant closes for good, or that she does not.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn update_closes_at(tx: &mut TenantTx, at: Option<DateTime<Utc>>) -> Result<(), StoreError> {
+    let merchant = tx.merchant();
+    sql("UPDATE merchants SET closes_at = $2 WHERE merchant_id = $1")
+        .bind::<SqlUuid, _>(merchant.as_uuid())
+        .bind::<Nullable<Timestamptz>, _>(at)
         .execute(tx.conn()?)
         .await?;
     Ok(())

@@ -10,12 +10,12 @@ use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use futures_util::FutureExt as _;
-use kamiflow_kernel::{DataKeyId, MerchantId};
+use kamiflow_kernel::{DataKeyId, MerchantId, UserId};
 
 use crate::connection::{SESSION, Target, told};
 use crate::error::StoreError;
 use crate::keys::{DataKey, KeyRing};
-use crate::tx::{SystemTx, TenantTx};
+use crate::tx::{SystemTx, TenantTx, UserTx};
 
 /// How to reach Postgres.
 #[derive(Clone)]
@@ -102,6 +102,14 @@ impl Store {
     /// When no connection can be had, or somebody who sets or ends a pause takes too long.
     pub async fn tenant_tx_keeping_pauses(&self, merchant: MerchantId) -> Result<TenantTx, StoreError> {
         TenantTx::begin_keeping_pauses(self.connection().await?, Arc::clone(&self.keys), merchant).await
+    }
+
+    /// Begins a transaction of a merchant, or of the platform, that sees one user's own rows as well.
+    ///
+    /// # Errors
+    /// When no connection can be had.
+    pub async fn user_tx(&self, merchant: MerchantId, user: UserId) -> Result<UserTx, StoreError> {
+        UserTx::begin(self.connection().await?, Arc::clone(&self.keys), merchant, user).await
     }
 
     /// Begins a transaction that sees no tenant's rows and may call the `system_*` functions.

@@ -29,12 +29,13 @@ use diesel_async::RunQueryDsl;
 use kamiflow_kernel::{DataKeyId, MerchantId, SecretBytes};
 use uuid::Uuid;
 
+use crate::accounts::factors::TOTP_SECRET;
 use crate::error::StoreError;
 use crate::keys::{DataKey, SealError};
 use crate::platform_stock::PLATFORM_CODE;
 use crate::sql::sql;
 use crate::tx::{SystemTx, TenantTx};
-use crate::{attempts, cards, pool, shops, system, verification_pictures, verifications};
+use crate::{attempts, cards, mails, pool, shops, sign_ups, system, verification_pictures, verifications};
 
 /// Until then after a new key was made, other processes may still seal with the former one.
 pub const ACTIVE_KEY_KEPT: Duration = pool::ACTIVE_KEY_KEPT;
@@ -116,6 +117,17 @@ pub static PLACES: &[Place] = &[
     place!("delivery_lines", "id", (PLATFORM_CODE, None), "platform_code_sealed", "NULL::bytea", ""),
     place!("verifications", "id", (verifications::SUBJECT, None), "subject_sealed", "NULL::bytea", ""),
     place!("verification_pictures", "id", (verification_pictures::PICTURE, None), "picture_sealed", "NULL::bytea", ""),
+    place!("mails", "id", (mails::MAIL, None), "contents_sealed", "NULL::bytea", ""),
+    place!("sign_ups", "id", (sign_ups::SIGN_UP, None), "contents_sealed", "NULL::bytea", ""),
+    // Rows of users, whom the policy shows to themselves only; functions hand them over to the platform's exchange.
+    Place {
+        table: "second_factors",
+        columns: (TOTP_SECRET, None),
+        select: "SELECT id, id AS sealed_for, data_key_id, secret_sealed AS first, NULL::bytea AS second
+                   FROM system_factors_to_reseal($1, $2, $3, $4)",
+        update: "SELECT id FROM system_reseal_factors($1, $2, $3, $4) AS id WHERE $5::bytea[] IS NOT NULL",
+        left: "SELECT count(*) AS n FROM system_factors_to_reseal($1, '00000000-0000-0000-0000-000000000000', $2, 1)",
+    },
 ];
 
 /// Lists whose keys there are: every merchant, and the platform itself for hosted applications.

@@ -6,7 +6,7 @@ use diesel::sql_types::{Bytea, Text, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName};
 use diesel_async::pooled_connection::deadpool::Object;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use kamiflow_kernel::{DataKeyId, MerchantId};
+use kamiflow_kernel::{DataKeyId, MerchantId, UserId};
 use uuid::Uuid;
 
 use crate::error::StoreError;
@@ -221,6 +221,49 @@ struct OwnedKey {
     master_key_id: String,
     #[diesel(sql_type = Bytea)]
     wrapped: Vec<u8>,
+}
+
+/// A transaction of one merchant, or of the platform, that sees and writes one user's own rows as well.
+pub struct UserTx {
+    tenant: TenantTx,
+    user: UserId,
+}
+
+impl UserTx {
+    pub(crate) async fn begin(
+        conn: Object<AsyncPgConnection>,
+        keys: Arc<Keys>,
+        merchant: MerchantId,
+        user: UserId,
+    ) -> Result<Self, StoreError> {
+        let (of, who) = (merchant.as_uuid(), user.as_uuid());
+        let begin = format!("BEGIN; SET LOCAL app.merchant_id = '{of}'; SET LOCAL app.user_id = '{who}'");
+        let tenant = TenantTx { open: Open::begin(conn, &begin).await?, keys, merchant, sealing: None };
+        Ok(Self { tenant, user })
+    }
+
+    /// Returns the user this transaction is bound to.
+    #[must_use]
+    pub const fn user(&self) -> UserId {
+        self.user
+    }
+
+    /// Returns the transaction of the merchant, for what is hers.
+    pub const fn tenant(&mut self) -> &mut TenantTx {
+        &mut self.tenant
+    }
+
+    /// Ends the transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::CommitUnknown`] when the connection was lost on the way.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.tenant.commit().await
+    }
+
+    pub(crate) fn conn(&mut self) -> Result<&mut AsyncPgConnection, StoreError> {
+        self.tenant.conn()
+    }
 }
 
 /// A transaction that belongs to no merchant: it sees no tenant row, only what the `system_*` functions return.

@@ -41,6 +41,7 @@ pub async fn run(engine: &Engine, ctx: &Ctx, payload: Payload) -> Result<(), Sto
         action: "verification.destroy",
         target: &target,
         request_id: &ctx.request_id,
+        ip: ctx.actor.ip_prefix(),
         detail: json!({}),
         at: ctx.now,
     };

@@ -280,6 +280,7 @@ async fn record(
         detail.insert("reviewer".to_owned(), reviewer.name.as_str().into());
     }
     let (actor, target) = (format!("staff:{}", reviewer.id), id.to_string());
-    let act = NewAudit { actor: &actor, action, target: &target, request_id: &ctx.request_id, detail, at: ctx.now };
+    let (request_id, ip) = (ctx.request_id.as_str(), ctx.actor.ip_prefix());
+    let act = NewAudit { actor: &actor, action, target: &target, request_id, ip, detail, at: ctx.now };
     audit::insert(tx, &act).await
 }

@@ -9,6 +9,8 @@ use kamiflow_test_support::{RawSql, TestApp, TestDatabase};
 const UNIQUE_FOR_ALL: &[(&str, &str)] = &[
     // To be refused by it one must hold the mall owner's authorization, from which the number is taken.
     ("shops_mall_once", "only who was authorized by a mall's owner can ask whether it is connected"),
+    // Staff type it to log in. A sign-up makes one by chance, so that nobody learns from a refusal which there are.
+    ("merchants_code_once", "a code is public, and nobody chooses one"),
     // A client id is public: it is part of every authorization address. An application has one listener and one budget,
     // so that two owners of one would each break the other's.
     ("applications_client_once", "a client id is public, and an application can have one owner only"),
@@ -44,6 +46,7 @@ const NAMED_WITHOUT_A_KEY: &[(&str, &str)] = &[
     ("cards.pool_id", "the trigger cards_parents looks for the merchant's pool"),
     ("deliveries.order_id", "orders are partitioned and dropped; the shop's key has the merchant"),
     ("exceptions.order_id", "orders are partitioned and dropped; the shop's key has the merchant"),
+    ("memberships.user_id", "a user belongs to no merchant and may have seats with several"),
     ("order_events.order_id", "orders are partitioned and dropped"),
     ("pauses.target_id", "a pause stops work of its own merchant only"),
     ("redemptions.order_id", "orders are partitioned and dropped; the delivery's key has the merchant"),
@@ -52,7 +55,22 @@ const NAMED_WITHOUT_A_KEY: &[(&str, &str)] = &[
 ];
 
 /// Tables from which the application may delete: what is no history.
-const DELETABLE: &[&str] = &["jobs", "order_hints", "pauses", "redemption_rules", "sku_mappings", "stock_waits"];
+const DELETABLE: &[&str] = &[
+    "jobs",
+    "known_devices",
+    "mails",
+    "membership_shops",
+    "memberships",
+    "one_time_tokens",
+    "order_hints",
+    "pauses",
+    "recovery_codes",
+    "redemption_rules",
+    "second_factors",
+    "sign_ups",
+    "sku_mappings",
+    "stock_waits",
+];
 
 async fn texts(sql: &RawSql, query: &str) -> Vec<String> {
     sql.query(query, &[]).await.unwrap_or_else(|error| panic!("{error:?}")).iter().map(|row| row.get(0)).collect()
@@ -78,6 +96,7 @@ async fn every_policy_is_one_that_is_meant() {
         .unwrap();
     let hosted = "(merchant_id = '00000000-0000-0000-0000-000000000000'::uuid)";
     let own = "(merchant_id = ( SELECT current_merchant() AS current_merchant))";
+    let account = "(user_id = ( SELECT current_account() AS current_account))";
     let migration = "(current_setting('app.migration'::text, true) = 'on'::text)";
     assert!(rows.len() > 90, "only {} policies", rows.len());
     for row in rows {
@@ -88,6 +107,7 @@ async fn every_policy_is_one_that_is_meant() {
         assert_eq!(row.get::<_, String>(4), "PERMISSIVE", "{what}");
         let meant = match policy.as_str() {
             "tenant" => roles == ["kamiflow_app"] && command == "ALL" && qual == own && check == own,
+            "account" => roles == ["kamiflow_app"] && command == "ALL" && qual == account && check == account,
             "data_migration" => roles == ["kamiflow_owner"] && qual == migration && check == migration,
             "backup" => roles == ["kamiflow_backup"] && command == "SELECT",
             "system" => roles == ["kamiflow_system"],
@@ -247,4 +267,25 @@ async fn everybody_may_do_nothing() {
         "SELECT p.proname::text FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef
           AND (SELECT count(*) FROM unnest(p.proconfig) s WHERE s = 'search_path=pg_catalog, public, pg_temp') <> 1";
     assert_eq!(texts(&sql, by_system).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn every_table_of_a_user_is_behind_the_account_policy_and_no_hash_of_a_password_is_readable() {
+    let app = TestApp::new().await;
+    let sql = app.sql_as_superuser().await;
+    let tables = "SELECT c.relname::text FROM pg_class c
+         WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
+           AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'user_id')
+           AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'merchant_id')";
+    let of_users = texts(&sql, &format!("{tables} ORDER BY 1")).await;
+    let known = ["known_devices", "one_time_tokens", "recovery_codes", "second_factors", "sessions", "users"];
+    assert_eq!(of_users, known);
+    let open = format!(
+        "{tables} AND NOT (c.relrowsecurity AND c.relforcerowsecurity AND EXISTS (
+             SELECT FROM pg_policies p WHERE p.tablename = c.relname AND p.policyname = 'account'))"
+    );
+    assert_eq!(texts(&sql, &open).await, [""; 0]);
+    let readers = "SELECT r.rolname::text FROM pg_roles r
+         WHERE r.rolname LIKE 'kamiflow%' AND has_column_privilege(r.oid, 'users', 'password_hash', 'SELECT') ORDER BY 1";
+    assert_eq!(texts(&sql, readers).await, ["kamiflow_backup", "kamiflow_owner", "kamiflow_system"]);
 }

@@ -36,6 +36,7 @@ const TELLS_WHO_KNOWS_THE_ID: &[&str] = &[
     "products::upsert_products",
     "refunds::upsert",
     "rules::insert",
+    "team::members::insert",
 ];
 
 /// Upserts that nothing but the policy keeps from the row of a parent whose random id one knows. Only ever shorter.
@@ -43,10 +44,10 @@ const BY_POLICY_ALONE: &[&str] = &["order_hints::upsert", "products::upsert_prod
 
 /// Calls that do the same for the owner as for a stranger in this arrangement: locks, settings, and what finds nothing
 /// to do. Only ever fewer.
-const MOST_WITHOUT_EFFECT: usize = 49;
+const MOST_WITHOUT_EFFECT: usize = 54;
 
 fn attacks() -> impl Iterator<Item = (String, Attack)> {
-    [table::SHOPS, table::STOCK, table::CARDS, table::ORDERS, table::REDEMPTION, table::VERIFICATION]
+    [table::SHOPS, table::STOCK, table::CARDS, table::ORDERS, table::REDEMPTION, table::VERIFICATION, table::TEAM]
         .concat()
         .into_iter()
         .map(|(name, attack)| (name.replace(' ', ""), attack))

@@ -5,13 +5,15 @@ use std::sync::LazyLock;
 use chrono::TimeDelta;
 use kamiflow_kernel::{
     AttemptId, AuthorizationLinkId, BatchId, CardUseState, DeliveryMethod, DeliveryState, EmailAddress, Fen,
-    GatewayKind, LineId, ReasonCode, RedemptionId, RedemptionMethod, RedemptionState, SecretBytes, SecretText, ShopId,
+    GatewayKind, InvitationId, LineId, ReasonCode, RedemptionId, RedemptionMethod, RedemptionState, Role, SecretBytes,
+    SecretText, ShopId, ShopScope, SignUpId,
 };
 use kamiflow_store::coverage::{CoverageKind, CoverageSource, ReadSpan};
 use kamiflow_store::pauses::PausedLevels;
+use kamiflow_store::team::{invitations, members};
 use kamiflow_store::{
     applications, attempts, authorization_links, authorization_requests, card_claims, card_uses, cards, credentials,
-    deliveries, exceptions, handled_outside, order_hints, orders, redemptions, refunds, shop_sync, shops,
+    deliveries, exceptions, handled_outside, order_hints, orders, redemptions, refunds, shop_sync, shops, sign_ups,
     verification_pictures, verifications,
 };
 use serde_json::json;
@@ -337,4 +339,37 @@ pub(super) fn outside(t: &Target) -> Vec<handled_outside::HandledOutside> {
 
 pub(super) fn address() -> EmailAddress {
     EmailAddress::try_from("new@example.com".to_owned()).unwrap()
+}
+
+pub(super) fn bytes() -> SecretBytes {
+    SecretBytes::new(b"x".to_vec())
+}
+
+pub(super) fn new_sign_up(t: &Target) -> sign_ups::NewSignUp<'_> {
+    static CONTENTS: LazyLock<SecretBytes> = LazyLock::new(bytes);
+    sign_ups::NewSignUp {
+        id: SignUpId::generate(),
+        login: &t.login,
+        token_hash: &t.hash,
+        contents: &CONTENTS,
+        at: t.now,
+        expires_at: t.now + TimeDelta::days(1),
+    }
+}
+
+pub(super) fn new_invitation(t: &Target) -> invitations::NewInvitation<'_> {
+    invitations::NewInvitation {
+        id: InvitationId::generate(),
+        email: None,
+        role: Role::Viewer,
+        shops: &ShopScope::All,
+        token_hash: &t.hash,
+        invited_by: t.member,
+        at: t.now,
+        expires_at: t.now + TimeDelta::days(1),
+    }
+}
+
+pub(super) fn seat(t: &Target) -> members::MembershipRow {
+    members::MembershipRow { user: t.member, role: Role::Viewer, shops: ShopScope::Only([t.shop].into()) }
 }

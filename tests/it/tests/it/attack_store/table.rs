@@ -5,27 +5,28 @@ use std::fmt::Debug;
 use chrono::TimeDelta;
 use futures_util::future::BoxFuture;
 use kamiflow_kernel::{
-    AttemptState, BatchId, CardUseState, GatewayKind, LineId, OrderState, ReasonCode, RedemptionState, RuleId, ShopId,
+    AttemptState, BatchId, CardUseState, GatewayKind, LineId, MailId, MerchantCode, OrderState, ReasonCode,
+    RedemptionState, RuleId, ShopId,
 };
 use kamiflow_store::coverage::CoverageKind;
 use kamiflow_store::pauses::{PauseScope, PausedLevels, PausedWork};
 use kamiflow_store::{
     StoreError, TenantTx, application_return, applications, attempts, audit, authorization_links,
     authorization_requests, backlog, card_claims, card_pools, card_uses, cards, charge_requests, coverage,
-    coverage_repair, credentials, deliveries, delivery_lines, exceptions, handled_outside, jobs, ledger_roots,
+    coverage_repair, credentials, deliveries, delivery_lines, exceptions, handled_outside, jobs, ledger_roots, mails,
     merchants, notification_addresses, order_events, order_hints, order_progress, orders, outbox, own_applications,
     pauses, platform_stock, platform_uploads, products, redemptions, refunds, reseal, restored_shops, rollups, rules,
-    ship_by, shop_sync, shops, sku_lookup, startup, stock_waits, take_overs, token_lives, told, trial_orders,
+    ship_by, shop_sync, shops, sign_ups, sku_lookup, startup, stock_waits, take_overs, team, token_lives, told, trial_orders,
     verification_pictures, verifications,
 };
 use serde_json::json;
 use uuid::Uuid;
 
 use super::arguments::{
-    STAFF, address, application, batch, call, change, claim, claim_of_token, deadlines, decision, fenced, hint,
-    new_attempt, new_authorization, new_delivery, new_exception, new_hints, new_link, new_picture, new_redemption,
-    new_verification, nothing_paused, order, outside, postponed, refund, secret, shop, span, sync_change, tokens,
-    voided,
+    STAFF, address, application, batch, bytes, call, change, claim, claim_of_token, deadlines, decision, fenced, hint,
+    new_attempt, new_authorization, new_delivery, new_exception, new_hints, new_invitation, new_link, new_picture,
+    new_redemption, new_sign_up, new_verification, nothing_paused, order, outside, postponed, refund, seat, secret,
+    shop, span, sync_change, tokens, voided,
 };
 use super::target::Target;
 
@@ -230,8 +231,9 @@ attacks! { ORDERS, t:
     attempts::count(&[t.attempt]);
     attempts::has_unknown(t.delivery);
     attempts::expire_started(t.delivery, t.now);
-    audit::insert(&audit::NewAudit { actor: "x", action: "x", target: "x", request_id: "", detail: json!({}), at: t.now });
-    audit::list(t.now + TimeDelta::days(1), 10);
+    audit::insert(&audit::NewAudit { actor: "x", action: "x", target: "x", request_id: "", ip: "", detail: json!({}), at: t.now });
+    audit::list(&audit::AuditFilter::ALL, 10);
+    audit::find_break();
     backlog::list(t.shop, 10);
     backlog::release(&backlog::Release { shop: t.shop, orders: std::slice::from_ref(&t.sn), paid_since: t.now - TimeDelta::days(9) });
     backlog::hint_seen(t.shop, t.now);
@@ -377,4 +379,30 @@ attacks! { VERIFICATION, t:
     notification_addresses::find();
     token_lives::list(Some(t.shop), 10);
     trial_orders::list(t.shop, None, 10);
+}
+
+attacks! { TEAM, t:
+    merchants::update_code(&MerchantCode::try_from("stolen".to_owned()).unwrap());
+    merchants::fetch_code();
+    merchants::update_closes_at(Some(t.now));
+    mails::insert(MailId::generate(), &bytes(), t.now, t.now);
+    mails::find(t.mail);
+    mails::delete(t.mail);
+    sign_ups::insert(&new_sign_up(t));
+    sign_ups::lock_by_token(&t.hash, t.now);
+    sign_ups::lock_latest(&t.login, t.now);
+    sign_ups::update_token(t.sign_up, &[9; 32], t.now);
+    sign_ups::delete(&t.login);
+    team::invitations::insert(&new_invitation(t));
+    team::invitations::lock_by_token(&t.hash, t.now);
+    team::invitations::update_accepted(t.invitation, t.member, t.now);
+    team::invitations::update_revoked(t.invitation, t.now);
+    team::invitations::list(t.now);
+    team::members::insert(&seat(t), t.now);
+    team::members::lock(t.member);
+    team::members::update(&seat(t));
+    team::members::delete(t.member);
+    team::members::count_owners();
+    team::members::list();
+    team::members::list_own_shops(&[t.shop]);
 }

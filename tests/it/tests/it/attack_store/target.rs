@@ -3,8 +3,9 @@
 use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 use kamiflow_kernel::{
     ApplicationId, AttemptId, AuthorizationLinkId, BatchId, CardId, CardUseId, CoverageId, CredentialId, DataKeyId,
-    DeliveryId, GoodsId, JobId, LineId, MallId, MerchantId, OrderId, OrderSn, PlatformSkuId, PoolId, ProductId,
-    RedemptionId, RuleId, ShopId, SkuId, TakeOverId, VerificationId,
+    DeliveryId, GoodsId, InvitationId, JobId, LineId, LoginName, MailId, MallId, MerchantId, OrderId, OrderSn,
+    PlatformSkuId, PoolId, ProductId, RedemptionId, RuleId, ShopId, SignUpId, SkuId, TakeOverId, UserId,
+    VerificationId,
 };
 use kamiflow_store::merchants::{self, NewMerchant};
 use kamiflow_store::orders::OrderKey;
@@ -58,6 +59,11 @@ pub(super) struct Target {
     pub(super) link: AuthorizationLinkId,
     pub(super) authorization: Uuid,
     pub(super) take_over: TakeOverId,
+    pub(super) member: UserId,
+    pub(super) login: LoginName,
+    pub(super) invitation: InvitationId,
+    pub(super) sign_up: SignUpId,
+    pub(super) mail: MailId,
     pub(super) now: DateTime<Utc>,
 }
 
@@ -106,6 +112,11 @@ impl Target {
             link: AuthorizationLinkId::generate(),
             authorization: Uuid::now_v7(),
             take_over: TakeOverId::generate(),
+            member: UserId::generate(),
+            login: format!("member{number}@example.com").parse().unwrap(),
+            invitation: InvitationId::generate(),
+            sign_up: SignUpId::generate(),
+            mail: MailId::generate(),
             now,
         }
     }
@@ -161,6 +172,10 @@ impl Target {
             self.link.as_uuid(),
             self.authorization,
             self.take_over.as_uuid(),
+            self.member.as_uuid(),
+            self.invitation.as_uuid(),
+            self.sign_up.as_uuid(),
+            self.mail.as_uuid(),
         ]
     }
 
@@ -224,6 +239,11 @@ impl Target {
             ("link", id(self.link.as_uuid())),
             ("authorization", id(self.authorization)),
             ("take_over", id(self.take_over.as_uuid())),
+            ("member", id(self.member.as_uuid())),
+            ("login", format!("'{}'", self.login)),
+            ("invitation", id(self.invitation.as_uuid())),
+            ("sign_up", id(self.sign_up.as_uuid())),
+            ("mail", id(self.mail.as_uuid())),
             ("now", format!("'{}'::timestamptz", self.now.to_rfc3339())),
         ]
     }
@@ -345,4 +365,16 @@ const ROWS: &str = "
         VALUES (:take_over:, :m:, :shop:, gen_random_uuid(), 'x', :now:);
     INSERT INTO handled_outside (merchant_id, shop_id, order_sn, cause, at) VALUES (:m:, :shop:, :sn:, 'shipped', :now:);
     INSERT INTO notification_addresses (merchant_id, email, changed_at) VALUES (:m:, 'they@example.com', :now:);
+    INSERT INTO users (id, login, email, name, password_hash, confirmed_at)
+        VALUES (:member:, :login:, :login:, 'x', '$argon2id$', :now:);
+    INSERT INTO memberships (merchant_id, user_id, role, all_shops, created_at)
+        VALUES (:m:, :member:, 'viewer', false, :now:), (:m:, gen_random_uuid(), 'owner', true, :now:);
+    INSERT INTO membership_shops (merchant_id, user_id, shop_id) VALUES (:m:, :member:, :shop:);
+    INSERT INTO invitations (id, merchant_id, role, all_shops, token_hash, invited_by, created_at, expires_at)
+        VALUES (:invitation:, :m:, 'viewer', true, :hash:, :member:, :now:, :now: + interval '1 day');
+    INSERT INTO sign_ups (id, merchant_id, login, token_hash, data_key_id, contents_sealed, created_at, expires_at)
+        VALUES (:sign_up:, :m:, :login:, :hash:, :key:, 's', :now:, :now: + interval '1 day');
+    INSERT INTO mails (id, merchant_id, data_key_id, contents_sealed, created_at, expires_at)
+        VALUES (:mail:, :m:, :key:, 's', :now:, :now: + interval '1 day');
+    INSERT INTO audit_heads (merchant_id, seq, hash) VALUES (:m:, 1, 'h');
     INSERT INTO jobs (id, merchant_id, name, key, due_at) VALUES (:job:, :m:, 'job', 'key', :now:)";
