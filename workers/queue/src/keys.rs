@@ -14,6 +14,7 @@
 //! <prefix>tick:<pool>                 string: the promoter's last tick, expires with it
 //! <prefix>rate:{<scope>}:<bucket>     string: theoretical arrival time, µs
 //! <prefix>rate:{<scope>}:.since       string: when the limiter was first seen, µs
+//! <prefix>attempts:{log-in}:<line>    hash: n attempts, `at` no next one before, ms; expires
 //! <prefix>lock:<name>                 string: holder
 //! <prefix>channel:<name>              Pub/Sub channel
 //! ```
@@ -76,6 +77,10 @@ impl Keys {
 
     pub(crate) fn limiter_since(&self, scope: &str) -> String {
         self.bucket(scope, ".since")
+    }
+
+    pub(crate) fn throttle(&self, line: &str) -> String {
+        format!("{}attempts:{{log-in}}:{line}", self.prefix)
     }
 
     pub(crate) fn lock(&self, name: &str) -> String {

@@ -79,6 +79,7 @@ mod promoter;
 mod queue;
 mod script;
 mod stats;
+mod throttle;
 
 #[cfg(test)]
 mod tests;
@@ -94,3 +95,4 @@ pub use locks::Locks;
 pub use promoter::Promoter;
 pub use queue::{EpochState, Queue};
 pub use stats::{MemoryPolicy, PoolStats};
+pub use throttle::{Line, Throttle};

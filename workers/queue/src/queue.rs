@@ -12,7 +12,8 @@ use crate::entry::check_name;
 use crate::keys::Keys;
 use crate::script;
 use crate::{
-    Channels, Consumer, Entry, Limiter, Locks, MemoryPolicy, Placement, PoolStats, QueueConfig, QueueError, When,
+    Channels, Consumer, Entry, Limiter, Locks, MemoryPolicy, Placement, PoolStats, QueueConfig, QueueError, Throttle,
+    When,
 };
 
 /// How many entries one scheduling script handles, so that none of them holds up the server for long.
@@ -278,6 +279,11 @@ impl Queue {
     /// Returns the locks on the same connections.
     pub fn locks(&self) -> Locks {
         Locks::new(self.clone())
+    }
+
+    /// Returns the delays that grow with attempts, on the same connections.
+    pub fn throttle(&self) -> Throttle {
+        Throttle::new(self.clone())
     }
 
     /// Returns publish and subscribe on the same server.

@@ -10,3 +10,4 @@ mod model;
 mod recovery;
 mod scheduling;
 pub(crate) mod support;
+mod throttle;
