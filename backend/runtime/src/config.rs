@@ -20,10 +20,12 @@
 //! To add a variable: declare it in its section's file, list it in that section's `VARIABLES`,
 //! read it in `Section::read`, and run `cargo dev env-docs`.
 
+mod auth;
 mod backup;
 mod database;
 mod gateway;
 mod keyring;
+mod mail;
 mod reader;
 mod redis;
 mod reference;
@@ -40,10 +42,12 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use self::auth::Auth;
 pub use self::backup::{BackupSource, BackupTools, RestoreTarget};
 pub use self::database::{Database, DatabaseOwner};
 pub use self::gateway::{Gateway, GatewayEndpoint};
 pub use self::keyring::{Keyring, KeyringKey};
+pub use self::mail::Mail;
 pub use self::reader::{ConfigError, Problem, Reader};
 pub use self::redis::Redis;
 pub use self::reference::reference;

@@ -130,7 +130,7 @@ fn entries(reader: &mut Reader<'_>) -> Option<(&'static Variable, Zeroizing<Stri
 }
 
 /// Parses the entries; errors name the entry by number or id, never by content.
-fn parse_keys(text: &str) -> Result<Vec<KeyringKey>, String> {
+pub(super) fn parse_keys(text: &str) -> Result<Vec<KeyringKey>, String> {
     let mut keys = Vec::new();
     let mut seen = BTreeSet::new();
     let entries = text.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty() && !entry.starts_with('#'));

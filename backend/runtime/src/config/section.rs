@@ -3,7 +3,9 @@
 use super::reader::{ConfigError, Reader};
 use super::source::EnvSource;
 use super::variable::Variable;
-use super::{backup, database, gateway, keyring, redis, retention, server, telemetry, test_servers, ui, worker};
+use super::{
+    auth, backup, database, gateway, keyring, mail, redis, retention, server, telemetry, test_servers, ui, worker,
+};
 
 /// A typed group of variables.
 pub trait Section: Sized {
@@ -59,6 +61,8 @@ pub static SECTIONS: &[SectionReference] = &[
     gateway::REFERENCE,
     server::REFERENCE,
     ui::REFERENCE,
+    auth::REFERENCE,
+    mail::REFERENCE,
     worker::REFERENCE,
     retention::REFERENCE,
     telemetry::REFERENCE,

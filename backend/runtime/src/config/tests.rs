@@ -211,6 +211,7 @@ fn every_declared_variable_is_read_and_every_one_read_is_declared() {
     let _ = Ui::read(&mut reader);
     let _ = <(BackupSource, BackupTools, RestoreTarget)>::read(&mut reader);
     let _ = Retention::read(&mut reader);
+    let _ = <(Auth, Mail)>::read(&mut reader);
     let declared: BTreeSet<&str> = all_variables().map(|variable| variable.name).collect();
     assert_eq!(reader.read, declared);
 }
@@ -259,4 +260,26 @@ fn a_ca_file_goes_with_the_urls_and_makes_them_check_names() {
     assert!(found[0].starts_with("KAMIFLOW_DATABASE_CA_FILE names `/nowhere/ca.pem`"), "{found:?}");
     let found = problems::<Redis>(&complete().with("KAMIFLOW_REDIS_CA_FILE", path));
     assert!(found[0].contains("begin KAMIFLOW_REDIS_URL with rediss://"), "{found:?}");
+}
+
+#[test]
+fn keys_of_access_tokens_may_be_left_out_and_the_first_one_signs() {
+    let none = load::<Auth>(&EnvMap::new()).unwrap();
+    assert!(none.keys.is_empty() && none.active.is_none());
+    let two = EnvMap::new().with("KAMIFLOW_AUTH_KEYS", format!("a:{KEY},b:{KEY}"));
+    assert_eq!(load::<Auth>(&two).unwrap().active.as_deref(), Some("a"));
+    assert_eq!(load::<Auth>(&two.clone().with("KAMIFLOW_AUTH_ACTIVE", "b")).unwrap().active.as_deref(), Some("b"));
+    assert!(problems::<Auth>(&two.with("KAMIFLOW_AUTH_ACTIVE", "c"))[0].contains("KAMIFLOW_AUTH_ACTIVE"));
+    let base = EnvMap::new().with("KAMIFLOW_AUTH_BASE_URL", "https://kamiflow.example/");
+    assert_eq!(load::<Auth>(&base).unwrap().base_url, "https://kamiflow.example");
+    assert!(load::<Auth>(&EnvMap::new().with("KAMIFLOW_AUTH_BASE_URL", "kamiflow.example")).is_err());
+}
+
+#[test]
+fn mail_waits_without_a_server() {
+    assert!(load::<Mail>(&EnvMap::new()).unwrap().url.is_none());
+    let server = EnvMap::new().with("KAMIFLOW_MAIL_URL", "smtps://user:hunter2@mail.example");
+    let mail = load::<Mail>(&server).unwrap();
+    assert!(mail.url.is_some() && !format!("{mail:?}").contains("hunter2"));
+    assert!(load::<Mail>(&EnvMap::new().with("KAMIFLOW_MAIL_URL", "http://mail.example")).is_err());
 }
