@@ -1,13 +1,13 @@
 //! A person's word about an order's redemption: approve it, or stop it.
 
-use kamiflow_kernel::{OrderSn, OrderState, ReasonCode, RedemptionState, ShopId};
+use kamiflow_kernel::{OrderSn, OrderState, Permission, ReasonCode, RedemptionState, ShopId};
 use kamiflow_store::order_events::{self, NewEvent};
 use kamiflow_store::redemptions::acts::{self, Decision};
 use kamiflow_store::{StoreError, TenantTx, exceptions, orders, redemptions};
 use serde_json::json;
 
 use crate::acts as audited;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Denied};
 use crate::engine::{Engine, Wake};
 use crate::redeem::settle::{Writer, move_order};
 use crate::redeem::{Reason, refund_state};
@@ -32,6 +32,9 @@ pub enum ApproveRedemptionError {
     /// The order has ended without redemption and stays so.
     #[error("the order is in state {0}")]
     Ended(OrderState),
+    /// The actor may not do it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -47,6 +50,8 @@ pub async fn approve(
     shop: ShopId,
     order_sn: &OrderSn,
 ) -> Result<Vec<Wake>, ApproveRedemptionError> {
+    ctx.require(Permission::Redeem)?;
+    ctx.sees(shop)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let order = lock(&mut tx, shop, order_sn).await?;
     if !matches!(refund_state(order.refund_status, order.after_sales_status), RefundState::None | RefundState::Closed) {
@@ -76,6 +81,8 @@ pub async fn approve(
 /// # Errors
 /// When there is nothing to stop.
 pub async fn stop(engine: &Engine, ctx: &Ctx, shop: ShopId, order_sn: &OrderSn) -> Result<(), ApproveRedemptionError> {
+    ctx.require(Permission::Redeem)?;
+    ctx.sees(shop)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let order = lock(&mut tx, shop, order_sn).await?;
     let explanation = Reason::StoppedBy { by: ctx.actor.name() }.explain();
@@ -103,6 +110,8 @@ pub async fn list(
     shop: ShopId,
     order_sn: &OrderSn,
 ) -> Result<Vec<RedemptionView>, ApproveRedemptionError> {
+    ctx.require(Permission::ShowRedemptions)?;
+    ctx.sees(shop)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let rows = acts::list(&mut tx, shop, std::slice::from_ref(order_sn)).await?;
     tx.commit().await?;

@@ -1,7 +1,7 @@
 //! Charge orders: SUCCESS is reported only after a fulfiller said that it charged; FAIL, which refunds, never by itself.
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{DeliveryMethod, DeliveryState, OrderSn, ReasonCode, ShopId};
+use kamiflow_kernel::{DeliveryMethod, DeliveryState, OrderSn, Permission, ReasonCode, ShopId};
 use kamiflow_store::charge_requests::{self, Charged};
 use kamiflow_store::deliveries::{self, DeliveryRow};
 use kamiflow_store::exceptions::{self, NewException};
@@ -9,7 +9,7 @@ use kamiflow_store::{StoreError, TenantTx};
 use serde_json::json;
 
 use crate::acts;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Denied};
 use crate::engine::{Engine, Wake};
 use crate::shop_access::Shop;
 
@@ -78,6 +78,9 @@ pub enum ReportChargeError {
     /// There is no charge to report on.
     #[error("order {0} has no charge that waits for an answer")]
     NothingToReport(OrderSn),
+    /// The actor may not do it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -88,6 +91,8 @@ pub enum ReportChargeError {
 /// # Errors
 /// When the order is not a charge order of this shop, or its charge was reported as made before.
 pub async fn report(engine: &Engine, ctx: &Ctx, report: &ReportCharge) -> Result<Vec<Wake>, ReportChargeError> {
+    ctx.require(Permission::HandleOrders)?;
+    ctx.sees(report.shop)?;
     let nothing = || ReportChargeError::NothingToReport(report.order_sn.clone());
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let sn = report.order_sn.as_str();

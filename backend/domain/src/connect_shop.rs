@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{ApplicationId, MallId, MerchantId, ReasonCode, SecretText, ShopId, ShopState};
+use kamiflow_kernel::{ApplicationId, MallId, MerchantId, Permission, ReasonCode, SecretText, ShopId, ShopState};
 use kamiflow_store::applications::ApplicationRow;
 use kamiflow_store::credentials::NewTokens;
 use kamiflow_store::shops::{NewShop, ShopChange, ShopRow};
@@ -12,7 +12,7 @@ use serde_json::json;
 use tracing::warn;
 
 use crate::acts;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Denied};
 use crate::engine::{Engine, Wake};
 use crate::marketplace::{ApplicationAccess, MarketError, ShopAccess, Tokens};
 use crate::refresh_token;
@@ -93,6 +93,9 @@ pub enum ConnectShopError {
     /// The platform did not give tokens, or does not know them.
     #[error("the platform refused the authorization")]
     Market(#[source] Box<MarketError>),
+    /// The actor may not do it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store failed.
     #[error("the shop could not be stored")]
     Store(#[from] StoreError),
@@ -113,6 +116,7 @@ pub async fn connect_shop(
     ctx: &Ctx,
     request: &ConnectShop,
 ) -> Result<ConnectedShop, ConnectShopError> {
+    ctx.require(Permission::ManageShops)?;
     let (application, access) = open_application(engine, ctx.merchant, request.application).await?;
     let tokens = match &request.grant {
         Grant::Code(code) => engine.market.create_tokens(&access, code.expose()).await?,

@@ -8,10 +8,10 @@
 //! here, and nobody takes one by typing it.
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{ApplicationId, GatewayKind, SecretText};
+use kamiflow_kernel::{ApplicationId, GatewayKind, Permission, SecretText};
 use kamiflow_store::{StoreError, own_applications};
 
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Denied};
 use crate::engine::Engine;
 use crate::marketplace::{ApplicationAccess, MarketError};
 use crate::register_application::{
@@ -67,6 +67,9 @@ pub enum EnterOwnKeysError {
     /// Another merchant has entered the client id.
     #[error("this client id is in use by another merchant here")]
     TakenElsewhere,
+    /// The actor may not do it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store failed.
     #[error("the keys could not be stored")]
     Store(#[from] StoreError),
@@ -87,6 +90,7 @@ impl From<RegisterApplicationError> for EnterOwnKeysError {
     fn from(error: RegisterApplicationError) -> Self {
         match error {
             RegisterApplicationError::TakenElsewhere => Self::TakenElsewhere,
+            RegisterApplicationError::Denied(denied) => Self::Denied(denied),
             RegisterApplicationError::Store(error) => Self::Store(error),
         }
     }
@@ -101,6 +105,8 @@ pub async fn enter_own_keys(
     ctx: &Ctx,
     request: &EnterOwnKeys,
 ) -> Result<(ApplicationId, OwnKeysStanding), EnterOwnKeysError> {
+    ctx.require(Permission::ManageShops)?;
+    ctx.require_sudo()?;
     let plain = |text: &str| (4..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     if !plain(&request.client_id) || !plain(request.client_secret.expose()) {
         return Err(EnterOwnKeysError::Shape);

@@ -3,6 +3,7 @@
 //! The checks here are about what Postgres holds; connections, Redis and the configuration are looked at by whoever
 //! opens them. To add one: write a function that returns findings, and name it in `kamiflow doctor`.
 
+mod audit;
 mod keys;
 mod ledger;
 mod schema;
@@ -13,6 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use kamiflow_kernel::MerchantId;
 use kamiflow_store::{Store, StoreError, catalog, system};
 
+pub use self::audit::audit_log;
 pub use self::keys::keys;
 pub use self::ledger::{chains, ledger};
 pub use self::schema::{functions, policies, rights, roles, schema};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{BatchId, PoolId};
+use kamiflow_kernel::{BatchId, Permission, PoolId};
 use kamiflow_store::StoreError;
 use kamiflow_store::cards::{BatchRow, BatchSource, NewBatch, SealedCard};
 use serde_json::json;
@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::acts;
 use crate::card_pattern::{CardPattern, Generation, GenerationError};
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Denied};
 use crate::engine::{Engine, Wake};
 use crate::stock_in::{self, PORTIONS_AHEAD, StockIn};
 
@@ -72,6 +72,9 @@ pub enum GenerateCardsError {
     /// The thread that draws the cards ended early.
     #[error("the generation was interrupted")]
     Interrupted(#[from] tokio::task::JoinError),
+    /// The actor may not do it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store failed.
     #[error("the cards could not be stored")]
     Store(#[source] StoreError),
@@ -95,6 +98,7 @@ pub async fn generate_cards(
     ctx: &Ctx,
     request: &GenerateCards,
 ) -> Result<GeneratedBatch, GenerateCardsError> {
+    ctx.require(Permission::ManageCards)?;
     if !(1..=1000).contains(&request.uses_permitted) {
         return Err(GenerateCardsError::UsesPermitted(request.uses_permitted));
     }

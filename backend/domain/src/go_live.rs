@@ -1,7 +1,7 @@
 //! Lets a shop deliver, from a moment on and for the backlog that a person ticked; and takes it back to trial run.
 
 use chrono::{DateTime, SubsecRound, Utc};
-use kamiflow_kernel::{GatewayKind, OrderSn, ShopId, ShopState};
+use kamiflow_kernel::{GatewayKind, OrderSn, Permission, ShopId, ShopState};
 use kamiflow_store::backlog::Release;
 use kamiflow_store::order_events::NewEvent;
 use kamiflow_store::pauses::PausedWork;
@@ -11,7 +11,7 @@ use kamiflow_store::{StoreError, TenantTx, backlog, order_events, pauses, restor
 use serde_json::json;
 
 use crate::acts;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Denied};
 use crate::engine::{Engine, Wake};
 use crate::verification::{self, Unverified};
 
@@ -85,6 +85,9 @@ pub enum GoLiveError {
         /// When.
         restored_at: DateTime<Utc>,
     },
+    /// The actor may not do it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store failed.
     #[error("the shop could not be changed")]
     Store(#[source] StoreError),
@@ -104,6 +107,9 @@ impl From<StoreError> for GoLiveError {
 /// # Errors
 /// When the shop is unknown or stopped, or the store fails.
 pub async fn go_live(engine: &Engine, ctx: &Ctx, request: &GoLive) -> Result<WentLive, GoLiveError> {
+    ctx.require(Permission::GoLive)?;
+    ctx.sees(request.shop)?;
+    ctx.require_sudo()?;
     // The platform's times of payment have whole seconds: an order paid in this very second is not backlog.
     let request = &GoLive { deliver_from: request.deliver_from.trunc_subsecs(0), ..request.clone() };
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
@@ -150,6 +156,8 @@ pub async fn go_live(engine: &Engine, ctx: &Ctx, request: &GoLive) -> Result<Wen
 /// # Errors
 /// When the shop is unknown or stopped, or the store fails.
 pub async fn return_to_trial_run(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<(), GoLiveError> {
+    ctx.require(Permission::GoLive)?;
+    ctx.sees(shop)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     lock_working(&mut tx, shop).await?;
     shops::update_state(&mut tx, shop, &ShopChange::TrialRun).await?;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Seek};
 
-use kamiflow_kernel::{BatchId, PoolId};
+use kamiflow_kernel::{BatchId, Permission, PoolId};
 use kamiflow_store::cards::{BatchRow, BatchSource, NewBatch, SealedCard};
 use kamiflow_store::{DataKey, SealError, StoreError, cards};
 use serde_json::json;
@@ -14,7 +14,7 @@ use crate::card_file::{
     CardFileError, CardFileReader, CardLine, CardRow, FileKind, ImportReport, Limits, NumberHashKey, ReadOptions,
     Reason, RejectedLine, Separator, TextEncoding,
 };
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Denied};
 use crate::engine::{Engine, Wake};
 use crate::stock_in::{self, PORTIONS_AHEAD, StockIn};
 
@@ -95,6 +95,9 @@ pub enum ImportCardsError {
     /// The thread that reads the file ended early.
     #[error("the import was interrupted")]
     Interrupted(#[from] tokio::task::JoinError),
+    /// The actor may not do it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store failed.
     #[error("the cards could not be stored")]
     Store(#[source] StoreError),
@@ -121,6 +124,7 @@ pub async fn import_cards<R>(
 where
     R: Read + Seek + Send + 'static,
 {
+    ctx.require(Permission::ManageCards)?;
     if !(1..=1000).contains(&request.uses_permitted) {
         return Err(ImportCardsError::UsesPermitted(request.uses_permitted));
     }

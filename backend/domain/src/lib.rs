@@ -3,6 +3,7 @@
 mod acts;
 mod stock_in;
 
+pub mod accounts;
 pub mod approve_redemption;
 pub mod authorization;
 pub mod authorization_link;
@@ -59,6 +60,7 @@ pub mod shop_access;
 pub mod show_order;
 pub mod sync;
 pub mod sync_products;
+pub mod teams;
 pub mod tokens;
 pub mod top_up;
 pub mod trial_run;

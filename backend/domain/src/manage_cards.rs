@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use kamiflow_kernel::{CardId, CardUseId, CardUseState, PoolId};
+use kamiflow_kernel::{CardId, CardUseId, CardUseState, Permission, PoolId};
 use kamiflow_store::card_uses::{LineChange, Transition, UseRow};
 use kamiflow_store::{StoreError, TenantTx, card_pools, card_uses, stock_waits};
 use serde_json::json;
 
 use crate::acts;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Denied};
 use crate::engine::{Engine, Wake};
 
 /// The most cards of one request.
@@ -67,6 +67,9 @@ pub enum ManageCardsError {
     /// The pool does not exist for this merchant.
     #[error("the card pool was not found")]
     PoolUnknown,
+    /// The actor may not do it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store failed.
     #[error("the cards could not be changed")]
     Store(#[from] StoreError),
@@ -77,6 +80,7 @@ pub enum ManageCardsError {
 /// # Errors
 /// When there are too many, the pool is unknown, or the store fails.
 pub async fn manage_cards(engine: &Engine, ctx: &Ctx, request: &ManageCards) -> Result<ManagedCards, ManageCardsError> {
+    ctx.require(Permission::ManageCards)?;
     if request.cards.len() > MOST_CARDS {
         return Err(ManageCardsError::TooMany(request.cards.len()));
     }

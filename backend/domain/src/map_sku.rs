@@ -1,13 +1,13 @@
 //! Says what is done with orders of a SKU, and has the orders that waited for it looked at again.
 
-use kamiflow_kernel::{DeliveryMethod, PoolId, RedemptionMethod, SkuId};
+use kamiflow_kernel::{DeliveryMethod, Permission, PoolId, RedemptionMethod, SkuId};
 use kamiflow_store::products::{Handling, NewMapping, SkuRow};
 use kamiflow_store::{StoreError, card_pools, products};
 use serde_json::{Value, json};
 
 use crate::acts;
 use crate::compat::{self, CodeHolder, Refusal, Requirement};
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Denied};
 use crate::engine::{Engine, Wake};
 
 /// The most cards for one unit bought.
@@ -57,6 +57,9 @@ pub enum MapSkuError {
     /// The settings are no JSON object.
     #[error("settings must be an object")]
     BadSettings,
+    /// The actor may not do it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store failed.
     #[error("the mapping could not be stored")]
     Store(#[from] StoreError),
@@ -73,11 +76,13 @@ impl From<Refusal> for MapSkuError {
 /// # Errors
 /// When the goods, the methods and the pool do not fit together, or the store fails.
 pub async fn map_sku(engine: &Engine, ctx: &Ctx, request: &MapSku) -> Result<Vec<Wake>, MapSkuError> {
+    ctx.require(Permission::MapSkus)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let sku = products::fetch_sku(&mut tx, request.sku).await.map_err(|error| match error {
         StoreError::NotFound(_) => MapSkuError::SkuUnknown,
         other => other.into(),
     })?;
+    ctx.sees(sku.shop).map_err(|_hidden| MapSkuError::SkuUnknown)?;
     check(&sku, &request.handling, &request.settings)?;
     if let Handling::Deliver { pool: Some(pool), .. } = &request.handling {
         card_pools::fetch(&mut tx, *pool).await.map_err(|error| match error {

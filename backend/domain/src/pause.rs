@@ -1,13 +1,13 @@
 //! Pauses delivery or redemption at any level, and ends pauses.
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{ShopId, ShopState};
+use kamiflow_kernel::{Permission, ShopId, ShopState};
 use kamiflow_store::pauses::{NewPause, PauseScope, PausedWork};
 use kamiflow_store::{StoreError, TenantTx, card_pools, cards, pauses, products, shops, stock_waits};
 use serde_json::json;
 
 use crate::acts;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Denied};
 use crate::engine::{Engine, Wake};
 
 /// Shops one page of the list holds.
@@ -35,6 +35,9 @@ pub enum PauseError {
     /// The end is not in the future.
     #[error("a pause must end in the future")]
     EndsInThePast,
+    /// The actor may not do it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store failed.
     #[error("the pause could not be stored")]
     Store(#[source] StoreError),
@@ -54,13 +57,14 @@ impl From<StoreError> for PauseError {
 /// # Errors
 /// When the target is unknown, the end is past, or the store fails.
 pub async fn pause(engine: &Engine, ctx: &Ctx, request: &Pause) -> Result<(), PauseError> {
+    require(ctx, request.scope)?;
     if request.ends_at.is_some_and(|ends_at| ends_at <= ctx.now) {
         return Err(PauseError::EndsInThePast);
     }
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     // From here on nobody starts what this is to hold back.
     pauses::lock(&mut tx).await?;
-    check_target(&mut tx, request.scope).await?;
+    check_target(&mut tx, ctx, request.scope).await?;
     let new = NewPause {
         scope: request.scope,
         work: request.work,
@@ -84,9 +88,13 @@ pub async fn pause(engine: &Engine, ctx: &Ctx, request: &Pause) -> Result<(), Pa
 /// # Errors
 /// When the store fails.
 pub async fn resume(engine: &Engine, ctx: &Ctx, scope: PauseScope, work: PausedWork) -> Result<Vec<Wake>, PauseError> {
+    require(ctx, scope)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     // Whoever has seen the pause has put its work off by then, and is found below.
     pauses::lock(&mut tx).await?;
+    if let PauseScope::Sku(_) = scope {
+        check_target(&mut tx, ctx, scope).await?;
+    }
     if !pauses::delete(&mut tx, scope, work).await? {
         return Ok(Vec::new());
     }
@@ -117,11 +125,25 @@ async fn wake_waiting(tx: &mut TenantTx, now: DateTime<Utc>) -> Result<Vec<ShopI
     Ok(shops)
 }
 
-async fn check_target(tx: &mut TenantTx, scope: PauseScope) -> Result<(), StoreError> {
+/// Asks for the permission that a level needs: a shop's own, or everybody's.
+fn require(ctx: &Ctx, scope: PauseScope) -> Result<(), PauseError> {
+    match scope {
+        PauseScope::Shop(shop) => {
+            ctx.require(Permission::Pause)?;
+            ctx.sees(shop)?;
+        }
+        // Which shop it is of is looked up with it.
+        PauseScope::Sku(_) => ctx.require(Permission::Pause)?,
+        PauseScope::Merchant | PauseScope::Pool(_) | PauseScope::Batch(_) => ctx.require(Permission::PauseAll)?,
+    }
+    Ok(())
+}
+
+async fn check_target(tx: &mut TenantTx, ctx: &Ctx, scope: PauseScope) -> Result<(), StoreError> {
     match scope {
         PauseScope::Merchant => Ok(()),
         PauseScope::Shop(shop) => shops::fetch(tx, shop).await.map(|_row| ()),
-        PauseScope::Sku(sku) => products::fetch_sku(tx, sku).await.map(|_row| ()),
+        PauseScope::Sku(sku) => ctx.sees(products::fetch_sku(tx, sku).await?.shop),
         PauseScope::Pool(pool) => card_pools::fetch(tx, pool).await.map(|_row| ()),
         PauseScope::Batch(batch) => cards::fetch_batch(tx, batch).await.map(|_row| ()),
     }

@@ -1,20 +1,22 @@
 //! A person asks for an order to be read again now; what it says is then dealt with like any other news.
 
-use kamiflow_kernel::{OrderSn, ShopId};
+use kamiflow_kernel::{OrderSn, Permission, ShopId};
 use kamiflow_store::order_hints::{self, HintSource, NewHints};
 use kamiflow_store::shops;
 use kamiflow_store::{StoreError, TenantTx};
 use serde_json::json;
 
 use crate::acts;
-use crate::ctx::Ctx;
+use crate::ctx::{ActError, Ctx};
 use crate::engine::{Engine, Wake};
 
 /// Hints an order, known or not; returns whom to wake.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] for a shop of another merchant.
-pub async fn process(engine: &Engine, ctx: &Ctx, shop: ShopId, order_sn: &OrderSn) -> Result<Vec<Wake>, StoreError> {
+pub async fn process(engine: &Engine, ctx: &Ctx, shop: ShopId, order_sn: &OrderSn) -> Result<Vec<Wake>, ActError> {
+    ctx.require(Permission::HandleOrders)?;
+    ctx.sees(shop)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     shops::fetch(&mut tx, shop).await?;
     hint(&mut tx, ctx, shop, order_sn).await?;

@@ -1,12 +1,12 @@
 //! What rules would do to the orders that are there: a look before they are saved.
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{Fen, OrderSn, ProductId, RuleId, ShopId, SkuId};
+use kamiflow_kernel::{Fen, OrderSn, Permission, ProductId, RuleId, ShopId, SkuId};
 use kamiflow_store::StoreError;
 use kamiflow_store::redemptions::past::{self, PastCursor, PastRow};
 use serde_json::Value;
 
-use crate::ctx::Ctx;
+use crate::ctx::{ActError, Ctx};
 use crate::engine::Engine;
 use crate::redeem::{explain, refund_state};
 use crate::redemption_rules::{DailyCounts, DryRun, Facts, RuleSet, Verdict, dry_run, evaluate};
@@ -55,7 +55,8 @@ pub struct DryRunReport {
 ///
 /// # Errors
 /// When the store fails.
-pub async fn run(engine: &Engine, ctx: &Ctx, rules: &RuleSet, page: DryRunPage) -> Result<DryRunReport, StoreError> {
+pub async fn run(engine: &Engine, ctx: &Ctx, rules: &RuleSet, page: DryRunPage) -> Result<DryRunReport, ActError> {
+    ctx.require(Permission::ManageRules)?;
     let size = page.size.clamp(1, MOST_ON_PAGE);
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let rows = past::list(&mut tx, page.shop, page.after, i64::from(size)).await?;

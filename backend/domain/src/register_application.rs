@@ -1,12 +1,12 @@
 //! Registers an application of the Open Platform: a merchant's own, or one hosted for all.
 
-use kamiflow_kernel::{ApplicationId, GatewayKind, MerchantId, SecretText};
+use kamiflow_kernel::{ApplicationId, GatewayKind, MerchantId, Permission, SecretText};
 use kamiflow_store::applications::{NewApplication, Resumption};
 use kamiflow_store::{StoreError, applications};
 use serde_json::json;
 
 use crate::acts;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Denied};
 use crate::engine::Engine;
 use crate::watch_application;
 
@@ -42,6 +42,9 @@ pub enum RegisterApplicationError {
     /// The client id belongs to somebody else here.
     #[error("the application is registered by somebody else")]
     TakenElsewhere,
+    /// The actor may not do it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store failed.
     #[error("the application could not be stored")]
     Store(#[from] StoreError),
@@ -56,6 +59,8 @@ pub async fn register_application(
     ctx: &Ctx,
     request: &RegisterApplication,
 ) -> Result<ApplicationId, RegisterApplicationError> {
+    ctx.require(Permission::ManageShops)?;
+    ctx.require_sudo()?;
     let owner = match request.owner {
         ApplicationOwner::Hosted => MerchantId::PLATFORM,
         ApplicationOwner::Own => ctx.merchant,

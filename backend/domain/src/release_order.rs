@@ -3,7 +3,7 @@
 //! Whether a card left us is exactly what nobody knows here, so none of them ever goes back into stock, and no new
 //! delivery is started: what the buyer is owed is settled between people, by a refund or another card.
 
-use kamiflow_kernel::{Action, AttemptState, DeliveryState, OrderSn, OrderState, ReasonCode, ShopId};
+use kamiflow_kernel::{Action, AttemptState, DeliveryState, OrderSn, OrderState, Permission, ReasonCode, ShopId};
 use kamiflow_store::card_claims::{self, HeldMove};
 use kamiflow_store::deliveries::{self, DeliveryChange};
 use kamiflow_store::exceptions;
@@ -13,7 +13,7 @@ use kamiflow_store::{StoreError, TenantTx, attempts};
 use serde_json::json;
 
 use crate::acts;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Denied};
 use crate::engine::Engine;
 use crate::retry_order::listed;
 
@@ -32,6 +32,9 @@ pub enum ReleaseOrderError {
     /// The order is not where a hand-over can be given up.
     #[error("the order is in state {0}")]
     State(OrderState),
+    /// The actor may not do it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -48,6 +51,8 @@ fn open_now(open: &[ReasonCode]) -> String {
 /// # Errors
 /// See [`ReleaseOrderError`].
 pub async fn release(engine: &Engine, ctx: &Ctx, shop: ShopId, order_sn: &OrderSn) -> Result<usize, ReleaseOrderError> {
+    ctx.require(Permission::HandleOrders)?;
+    ctx.sees(shop)?;
     let sn = order_sn.as_str();
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let numbers = std::slice::from_ref(order_sn);

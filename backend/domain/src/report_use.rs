@@ -1,14 +1,14 @@
 //! Somebody says that an order's codes were used: the merchant's own system, the pick-up page, or a person.
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{DeliveryId, LineId, OrderSn, OrderState, RedemptionMethod, SecretText, ShopId};
+use kamiflow_kernel::{DeliveryId, LineId, OrderSn, OrderState, Permission, RedemptionMethod, SecretText, ShopId};
 use kamiflow_store::order_events::{self, NewEvent};
 use kamiflow_store::orders::{self, OrderKey};
 use kamiflow_store::redemptions::{self, acts};
 use kamiflow_store::{StoreError, TenantTx, deliveries};
 use serde_json::json;
 
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Denied};
 use crate::engine::{Engine, Wake};
 use crate::redeem::{self, Delivered};
 
@@ -43,6 +43,9 @@ pub enum ReportUseError {
         /// Lines without a code.
         room: usize,
     },
+    /// The actor may not do it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -53,6 +56,8 @@ pub enum ReportUseError {
 /// # Errors
 /// When the order is unknown or not delivered, or the report contradicts it.
 pub async fn report(engine: &Engine, ctx: &Ctx, report: &ReportUse) -> Result<Vec<Wake>, ReportUseError> {
+    ctx.require(Permission::Redeem)?;
+    ctx.sees(report.shop)?;
     if report.used_at > ctx.now {
         return Err(ReportUseError::InFuture);
     }

@@ -1,12 +1,12 @@
 //! Lets a stopped application call again, and forgets which APIs it was denied: its owner says that it may.
 
-use kamiflow_kernel::ApplicationId;
+use kamiflow_kernel::{ApplicationId, Permission};
 use kamiflow_store::applications::Resumption;
 use kamiflow_store::{StoreError, applications};
 use serde_json::json;
 
 use crate::acts;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Denied};
 use crate::engine::{Engine, Wake};
 use crate::watch_application::{self, WakesByMerchant};
 
@@ -27,6 +27,9 @@ pub enum ResumeApplicationError {
     /// The context's merchant owns no such application; hosted ones are the operator's.
     #[error("the application was not found")]
     NotFound,
+    /// The actor may not do it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store failed.
     #[error("the application could not be resumed")]
     Store(#[source] StoreError),
@@ -53,6 +56,7 @@ pub async fn resume_application(
     ctx: &Ctx,
     id: ApplicationId,
 ) -> Result<Resumed, ResumeApplicationError> {
+    ctx.require(Permission::ManageShops)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let before = watch_application::own(&mut tx, id).await?;
     applications::resume(&mut tx, id, Resumption::Person, ctx.now).await?;

@@ -3,7 +3,7 @@
 //! Only exceptions whose reason lists a retry as safe are closed by it. One that blocks the order and does not list
 //! it refuses the whole act: a retry of an unknown outcome, say, could send a second card.
 
-use kamiflow_kernel::{Action, DeliveryState, OrderSn, ReasonCode, ShopId};
+use kamiflow_kernel::{Action, DeliveryState, OrderSn, Permission, ReasonCode, ShopId};
 use kamiflow_store::deliveries::{self, DeliveryChange, DeliveryRow};
 use kamiflow_store::exceptions::{self, OpenException};
 use kamiflow_store::order_events::{self, NewEvent};
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::acts;
 use crate::approve_redemption::{self, ApproveRedemptionError};
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Denied};
 use crate::engine::{Engine, Wake};
 use crate::process_order;
 
@@ -45,6 +45,9 @@ pub enum RetryOrderError {
     /// The redemption may not be tried again.
     #[error("the redemption was not retried")]
     Redemption(#[from] ApproveRedemptionError),
+    /// The actor may not do it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -60,6 +63,8 @@ pub(crate) fn listed(actions: &[Action]) -> String {
 /// # Errors
 /// See [`RetryOrderError`].
 pub async fn retry(engine: &Engine, ctx: &Ctx, shop: ShopId, order_sn: &OrderSn) -> Result<Retried, RetryOrderError> {
+    ctx.require(Permission::HandleOrders)?;
+    ctx.sees(shop)?;
     let sn = order_sn.as_str();
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let numbers = std::slice::from_ref(order_sn);

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use kamiflow_kernel::RuleId;
+use kamiflow_kernel::{Permission, RuleId};
 use kamiflow_store::rules::RuleRow;
 use kamiflow_store::{StoreError, TenantTx, redemptions, rules};
 use serde_json::{Value, json};
 
 use crate::acts;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Denied};
 use crate::engine::{Engine, Wake};
 use crate::redemption_rules::{Rule, RuleSet, RuleSetError};
 
@@ -21,6 +21,9 @@ pub enum SaveRulesError {
     /// A rule makes no sense.
     #[error("the rules are refused")]
     Rules(#[from] RuleSetError),
+    /// The actor may not do it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -31,6 +34,7 @@ pub enum SaveRulesError {
 /// # Errors
 /// When a rule makes no sense, or the store fails.
 pub async fn save(engine: &Engine, ctx: &Ctx, wanted: &RuleSet) -> Result<Vec<Wake>, SaveRulesError> {
+    ctx.require(Permission::ManageRules)?;
     wanted.validate()?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let stored = rules::list(&mut tx).await?;

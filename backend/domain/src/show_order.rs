@@ -202,6 +202,9 @@ pub async fn show(
     shop: ShopId,
     order_sn: &OrderSn,
 ) -> Result<Option<OrderView>, StoreError> {
+    if ctx.sees(shop).is_err() {
+        return Ok(None);
+    }
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let Some(row) = orders::find_by_sn(&mut tx, shop, order_sn).await? else { return Ok(None) };
     let delivery = match deliveries::find_by_sn(&mut tx, shop, order_sn.as_str()).await? {

@@ -5,15 +5,15 @@
 //! nothing more goes there by itself: otherwise every minute would quarantine more cards.
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{MerchantId, SkuId};
-use kamiflow_store::StoreError;
+use kamiflow_kernel::{MerchantId, Permission, SkuId};
 use kamiflow_store::jobs::{self, NewJob};
 use kamiflow_store::platform_stock::{self, StockLevel, TopUp};
+use kamiflow_store::{StoreError, products};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::acts;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Denied};
 use crate::engine::{Engine, Wake};
 use crate::upload_cards::{MOST_CARDS, UploadCards, UploadError, upload_cards};
 
@@ -47,6 +47,9 @@ pub enum SetTopUpError {
     /// The amounts make no sense.
     #[error("the stock must be filled up from at least 1 card on, to no less than that, and to {MOST} cards at most")]
     Amounts,
+    /// The actor may not do it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -57,11 +60,19 @@ pub enum SetTopUpError {
 /// # Errors
 /// See [`SetTopUpError`].
 pub async fn set(engine: &Engine, ctx: &Ctx, request: SetTopUp) -> Result<(), SetTopUpError> {
+    ctx.require(Permission::MapSkus)?;
     let SetTopUp { sku, top_up } = request;
     if top_up.is_some_and(|TopUp { below, to }| below < 1 || to < below || to > MOST) {
         return Err(SetTopUpError::Amounts);
     }
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    if ctx.shops().is_some() {
+        let row = products::fetch_sku(&mut tx, sku).await.map_err(|error| match error {
+            StoreError::NotFound(_) => SetTopUpError::NotMapped(sku),
+            other => other.into(),
+        })?;
+        ctx.sees(row.shop).map_err(|_hidden| SetTopUpError::NotMapped(sku))?;
+    }
     if !platform_stock::update_top_up(&mut tx, sku, top_up).await? {
         return Err(SetTopUpError::NotMapped(sku));
     }

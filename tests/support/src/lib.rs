@@ -16,6 +16,7 @@
     reason = "an arrangement that fails is a test that fails, at the line that says why"
 )]
 
+pub mod accounts;
 mod actors;
 mod app;
 mod clock;

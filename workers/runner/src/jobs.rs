@@ -9,6 +9,8 @@
 //! change what a name means: rows of the old version may be years old.
 
 use chrono::TimeDelta;
+use kamiflow_domain::accounts::mailer::{MailError, Mailer};
+use kamiflow_domain::accounts::send_mail::{self, SendMailError, Sent};
 use kamiflow_domain::backoff::{RetryClass, next_delay};
 use kamiflow_domain::ctx::Ctx;
 use kamiflow_domain::engine::{Engine, EngineError, TickOutcome, Wake};
@@ -29,6 +31,8 @@ use tracing::{error, warn};
 
 /// How often products are read.
 const PRODUCTS_EVERY: TimeDelta = TimeDelta::hours(1);
+/// How often it is looked whether somebody sends mail by now.
+const MAILER_LOOK: TimeDelta = TimeDelta::minutes(5);
 
 #[derive(Deserialize)]
 struct OfShop {
@@ -61,8 +65,19 @@ enum JobError {
     ShopStopped,
     #[error("cards cannot be imported")]
     Upload(#[source] UploadError),
+    #[error("a mail was not sent")]
+    Mail(#[source] MailError),
     #[error(transparent)]
     Engine(#[from] EngineError),
+}
+
+impl From<SendMailError> for JobError {
+    fn from(error: SendMailError) -> Self {
+        match error {
+            SendMailError::Mail(error) => Self::Mail(error),
+            SendMailError::Store(error) => Self::Engine(error.into()),
+        }
+    }
 }
 
 impl From<UploadError> for JobError {
@@ -92,7 +107,12 @@ impl From<SyncProductsError> for JobError {
 }
 
 /// Runs a job if it is due, and writes down how it ended.
-pub(crate) async fn run(engine: &Engine, merchant: MerchantId, id: JobId) -> Result<TickOutcome, EngineError> {
+pub(crate) async fn run(
+    engine: &Engine,
+    mailer: Option<&dyn Mailer>,
+    merchant: MerchantId,
+    id: JobId,
+) -> Result<TickOutcome, EngineError> {
     let ctx = engine.ctx("jobs", merchant);
     let mut tx = engine.store.tenant_tx(merchant).await?;
     let job = jobs::find(&mut tx, id).await?;
@@ -101,7 +121,7 @@ pub(crate) async fn run(engine: &Engine, merchant: MerchantId, id: JobId) -> Res
     if job.due_at > ctx.now {
         return Ok(TickOutcome { next: Some(job.due_at), ..TickOutcome::default() });
     }
-    let end = match dispatch(engine, &ctx, &job).await {
+    let end = match dispatch(engine, mailer, &ctx, &job).await {
         // Says nothing about the job: its turn is put off and not counted.
         Err(JobError::Engine(EngineError::Store(error))) if error.is_transient() || error.is_connection_lost() => {
             return Err(error.into());
@@ -118,7 +138,7 @@ pub(crate) async fn run(engine: &Engine, merchant: MerchantId, id: JobId) -> Res
     Ok(TickOutcome { next, done: 1, wakes_elsewhere, ..TickOutcome::default() })
 }
 
-async fn dispatch(engine: &Engine, ctx: &Ctx, job: &JobRow) -> Result<JobEnd, JobError> {
+async fn dispatch(engine: &Engine, mailer: Option<&dyn Mailer>, ctx: &Ctx, job: &JobRow) -> Result<JobEnd, JobError> {
     match job.name.as_str() {
         refresh_token::JOB => {
             let OfShop { shop } = payload(job)?;
@@ -156,8 +176,22 @@ async fn dispatch(engine: &Engine, ctx: &Ctx, job: &JobRow) -> Result<JobEnd, Jo
             Ok(JobEnd::Done)
         }
         renewal::NAME => Ok(renewal::step(engine, ctx).await?.map_or(JobEnd::Done, JobEnd::Again)),
+        send_mail::NAME => mail(engine, mailer, ctx, job).await,
         unknown => Err(JobError::UnknownName(unknown.to_owned())),
     }
+}
+
+async fn mail(engine: &Engine, mailer: Option<&dyn Mailer>, ctx: &Ctx, job: &JobRow) -> Result<JobEnd, JobError> {
+    let Some(mailer) = mailer else {
+        warn!(job.id = %job.id, "Mail waits: set KAMIFLOW_MAIL_URL");
+        return Ok(JobEnd::Again(engine.now() + MAILER_LOOK));
+    };
+    let sent = send_mail::send_mail(&engine.store, mailer, ctx, payload(job)?).await?;
+    if sent == Sent::Refused {
+        // Its words are gone with it; the address is nobody's to read in a log.
+        warn!(job.id = %job.id, "The mail server refused a mail for good");
+    }
+    Ok(JobEnd::Done)
 }
 
 fn payload<T: DeserializeOwned>(job: &JobRow) -> Result<T, JobError> {
@@ -188,6 +222,7 @@ async fn write_end(
         JobError::Engine(EngineError::Store(_))
         | JobError::UnknownName(_)
         | JobError::Payload(_)
+        | JobError::Mail(_)
         | JobError::Upload(_) => next_delay(RetryClass::PlatformFault, failures, &mut rand::rng()),
         JobError::ShopStopped => next_delay(RetryClass::Unavailable, failures, &mut rand::rng()),
     };

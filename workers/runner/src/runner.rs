@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use kamiflow_domain::accounts::mailer::Mailer;
 use kamiflow_domain::engine::Engine;
 use kamiflow_queue::{Promoter, Queue, QueueError};
 use tokio::task::JoinHandle;
@@ -34,12 +35,14 @@ const HAND_BACK: Duration = Duration::from_secs(2);
 const PROMOTION: Duration = Duration::from_millis(100);
 
 /// What a process runs.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RunnerConfig {
     /// The pools it serves, each with how many turns it runs at once.
     pub pools: Vec<(PoolKind, usize)>,
     /// Message push; none means polling only.
     pub push: Option<PushSettings>,
+    /// Who sends mail; without anybody mails wait.
+    pub mailer: Option<Arc<dyn Mailer>>,
 }
 
 /// Why a runner did not start.
@@ -125,7 +128,7 @@ impl RunnerHandle {
         for (kind, concurrency) in &config.pools {
             let turns = Arc::new(Turns {
                 kind: *kind,
-                work: work::of_pool(*kind, engine),
+                work: work::of_pool(*kind, engine, config.mailer.clone()),
                 queue: queue.clone(),
                 waker: Waker::new(queue),
                 clock: Arc::clone(&engine.clock),

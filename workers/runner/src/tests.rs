@@ -214,7 +214,7 @@ async fn a_runner_finds_due_work_by_itself_and_stops_with_nothing_in_flight() {
     let done = world.job(refresh_token::JOB, json!({ "shop": shop }), long_ago).await;
     let failing = world.job("unheard_of.v1", json!({}), long_ago).await;
 
-    let config = RunnerConfig { pools: PoolKind::ALL.map(|pool| (pool, 2)).to_vec(), push: None };
+    let config = RunnerConfig { pools: PoolKind::ALL.map(|pool| (pool, 2)).to_vec(), push: None, mailer: None };
     let shutdown = CancellationToken::new();
     let runner = Runner::start(&config, &world.engine, &world.queue, &Liveness::unobserved(), &shutdown).unwrap();
     within(async {
@@ -268,7 +268,7 @@ async fn a_runner_without_a_pool_or_with_one_twice_does_not_start() {
         config: Arc::new(EngineConfig::default()),
     };
     let start = |pools: &[PoolKind]| {
-        let config = RunnerConfig { pools: pools.iter().map(|pool| (*pool, 1)).collect(), push: None };
+        let config = RunnerConfig { pools: pools.iter().map(|pool| (*pool, 1)).collect(), push: None, mailer: None };
         Runner::start(&config, &engine, &queue, &Liveness::unobserved(), &CancellationToken::new()).err()
     };
     assert!(matches!(start(&[]), Some(RunnerError::NoPools)));

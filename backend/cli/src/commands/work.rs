@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 use clap::Args;
+use kamiflow_domain::accounts::mailer::Mailer;
 use kamiflow_domain::engine::EngineConfig;
-use kamiflow_runner::{PoolKind, Runner, RunnerConfig};
-use kamiflow_runtime::config::{self, Config, Pool, ProcessEnv, Retention, Worker};
+use kamiflow_runner::{PoolKind, Runner, RunnerConfig, SmtpMailer};
+use kamiflow_runtime::config::{self, Config, Mail, Pool, ProcessEnv, Retention, Worker};
 use kamiflow_runtime::health::Health;
 use kamiflow_runtime::shutdown;
 use kamiflow_runtime::telemetry::{self, Metrics};
@@ -44,7 +45,7 @@ pub(crate) struct Options {
 
 /// Works until SIGTERM or SIGINT.
 pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
-    let (mut config, ages): (Config, Retention) = config::load(&ProcessEnv)?;
+    let (mut config, ages, mail): (Config, Retention, Mail) = config::load(&ProcessEnv)?;
     if let Some(pools) = &options.pools {
         let wrong = || WrongUsage(format!("--pools `{pools}`: list some of sync, deliver, redeem, jobs, none twice"));
         config.worker.pools = Pool::parse_list(pools).ok_or_else(wrong)?;
@@ -79,7 +80,8 @@ pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
     connect::announce(console, application.addr())?;
     info!(http.listen = %application.addr(), "Serving health and metrics on http://{}", application.addr());
 
-    let runner_config = RunnerConfig { pools: pools(&config.worker)?, push: platform::push(&config.gateway)? };
+    let mailer = mailer(&mail)?;
+    let runner_config = RunnerConfig { pools: pools(&config.worker)?, push: platform::push(&config.gateway)?, mailer };
     let handle = Runner::start(&runner_config, &engine, &queue, &platform::liveness(&health), &shutdown)?;
     // Probes and scrapes go on while what is in flight is finished.
     let closing = CancellationToken::new();
@@ -94,6 +96,12 @@ pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
     }
     served.await??;
     Ok(Exit::Done)
+}
+
+/// Returns who sends mail, if a server is configured.
+fn mailer(mail: &Mail) -> Result<Option<Arc<dyn Mailer>>> {
+    let Some(url) = &mail.url else { return Ok(None) };
+    Ok(Some(Arc::new(SmtpMailer::new(url, &mail.from)?)))
 }
 
 /// Returns the pools to run with their concurrency.

@@ -36,6 +36,7 @@ const KNOWN_TO: &[(&str, &[&str])] = &[
     ("diesel", &["store"]),
     ("diesel-async", &["store"]),
     ("diesel_migrations", &["store"]),
+    ("lettre", &["runner"]),
     ("redis", &["queue"]),
     ("tokio-postgres", &["store", "runtime"]),
     ("tokio-tungstenite", &["pinduoduo", "sandbox"]),

@@ -21,7 +21,7 @@ async fn with_push_an_order_costs_one_read_and_one_send() {
     let prefix = format!("calls-{}", world.merchant);
     let queue = Queue::connect(queue_config(&Servers::get().await.redis_url, &prefix, 4)).await.unwrap();
     let push = PushSettings::new(GatewayKind::Sandbox, world.sandbox.push_url().parse().unwrap());
-    let config = RunnerConfig { pools: PoolKind::ALL.map(|kind| (kind, 2)).to_vec(), push: Some(push) };
+    let config = RunnerConfig { pools: PoolKind::ALL.map(|kind| (kind, 2)).to_vec(), push: Some(push), mailer: None };
     let running =
         Runner::start(&config, &world.engine, &queue, &Liveness::unobserved(), &CancellationToken::new()).unwrap();
     // The listener is there once an order that nobody polled for is delivered.

@@ -7,6 +7,7 @@
     reason = "an arrangement that fails is a test that fails, at the line that says why"
 )]
 
+mod accounts;
 mod applications;
 mod attack_catalog;
 mod attack_store;
@@ -47,6 +48,7 @@ mod shops;
 mod startup;
 mod stock_rules;
 mod sync;
+mod teams;
 mod tls;
 mod tokens;
 mod verification;

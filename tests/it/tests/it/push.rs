@@ -201,7 +201,7 @@ async fn a_message_that_was_never_sent_is_made_good_by_the_window() {
 
 /// What a process runs, on a queue that is the world's own on the shared Redis.
 async fn run(world: &World, push: Option<PushSettings>) -> RunnerHandle {
-    let config = RunnerConfig { pools: PoolKind::ALL.map(|kind| (kind, 2)).to_vec(), push };
+    let config = RunnerConfig { pools: PoolKind::ALL.map(|kind| (kind, 2)).to_vec(), push, mailer: None };
     run_on(&Servers::get().await.redis_url, world, config).await
 }
 
@@ -262,7 +262,7 @@ async fn while_redis_hangs_messages_are_stored_one_after_the_other_without_waiti
     let folder = tempfile::tempdir().unwrap();
     let redis = LocalRedis::start(folder.path()).await.unwrap();
     // Nobody delivers: the hints stay where they are.
-    let config = RunnerConfig { pools: vec![(PoolKind::Redeem, 1)], push: Some(listening_to(&world)) };
+    let config = RunnerConfig { pools: vec![(PoolKind::Redeem, 1)], push: Some(listening_to(&world)), mailer: None };
     let running = run_on(&redis.url(), &world, config).await;
     let first = world.one_order("VOUCHER").await;
     hinted(&world, &first).await;

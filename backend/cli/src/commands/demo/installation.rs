@@ -91,7 +91,7 @@ impl Installation {
 
     /// Starts the workers.
     pub(super) fn work(&self) -> Result<RunnerHandle> {
-        let config = RunnerConfig { pools: CONCURRENCY.to_vec(), push: self.push.clone() };
+        let config = RunnerConfig { pools: CONCURRENCY.to_vec(), push: self.push.clone(), mailer: None };
         let liveness = platform::liveness(&Health::new());
         // The handle is stopped when the demo ends, so that a signal first lets the books be closed.
         Ok(Runner::start(&config, &self.engine, &self.queue, &liveness, &CancellationToken::new())?)

@@ -41,6 +41,7 @@ impl Examination {
         if let Some(store) = &store {
             self.database(store).await;
             self.keys(store, has_keys).await;
+            self.audit_log(store).await;
             self.ledger(store).await;
         }
         self.findings
@@ -144,6 +145,14 @@ impl Examination {
         let checked = doctor::keys(store, &mut progress).await;
         bar.finish_and_clear();
         self.take("keys", checked);
+    }
+
+    async fn audit_log(&mut self, store: &Store) {
+        let bar = self.watch("Computing the audit logs' chains");
+        let mut progress = |done, of| show(&bar, done, of);
+        let checked = doctor::audit_log(store, &mut progress).await;
+        bar.finish_and_clear();
+        self.take("audit.chain", checked);
     }
 
     async fn ledger(&mut self, store: &Store) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use indicatif::ProgressBar;
+use kamiflow_domain::ctx::ActError;
 use kamiflow_domain::{deliver, process_order, show_order};
 use kamiflow_store::{StoreError, order_hints};
 use tokio::time::Instant;
@@ -45,7 +46,9 @@ pub(super) struct Options {
 pub(super) async fn run(desk: &Desk, options: &Options, console: Console) -> Result<Exit> {
     let place = desk.find(&options.target).await?;
     let wakes = match process_order::process(&desk.engine, &desk.act(&place), place.shop, &place.order_sn).await {
-        Err(StoreError::NotFound(what)) => return Err(NotFound(format!("there is no {what} {}", place.shop)).into()),
+        Err(ActError::Store(StoreError::NotFound(what))) => {
+            return Err(NotFound(format!("there is no {what} {}", place.shop)).into());
+        }
         wakes => wakes?,
     };
     let spinner = spinner(console);

@@ -1,0 +1,115 @@
+//! Confirms a sign-up: makes the user, the merchant and its ownership.
+//!
+//! Nobody is logged in by it. Who signed up with somebody else's address knows the password and not the mail; who reads
+//! the mail and did not sign up does not know the password, and gets a new one by a reset.
+
+use kamiflow_kernel::{LoginName, MerchantCode, MerchantId, Role, SecretText, ShopScope, UserId};
+use kamiflow_store::accounts::users::{self, NewUser, Origin};
+use kamiflow_store::merchants::{self, NewMerchant};
+use kamiflow_store::sign_ups::SignUpRow;
+use kamiflow_store::team::members::{self, MembershipRow};
+use kamiflow_store::{StoreError, UserTx, sign_ups};
+use serde_json::json;
+use tracing::warn;
+
+use super::new_session::record;
+use super::secrets::hash_of;
+use super::sign_up::Pending;
+use super::{Accounts, Visit};
+
+/// Fastest polling of a new merchant's shops, seconds.
+const POLL_FLOOR_S: i32 = 15;
+
+/// An address that is confirmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmed {
+    /// What to log in with.
+    pub login: LoginName,
+    /// The account.
+    pub user: UserId,
+    /// The merchant it owns.
+    pub merchant: MerchantId,
+}
+
+/// Why nothing was confirmed.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfirmEmailError {
+    /// The link is unknown, too old or used; a used one means that one can log in.
+    #[error("this link is not good any more")]
+    TokenRefused,
+    /// The store failed.
+    #[error("the account could not be stored")]
+    Store(#[from] StoreError),
+}
+
+/// Confirms a sign-up by the token of its mail.
+///
+/// # Errors
+/// When the token is not good or the store fails.
+pub async fn confirm_email(
+    accounts: &Accounts,
+    visit: &Visit,
+    token: &SecretText,
+) -> Result<Confirmed, ConfirmEmailError> {
+    let sign_up = find(accounts, visit, token).await?.ok_or(ConfirmEmailError::TokenRefused)?;
+    let (user, merchant) = (UserId::generate(), MerchantId::generate());
+    let mut tx = accounts.store.user_tx(merchant, user).await?;
+    // Of two who confirm at the same time the log-in name lets one through.
+    make_account(&mut tx, visit, &sign_up).await.map_err(|error| match error.constraint() {
+        Some("users_login_once") => ConfirmEmailError::TokenRefused,
+        _ => error.into(),
+    })?;
+    tx.commit().await?;
+    forget(accounts, &sign_up).await;
+    Ok(Confirmed { login: sign_up.login, user, merchant })
+}
+
+async fn find(accounts: &Accounts, visit: &Visit, token: &SecretText) -> Result<Option<SignUpRow>, StoreError> {
+    let mut tx = accounts.store.tenant_tx(MerchantId::PLATFORM).await?;
+    let found = sign_ups::lock_by_token(&mut tx, &hash_of(token), visit.now).await?;
+    tx.commit().await?;
+    Ok(found)
+}
+
+/// Removes all sign-ups with the address. What is left over by a failure confirms nothing any more, and is pruned.
+async fn forget(accounts: &Accounts, sign_up: &SignUpRow) {
+    let removed = async {
+        let mut tx = accounts.store.tenant_tx(MerchantId::PLATFORM).await?;
+        sign_ups::delete(&mut tx, &sign_up.login).await?;
+        tx.commit().await
+    };
+    if let Err(error) = removed.await {
+        warn!(%error, "A confirmed sign-up could not be removed");
+    }
+}
+
+async fn make_account(tx: &mut UserTx, visit: &Visit, sign_up: &SignUpRow) -> Result<(), StoreError> {
+    let pending: Pending = serde_json::from_slice(sign_up.contents.expose())
+        .map_err(|error| StoreError::Corrupt(format!("a sign-up cannot be read: {error}")))?;
+    let (user, name) = (tx.user(), sign_up.login.as_str().split('@').next().unwrap_or_default());
+    let new = NewUser {
+        login: &sign_up.login,
+        origin: Origin::Email,
+        name,
+        password_hash: &SecretText::new(pending.password_hash),
+        locale: pending.locale,
+        at: visit.now,
+    };
+    users::insert(tx, &new).await?;
+    merchants::insert(tx.tenant(), &NewMerchant { name: &pending.merchant_name, poll_floor_s: POLL_FLOOR_S }).await?;
+    merchants::update_code(tx.tenant(), &random_code()?).await?;
+    let seat = MembershipRow { user, role: Role::Owner, shops: ShopScope::All };
+    members::insert(tx.tenant(), &seat, visit.now).await?;
+    record(tx, visit, "account.create", json!({ "role": Role::Owner })).await
+}
+
+/// Makes a merchant's code: nine consonants, so that it spells nothing and two of a million merchants rarely meet.
+fn random_code() -> Result<MerchantCode, StoreError> {
+    const LETTERS: [char; 20] =
+        ['b', 'c', 'd', 'f', 'g', 'h', 'j', 'k', 'm', 'n', 'p', 'q', 'r', 's', 't', 'v', 'w', 'x', 'y', 'z'];
+    let mut bytes = [0_u8; 9];
+    rand::fill(&mut bytes);
+    let letter = |byte: u8| LETTERS.get(usize::from(byte) % LETTERS.len()).copied().unwrap_or('x');
+    let code: String = bytes.iter().map(|byte| letter(*byte)).collect();
+    MerchantCode::try_from(code).map_err(|error| StoreError::Corrupt(error.to_string()))
+}

@@ -1,0 +1,145 @@
+//! What mails say, in both languages, as text and as HTML.
+//!
+//! A letter is stored sealed with the values it needs and is worded when it is sent. To add one: a variant, its words in
+//! both languages, and it is done; there is one layout.
+
+mod layout;
+mod words;
+
+use chrono::{DateTime, Utc};
+use kamiflow_kernel::{EmailAddress, Locale, Role};
+use serde::{Deserialize, Serialize};
+
+use super::mailer::Mail;
+
+/// A letter and its envelope, as it is sealed.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Addressed {
+    /// To whom.
+    pub to: EmailAddress,
+    /// In which language.
+    pub locale: Locale,
+    /// What.
+    pub letter: Letter,
+}
+
+/// What a mail says. Links carry one-time tokens, so nothing of it is ever logged.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Letter {
+    /// Nothing: what is written for an address that nobody has, so that the work is the same.
+    Nothing {
+        /// As long as a link would be.
+        filler: String,
+    },
+    /// Confirm that the address is yours.
+    ConfirmEmail {
+        /// Where.
+        link: String,
+    },
+    /// Somebody signed up with your address, and you have an account.
+    KnownAddress {
+        /// Where to log in.
+        link: String,
+    },
+    /// Choose a new password.
+    ResetPassword {
+        /// Where.
+        link: String,
+    },
+    /// Your password was changed.
+    PasswordChanged {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Somebody logged in with a browser that was not seen before.
+    NewDevice {
+        /// When.
+        at: DateTime<Utc>,
+        /// What the browser calls itself.
+        browser: String,
+        /// Where from.
+        place: String,
+        /// Where to see and end sessions.
+        link: String,
+    },
+    /// A second factor was added or removed.
+    FactorsChanged {
+        /// When.
+        at: DateTime<Utc>,
+        /// Where to look.
+        link: String,
+    },
+    /// Confirm, from the old address, that mail goes to another one.
+    LeaveEmail {
+        /// The new address.
+        to: EmailAddress,
+        /// Where.
+        link: String,
+    },
+    /// Confirm the new address.
+    EnterEmail {
+        /// Where.
+        link: String,
+    },
+    /// Join a team.
+    Invitation {
+        /// Who invites.
+        by: String,
+        /// Into whose team.
+        merchant: String,
+        /// As what.
+        role: Role,
+        /// Where.
+        link: String,
+    },
+    /// Owners of a merchant changed, or it will close: what every owner and admin is told.
+    MerchantChanged {
+        /// The merchant.
+        merchant: String,
+        /// What happened.
+        what: MerchantChange,
+        /// When.
+        at: DateTime<Utc>,
+    },
+}
+
+/// What happened to a merchant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MerchantChange {
+    /// It has another owner.
+    Transferred,
+    /// It will close in 30 days.
+    Closing,
+    /// It will not close after all.
+    Reopened,
+}
+
+/// The parts of a mail, before they are laid out.
+pub(super) struct Worded {
+    pub(super) subject: String,
+    pub(super) paragraphs: Vec<String>,
+    /// What the button says and where it leads.
+    pub(super) action: Option<(&'static str, String)>,
+    /// What to do if it was not you.
+    pub(super) otherwise: &'static str,
+}
+
+impl Addressed {
+    /// Returns the mail, or nothing where nothing is to be sent.
+    #[must_use]
+    pub fn rendered(&self) -> Option<Mail> {
+        let worded = words::of(&self.letter, self.locale)?;
+        Some(Mail {
+            to: self.to.clone(),
+            // One line, whatever a name holds.
+            subject: worded.subject.chars().filter(|c| !c.is_control()).collect(),
+            text: layout::text(&worded, self.locale),
+            html: layout::html(&worded, self.locale),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+//! The words of mails.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use kamiflow_kernel::{Locale, Role};
+
+use super::{Letter, MerchantChange, Worded};
+
+/// Returns what a letter says in a language; nothing for the one that says nothing.
+pub(super) fn of(letter: &Letter, locale: Locale) -> Option<Worded> {
+    match locale {
+        Locale::Zh => chinese(letter),
+        Locale::En => english(letter),
+    }
+}
+
+fn worded(
+    subject: impl Into<String>,
+    paragraphs: Vec<String>,
+    action: Option<(&'static str, &String)>,
+    otherwise: &'static str,
+) -> Option<Worded> {
+    let action = action.map(|(label, link)| (label, link.clone()));
+    Some(Worded { subject: subject.into(), paragraphs, action, otherwise })
+}
+
+fn chinese(letter: &Letter) -> Option<Worded> {
+    const NOT_YOU: &str = "如果不是您本人操作,请立即修改密码并检查登录设备。";
+    const IGNORE: &str = "如果不是您本人操作,忽略此邮件即可,不会发生任何变化。";
+    match letter {
+        Letter::Nothing { .. } => None,
+        Letter::ConfirmEmail { link } => worded(
+            "请确认您的邮箱",
+            vec!["您好!".into(), "请确认此邮箱属于您,以完成注册。链接 24 小时内有效,且只能使用一次。".into()],
+            Some(("确认邮箱", link)),
+            IGNORE,
+        ),
+        Letter::KnownAddress { link } => worded(
+            "您已经有账号了",
+            vec!["有人用此邮箱注册,但您已经有账号了。如果是您本人,请直接登录;忘记密码可在登录页重置。".into()],
+            Some(("去登录", link)),
+            IGNORE,
+        ),
+        Letter::ResetPassword { link } => worded(
+            "重置密码",
+            vec!["请通过以下链接设置新密码。链接 1 小时内有效,且只能使用一次。".into()],
+            Some(("设置新密码", link)),
+            IGNORE,
+        ),
+        Letter::PasswordChanged { at } => worded(
+            "密码已修改",
+            vec![format!("您的密码已于 {} 修改,其他设备已退出登录。", beijing(*at))],
+            None,
+            NOT_YOU,
+        ),
+        Letter::NewDevice { at, browser, place, link } => worded(
+            "新设备登录提醒",
+            vec![
+                format!("{} 有一台新设备登录了您的账号。", beijing(*at)),
+                format!("浏览器:{browser}"),
+                format!("网络:{place}"),
+            ],
+            Some(("查看登录设备", link)),
+            NOT_YOU,
+        ),
+        Letter::FactorsChanged { at, link } => worded(
+            "两步验证已变更",
+            vec![format!("您账号的两步验证方式已于 {} 变更。", beijing(*at))],
+            Some(("查看安全设置", link)),
+            NOT_YOU,
+        ),
+        Letter::LeaveEmail { to, link } => worded(
+            "确认更换邮箱",
+            vec![format!("您申请把登录邮箱换成 {to}。新旧两个邮箱都确认后才会生效。链接 1 小时内有效。")],
+            Some(("确认更换", link)),
+            NOT_YOU,
+        ),
+        Letter::EnterEmail { link } => worded(
+            "确认新邮箱",
+            vec!["请确认此邮箱将作为您的登录邮箱。新旧两个邮箱都确认后才会生效。链接 1 小时内有效。".into()],
+            Some(("确认新邮箱", link)),
+            IGNORE,
+        ),
+        Letter::Invitation { by, merchant, role, link } => worded(
+            format!("{merchant} 邀请您加入团队"),
+            vec![format!(
+                "{by} 邀请您以「{}」身份加入「{merchant}」。链接 7 天内有效,且只能使用一次。",
+                zh_role(*role)
+            )],
+            Some(("接受邀请", link)),
+            "如果您不认识对方,忽略此邮件即可。",
+        ),
+        Letter::MerchantChanged { merchant, what, at } => worded(
+            format!("{merchant}:{}", zh_change(*what)),
+            vec![format!("{} 「{merchant}」{}。", beijing(*at), zh_change(*what))],
+            None,
+            "如有疑问,请联系团队的所有者。",
+        ),
+    }
+}
+
+fn english(letter: &Letter) -> Option<Worded> {
+    const NOT_YOU: &str = "If this was not you, change your password at once and look through your devices.";
+    const IGNORE: &str = "If this was not you, ignore this mail: nothing will change.";
+    match letter {
+        Letter::Nothing { .. } => None,
+        Letter::ConfirmEmail { link } => worded(
+            "Confirm your e-mail address",
+            vec![
+                "Confirm that this address is yours to finish signing up. The link is good for 24 hours, once.".into(),
+            ],
+            Some(("Confirm the address", link)),
+            IGNORE,
+        ),
+        Letter::KnownAddress { link } => worded(
+            "You have an account already",
+            vec![
+                "Somebody signed up with this address, but you have an account already. If it was you, log in; \
+                  a forgotten password can be reset there."
+                    .into(),
+            ],
+            Some(("Log in", link)),
+            IGNORE,
+        ),
+        Letter::ResetPassword { link } => worded(
+            "Reset your password",
+            vec!["Choose a new password with this link. It is good for one hour, once.".into()],
+            Some(("Choose a password", link)),
+            IGNORE,
+        ),
+        Letter::PasswordChanged { at } => worded(
+            "Your password was changed",
+            vec![format!("Your password was changed at {}. Other devices were signed out.", utc(*at))],
+            None,
+            NOT_YOU,
+        ),
+        Letter::NewDevice { at, browser, place, link } => worded(
+            "A log-in from a new device",
+            vec![
+                format!("A new device logged in to your account at {}.", utc(*at)),
+                format!("Browser: {browser}"),
+                format!("Network: {place}"),
+            ],
+            Some(("Look through your devices", link)),
+            NOT_YOU,
+        ),
+        Letter::FactorsChanged { at, link } => worded(
+            "Your second factors were changed",
+            vec![format!("How you prove who you are was changed at {}.", utc(*at))],
+            Some(("Look at your security settings", link)),
+            NOT_YOU,
+        ),
+        Letter::LeaveEmail { to, link } => worded(
+            "Confirm the change of your address",
+            vec![format!(
+                "You asked to log in with {to} from now on. It takes effect once both addresses have confirmed. \
+                 The link is good for one hour."
+            )],
+            Some(("Confirm the change", link)),
+            NOT_YOU,
+        ),
+        Letter::EnterEmail { link } => worded(
+            "Confirm your new address",
+            vec![
+                "Confirm that you want to log in with this address. It takes effect once both addresses have \
+                  confirmed. The link is good for one hour."
+                    .into(),
+            ],
+            Some(("Confirm the address", link)),
+            IGNORE,
+        ),
+        Letter::Invitation { by, merchant, role, link } => worded(
+            format!("{merchant} invites you to their team"),
+            vec![format!("{by} invites you to join {merchant} as {role}. The link is good for 7 days, once.")],
+            Some(("Accept the invitation", link)),
+            "If you do not know them, ignore this mail.",
+        ),
+        Letter::MerchantChanged { merchant, what, at } => worded(
+            format!("{merchant} {}", en_change(*what)),
+            vec![format!("{merchant} {} ({}).", en_change(*what), utc(*at))],
+            None,
+            "If you have questions, ask an owner of the team.",
+        ),
+    }
+}
+
+const fn zh_role(role: Role) -> &'static str {
+    match role {
+        Role::Owner => "所有者",
+        Role::Admin => "管理员",
+        Role::Operator => "运营",
+        Role::Finance => "财务",
+        Role::Viewer => "只读成员",
+    }
+}
+
+const fn zh_change(what: MerchantChange) -> &'static str {
+    match what {
+        MerchantChange::Transferred => "已更换所有者",
+        MerchantChange::Closing => "将在 30 天后关闭",
+        MerchantChange::Reopened => "已取消关闭",
+    }
+}
+
+const fn en_change(what: MerchantChange) -> &'static str {
+    match what {
+        MerchantChange::Transferred => "has another owner",
+        MerchantChange::Closing => "will close in 30 days",
+        MerchantChange::Reopened => "will not close after all",
+    }
+}
+
+fn beijing(at: DateTime<Utc>) -> String {
+    (at + TimeDelta::hours(8)).format("%Y-%m-%d %H:%M(北京时间)").to_string()
+}
+
+fn utc(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
+}

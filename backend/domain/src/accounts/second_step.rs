@@ -1,0 +1,108 @@
+//! The second step of a log-in: the challenge of the first, and a second factor.
+
+use std::time::Duration;
+
+use kamiflow_kernel::{MerchantId, SecretText, UserId};
+use kamiflow_store::accounts::tokens::{self, TokenPurpose};
+use kamiflow_store::{StoreError, UserTx};
+use serde::{Deserialize, Serialize};
+
+use super::new_session::{NewSession, Proven, begin};
+use super::one_time;
+use super::proof::{Proof, is_second_factor};
+use super::throttle::{self, Passage, ThrottleDown};
+use super::{Accounts, Visit, device};
+
+/// Wrong proofs after which a challenge is good for nothing.
+const MOST_TRIES: i32 = 5;
+
+/// What the first step left behind.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct FirstStep {
+    pub(super) merchant: Option<MerchantId>,
+}
+
+/// The answer to a challenge.
+#[derive(Debug, Clone)]
+pub struct SecondStepAnswer {
+    /// What the first step gave.
+    pub challenge: SecretText,
+    /// The second factor.
+    pub proof: Proof,
+    /// The token the browser is known by, if it has one.
+    pub device: Option<SecretText>,
+}
+
+/// Why the second step failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SecondStepError {
+    /// The challenge is too old, was used, or met too many wrong proofs: begin again.
+    #[error("this log-in has to begin again")]
+    ChallengeRefused,
+    /// The proof is wrong.
+    #[error("the code is wrong")]
+    Wrong,
+    /// Too many attempts.
+    #[error("too many attempts: try again in {} seconds", retry_after.as_secs())]
+    TooMany {
+        /// Not before.
+        retry_after: Duration,
+    },
+    /// Attempts cannot be counted.
+    #[error(transparent)]
+    Throttle(#[from] ThrottleDown),
+    /// The store failed.
+    #[error("the account could not be read")]
+    Store(#[from] StoreError),
+}
+
+/// Finishes a log-in.
+///
+/// # Errors
+/// See [`SecondStepError`].
+pub async fn second_step(
+    accounts: &Accounts,
+    visit: &Visit,
+    answer: SecondStepAnswer,
+) -> Result<NewSession, SecondStepError> {
+    let found = one_time::whose(&accounts.store, &answer.challenge).await?;
+    let (user, hash) = found.ok_or(SecondStepError::ChallengeRefused)?;
+    let gates = throttle::of_second_step(user);
+    if let Passage::Wait(retry_after) = accounts.throttle.pass(&gates).await? {
+        return Err(SecondStepError::TooMany { retry_after });
+    }
+    let Some(first) = take(accounts, visit, (user, &hash), &answer.proof).await? else {
+        return Err(SecondStepError::Wrong);
+    };
+    accounts.throttle.forgive(&gates).await;
+    let home = first.merchant.unwrap_or(MerchantId::PLATFORM);
+    let mut tx = accounts.store.user_tx(home, user).await?;
+    let device = device::of(answer.device.as_ref());
+    let proven = Proven { device, merchant: first.merchant, second_factor: true };
+    let (session, wakes) = begin(accounts, visit, &mut tx, proven).await?;
+    tx.commit().await?;
+    accounts.wakes.wake(home, &wakes).await;
+    Ok(session)
+}
+
+/// Uses challenge and proof up together; a wrong proof is counted, and its count outlives it.
+async fn take(
+    accounts: &Accounts,
+    visit: &Visit,
+    (user, hash): (UserId, &[u8; 32]),
+    proof: &Proof,
+) -> Result<Option<FirstStep>, SecondStepError> {
+    let mut tx: UserTx = accounts.store.user_tx(MerchantId::PLATFORM, user).await?;
+    let token = tokens::lock(&mut tx, TokenPurpose::SecondStep, hash, visit.now).await?;
+    let token = token.filter(|row| row.tries < MOST_TRIES).ok_or(SecondStepError::ChallengeRefused)?;
+    let good = is_second_factor(&mut tx, proof, visit.now).await?;
+    if good {
+        tokens::update_used(&mut tx, token.id, visit.now).await?;
+    } else {
+        tokens::update_tried(&mut tx, token.id).await?;
+    }
+    tx.commit().await?;
+    let first: FirstStep = serde_json::from_value(token.payload)
+        .map_err(|error| StoreError::Corrupt(format!("a challenge cannot be read: {error}")))?;
+    Ok(good.then_some(first))
+}
