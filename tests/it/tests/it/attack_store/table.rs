@@ -16,8 +16,8 @@ use kamiflow_store::{
     coverage_repair, credentials, deliveries, delivery_lines, exceptions, handled_outside, jobs, ledger_roots, mails,
     merchants, notification_addresses, order_events, order_hints, order_progress, orders, outbox, own_applications,
     pauses, platform_stock, platform_uploads, products, redemptions, refunds, reseal, restored_shops, rollups, rules,
-    ship_by, shop_sync, shops, sign_ups, sku_lookup, startup, stock_waits, take_overs, team, token_lives, told, trial_orders,
-    verification_pictures, verifications,
+    ship_by, shop_sync, shops, sign_ups, sku_lookup, startup, stock_waits, take_overs, team, token_lives, told,
+    trial_orders, verification_pictures, verifications,
 };
 use serde_json::json;
 use uuid::Uuid;
