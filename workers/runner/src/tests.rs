@@ -240,13 +240,16 @@ async fn a_job_that_fails_again_and_again_waits_for_a_person() {
     let world = World::start().await;
     let job = world.job("unheard_of.v1", json!({}), world.now()).await;
     for failures in 1..=world.engine.config.poison_after {
-        let outcome = crate::jobs::run(&world.engine, world.merchant, job).await.unwrap();
+        let outcome = crate::jobs::run(&world.engine, None, world.merchant, job).await.unwrap();
         let row = world.find_job(job).await.unwrap();
         assert_eq!(row.failures, failures);
         assert_eq!((row.parked, outcome.next.is_none()), (failures == world.engine.config.poison_after, row.parked));
         // Not due yet: another turn leaves it alone. Then its time comes.
         if !row.parked {
-            assert_eq!(crate::jobs::run(&world.engine, world.merchant, job).await.unwrap().next, Some(row.due_at));
+            assert_eq!(
+                crate::jobs::run(&world.engine, None, world.merchant, job).await.unwrap().next,
+                Some(row.due_at)
+            );
             world.job("unheard_of.v1", json!({}), world.now()).await;
         }
     }

@@ -1,5 +1,7 @@
 //! The counting of attempts, shared by all processes through the queue's Redis.
 
+use std::error::Error;
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use kamiflow_domain::accounts::Wakes;
@@ -34,7 +36,8 @@ impl Throttle for SharedThrottle {
                 Ok(Decision::Granted) => Ok(Passage::Open),
                 Ok(Decision::RetryAfter(wait)) => Ok(Passage::Wait(wait)),
                 Err(cause) => {
-                    error!(error = &cause as &dyn std::error::Error, "Attempts cannot be counted, so none is allowed");
+                    let error: &dyn Error = &cause;
+                    error!(error, "Attempts cannot be counted, so none is allowed");
                     Err(ThrottleDown)
                 }
             }
@@ -47,7 +50,8 @@ impl Throttle for SharedThrottle {
             let names: Vec<String> = gates.iter().map(name).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             if let Err(cause) = self.lines.forgive(&names).await {
-                warn!(error = &cause as &dyn std::error::Error, "Attempts were not forgiven; they are with time");
+                let error: &dyn Error = &cause;
+                warn!(error, "Attempts were not forgiven; they are with time");
             }
         }
         .boxed()

@@ -105,9 +105,7 @@ fn english(letter: &Letter) -> Option<Worded> {
         Letter::Nothing { .. } => None,
         Letter::ConfirmEmail { link } => worded(
             "Confirm your e-mail address",
-            vec![
-                "Confirm that this address is yours to finish signing up. The link is good for 24 hours, once.".into(),
-            ],
+            vec!["This finishes signing up. The link is good for 24 hours, once.".into()],
             Some(("Confirm the address", link)),
             IGNORE,
         ),

@@ -32,13 +32,13 @@ type Attack = for<'a> fn(&'a mut UserTx, &'a Target) -> BoxFuture<'a, Result<(),
 
 macro_rules! attacks {
     ($t:ident: $($($path:ident)::+($($argument:expr),* $(,)?);)+) => {
-        vec![$((
-            stringify!($($path)::+).replace(' ', ""),
-            (|tx, $t| Box::pin(async move {
+        vec![$({
+            let attack: Attack = |tx, $t| Box::pin(async move {
                 let _unused = $t;
                 $($path)::+(tx $(, $argument)*).await.map(|_answer| ())
-            })) as Attack,
-        )),+]
+            });
+            (stringify!($($path)::+).replace(' ', ""), attack)
+        }),+]
     };
 }
 
