@@ -79,7 +79,7 @@ fn function(area: &str, key: &str, default: &Value, other: &Value) -> Outcome<St
     };
     Ok(format!(
         "    /// {doc}\n    pub(crate) fn {key}({arguments}) -> {kind} {{\n        match crate::locale::current() {{\n            \
-         crate::locale::Locale::Zh => {zh},\n            crate::locale::Locale::En => {en},\n        }}\n    }}\n",
+         kamiflow_kernel::Locale::Zh => {zh},\n            kamiflow_kernel::Locale::En => {en},\n        }}\n    }}\n",
         doc = plain(default).replace('\n', " "),
         arguments = arguments.join(", "),
     ))
