@@ -10,6 +10,7 @@ mod console;
 mod exit;
 mod platform;
 mod sandbox_control;
+mod site;
 mod trouble;
 
 use std::process::ExitCode;

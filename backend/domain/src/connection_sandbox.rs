@@ -6,8 +6,8 @@
 
 use futures_util::future::BoxFuture;
 use kamiflow_kernel::{
-    ApplicationId, DeliveryMethod, GatewayKind, GoodsId, MallId, OrderSn, PlatformSkuId, PoolId, RedemptionMethod,
-    SecretText, ShopId, ShopState,
+    ApplicationId, DeliveryMethod, GatewayKind, GoodsId, MallId, OrderSn, Permission, PlatformSkuId, PoolId,
+    RedemptionMethod, SecretText, ShopId, ShopState,
 };
 use kamiflow_store::card_pools::NewPool;
 use kamiflow_store::products::Handling;
@@ -17,10 +17,10 @@ use serde_json::json;
 use crate::authorization::LOOK_BACK;
 use crate::card_pattern::CardPattern;
 use crate::connect_shop::{ConnectShop, ConnectShopError, ConnectedShop, Grant, Purpose, connect_shop};
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Denied};
 use crate::engine::{Engine, Wake};
 use crate::generate_cards::{GenerateCards, GenerateCardsError, generate_cards};
-use crate::go_live::{GoLive, GoLiveError, go_live};
+use crate::go_live::{self, GoLive, GoLiveError};
 use crate::map_sku::{MapSku, MapSkuError, map_sku};
 use crate::push_hint::{NoticeKind, PushNotice, push_hint};
 use crate::sync_products::{SyncProductsError, sync_products};
@@ -101,6 +101,9 @@ pub struct SandboxShop {
 /// Why there is no sandbox shop, or no buyer.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxShopError {
+    /// The actor may not do it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The application is none of the sandbox's.
     #[error("sandbox shops are connected through an application of the sandbox")]
     NotASandbox,
@@ -155,6 +158,7 @@ pub async fn create_sandbox_shop(
     control: &dyn SandboxControl,
     application: ApplicationId,
 ) -> Result<SandboxShop, SandboxShopError> {
+    ctx.require(Permission::ManageShops)?;
     let client_id = may_create(engine, ctx, application).await?;
     let mall = new_mall();
     control.add_mall(&mall).await?;
@@ -166,7 +170,7 @@ pub async fn create_sandbox_shop(
     let (pool, cards) = stock(engine, ctx, &mall.name).await?;
     wakes.extend(cards);
     wakes.extend(map_goods(engine, ctx, shop, pool).await?);
-    wakes.extend(go_live(engine, ctx, &GoLive::from_now(shop, ctx.now)).await?.wakes);
+    wakes.extend(go_live::begin(engine, ctx, &GoLive::from_now(shop, ctx.now)).await?.wakes);
     let sku = mall.goods.first().map(|goods| goods.sku).ok_or(SandboxShopError::NothingOnSale)?;
     Ok(SandboxShop { shop, pool, sku, wakes })
 }
@@ -182,6 +186,8 @@ pub async fn simulate_buyer(
     control: &dyn SandboxControl,
     (shop, sku, quantity): (ShopId, Option<PlatformSkuId>, u32),
 ) -> Result<(OrderSn, Option<Wake>), SandboxShopError> {
+    ctx.require(Permission::HandleOrders)?;
+    ctx.sees(shop)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let row = shops::fetch(&mut tx, shop).await?;
     if row.gateway != GatewayKind::Sandbox {

@@ -16,6 +16,7 @@ use kamiflow_store::Store;
 use leptos_actix::LeptosRoutes as _;
 use tokio_util::sync::CancellationToken;
 
+use crate::product::Product;
 use crate::web::{self as site, Pages, Site};
 use crate::{forms, health, metrics, problem, requests};
 
@@ -85,22 +86,30 @@ impl Application {
         Ok(Self { addr, server: unserved.run() })
     }
 
-    /// Takes the socket for the web pages, beside what [`Application::bind`] serves.
+    /// Takes the socket for the web pages, beside what [`Application::bind`] serves. `product` is told what links to the
+    /// site begin with.
     ///
     /// # Errors
     /// When the address is taken or may not be listened on.
-    pub fn bind_site(settings: &config::Server, dependencies: Dependencies, site: &Site) -> Result<Self, BindError> {
+    pub fn bind_site(
+        settings: &config::Server,
+        dependencies: Dependencies,
+        site: &Site,
+        product: impl FnOnce(&str) -> Product,
+    ) -> Result<Self, BindError> {
         let refuse = |source| BindError { addr: settings.listen, source };
         // Bound here, because which hosts are answered depends on the port that was given.
         let listener = std::net::TcpListener::bind(settings.listen).map_err(refuse)?;
         let addr = listener.local_addr().map_err(refuse)?;
         let state = web::Data::from(Arc::new(State { dependencies, metrics_token: settings.metrics_token.clone() }));
         let (site_data, addresses) = (web::Data::new(site.clone()), web::Data::new(site.addresses(addr)));
+        let product = web::Data::new(product(&site.base_url(addr)));
         let pages = Pages::new(site);
         let unserved = HttpServer::new(move || {
             App::new()
                 .app_data(state.clone())
                 .app_data(site_data.clone())
+                .app_data(product.clone())
                 .app_data(addresses.clone())
                 .configure(health::configure)
                 .configure(metrics::configure)

@@ -7,12 +7,18 @@
 //!
 //! To add a form: a file with its handler, a line in [`configure`], and `Field`s with the same names on a page.
 
+mod accounts;
+pub(crate) mod door;
 pub(crate) mod flash;
 pub(crate) mod preferences;
+mod shops;
 
 use actix_web::web::{self, ServiceConfig};
 
 /// Adds the forms' routes.
 pub(crate) fn configure(services: &mut ServiceConfig) {
-    services.route("/preferences", web::post().to(preferences::change));
+    services
+        .route("/preferences", web::post().to(preferences::change))
+        .configure(accounts::configure)
+        .configure(shops::configure);
 }

@@ -21,12 +21,16 @@
 //! [`application`]'s routes, before the fallback.
 
 pub mod application;
+mod console;
 mod forms;
 mod health;
 mod metrics;
 mod problem;
+mod product;
 mod requests;
+mod visitor;
 mod web;
 
 pub use application::{Application, BindError, Dependencies};
+pub use product::{Product, SandboxDesk};
 pub use web::{Site, SiteError};

@@ -27,11 +27,12 @@ mod request_id;
 mod site;
 
 pub(crate) use self::admission::admit;
+pub(crate) use self::client::client_addr;
 pub(crate) use self::deadline::deadline;
 pub(crate) use self::headers::dress;
 pub(crate) use self::pages::{Pages, frame, provide};
-pub(crate) use self::refusal::not_found;
-pub(crate) use self::request_id::tag;
+pub(crate) use self::refusal::{failed, not_found, refuse};
+pub(crate) use self::request_id::{request_id, tag};
 pub use self::site::{Site, SiteError};
 
 use actix_web::web::{self, FormConfig, PayloadConfig, ServiceConfig};
@@ -40,6 +41,21 @@ use actix_web::web::{self, FormConfig, PayloadConfig, ServiceConfig};
 const BODY: usize = 256 * 1024;
 /// What a form may send.
 const FORM: usize = 64 * 1024;
+
+/// Returns the page where somebody logs in who wants to see a path.
+pub(crate) fn log_in_path(next: &str) -> String {
+    with_next("/log-in", next)
+}
+
+/// Returns the page where somebody proves anew who she is, and what follows.
+pub(crate) fn sudo_path(next: &str) -> String {
+    with_next("/account/sudo", next)
+}
+
+fn with_next(page: &str, next: &str) -> String {
+    let next = form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+    format!("{page}?{next}")
+}
 
 /// Adds the built files and the limits of bodies.
 pub(crate) fn configure(services: &mut ServiceConfig) {

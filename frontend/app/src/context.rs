@@ -1,12 +1,12 @@
 //! What the server tells a page about its request.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use kamiflow_kernel::{Locale, MerchantId, Theme};
 use leptos::prelude::{provide_context, use_context};
 use serde::{Deserialize, Serialize};
-
-use crate::locale::Locale;
 
 /// Everything a page needs to know of its request. The server provides it through Leptos' context.
 #[derive(Debug, Clone, Default)]
@@ -19,10 +19,16 @@ pub struct PageContext {
     pub request_id: String,
     /// The path, without query.
     pub path: String,
+    /// The query's values by name, decoded.
+    pub query: BTreeMap<String, String>,
+    /// What the server read for this page; each page knows its own type, see [`data`].
+    pub data: Option<Arc<dyn Any + Send + Sync>>,
     /// Who is signed in.
     pub session: Option<SessionView>,
     /// What the form of this page was answered, once.
     pub outcome: Option<FormOutcome>,
+    /// Where mails can be read that are not really sent, as in the demo.
+    pub inbox: Option<String>,
     /// Where the built files are.
     pub assets: Arc<Assets>,
     /// What this process found when it last looked at its servers.
@@ -38,63 +44,26 @@ pub struct Condition {
     pub queue: bool,
 }
 
-/// Which colors a visitor chose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Theme {
-    /// As the visitor's system says.
-    #[default]
-    System,
-    /// Light.
-    Light,
-    /// Dark.
-    Dark,
-}
-
-impl Theme {
-    /// Returns the word of the cookie; `None` where no cookie stands for it.
-    #[must_use]
-    pub const fn word(self) -> Option<&'static str> {
-        match self {
-            Self::System => None,
-            Self::Light => Some("light"),
-            Self::Dark => Some("dark"),
-        }
-    }
-
-    /// Returns the theme of a cookie's word.
-    #[must_use]
-    pub fn from_word(word: &str) -> Self {
-        match word {
-            "light" => Self::Light,
-            "dark" => Self::Dark,
-            _ => Self::System,
-        }
-    }
-
-    /// Returns `data-theme`, which is left out where the system decides.
-    pub(crate) const fn attribute(self) -> Option<&'static str> {
-        match self {
-            Self::System => None,
-            Self::Light => Some("kami-light"),
-            Self::Dark => Some("kami-dark"),
-        }
-    }
-}
-
 /// Who is signed in, as the console's frame shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SessionView {
     /// The merchant whose console this is.
     pub merchant: String,
-    /// The merchants this person may switch to, with their paths.
-    pub merchants: Vec<(String, String)>,
+    /// The other merchants this person may switch to.
+    pub merchants: Vec<(String, MerchantId)>,
     /// How the person is addressed.
     pub member: String,
     /// Whether test mode is on: only sandbox shops are seen.
     pub is_test: bool,
+    /// Whether what asks for a fresh proof is allowed for now.
+    pub has_sudo: bool,
+    /// Whether a second factor is asked for as proof, instead of the password.
+    pub has_second_factor: bool,
 }
 
 /// What a form was answered: stable codes and what was typed, never a secret. Texts come from the catalogs.
+///
+/// What went well may be told as well, by [`FormOutcome::notice`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FormOutcome {
     /// The error codes by field; an empty field name stands for the whole form.
@@ -103,9 +72,31 @@ pub struct FormOutcome {
     /// What was typed into fields that are no secret.
     #[serde(default, rename = "v")]
     pub values: BTreeMap<String, String>,
+    /// The code of what was done, if it was.
+    #[serde(default, rename = "n", skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
 }
 
 impl FormOutcome {
+    /// Returns the outcome of a form with one wrong field; an empty name stands for the whole form.
+    #[must_use]
+    pub fn refused(field: &str, code: &str) -> Self {
+        Self { errors: BTreeMap::from([(field.to_owned(), code.to_owned())]), ..Self::default() }
+    }
+
+    /// Returns the outcome of a form that did what it says.
+    #[must_use]
+    pub fn done(notice: &str) -> Self {
+        Self { notice: Some(notice.to_owned()), ..Self::default() }
+    }
+
+    /// Gives back what was typed into a field; never call it for a secret.
+    #[must_use]
+    pub fn typed(mut self, field: &str, value: &str) -> Self {
+        self.values.insert(field.to_owned(), value.to_owned());
+        self
+    }
+
     /// Returns the code of a field's error.
     #[must_use]
     pub fn error(&self, field: &str) -> Option<&str> {
@@ -150,6 +141,11 @@ pub(crate) fn answer_with(status: u16) {
     if let Some(Answer(set_status)) = use_context() {
         set_status(status);
     }
+}
+
+/// Returns what the server read for the page that is being rendered; `None` where routes are only listed.
+pub(crate) fn data<T: Any + Send + Sync>() -> Option<Arc<T>> {
+    page().data.clone().and_then(|data| data.downcast().ok())
 }
 
 /// Puts a request's context where its page finds it.

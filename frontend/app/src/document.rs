@@ -1,5 +1,6 @@
 //! The document around every page: its head, and the script that wakes islands up.
 
+use kamiflow_kernel::Theme;
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;
 use leptos_meta::{MetaTags, Title};
@@ -13,7 +14,7 @@ pub(crate) fn Document(children: Children) -> AnyView {
     let assets = page.assets.clone();
     view! {
         <!DOCTYPE html>
-        <html lang=locale::current().tag() data-theme=page.theme.attribute()>
+        <html lang=locale::current().tag() data-theme=theme(page.theme)>
             <head>
                 <meta charset="utf-8"/>
                 <meta name="viewport" content="width=device-width, initial-scale=1"/>
@@ -43,4 +44,13 @@ pub(crate) fn Document(children: Children) -> AnyView {
 #[component]
 pub(crate) fn PageTitle(#[prop(into)] name: String) -> AnyView {
     view! { <Title text=t::site::title(name)/> }.into_any()
+}
+
+/// Returns `data-theme`, which is left out where the system decides.
+const fn theme(theme: Theme) -> Option<&'static str> {
+    match theme {
+        Theme::System => None,
+        Theme::Light => Some("kami-light"),
+        Theme::Dark => Some("kami-dark"),
+    }
 }

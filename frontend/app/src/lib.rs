@@ -29,7 +29,7 @@ mod format;
 #[cfg(feature = "ssr")]
 mod layouts;
 #[cfg(feature = "ssr")]
-pub mod locale;
+mod locale;
 #[cfg(feature = "ssr")]
 mod pages;
 #[cfg(feature = "ssr")]
@@ -38,3 +38,5 @@ pub mod plans;
 pub mod routes;
 #[cfg(feature = "ssr")]
 mod t;
+#[cfg(feature = "ssr")]
+pub mod views;

@@ -8,11 +8,27 @@ use leptos_router::{SsrMode, path};
 use crate::context::{PageContext, provide_page};
 use crate::document::Document;
 use crate::pages::{
-    ConsoleSample, ErrorPage, Help, Landing, LogIn, NotFound, Pricing, Privacy, SignUp, Status, Styleguide, Terms,
+    ChangeEmail, Confirm, ConsoleSample, ErrorPage, Help, Landing, LogIn, NotFound, Overview, Password, Pricing,
+    Privacy, Reset, ResetPassword, SecondStep, SignUp, SignUpSent, Status, Styleguide, Sudo, Terms,
 };
 
 /// The paths of the pages anybody may read, for programs that visit all of them.
-pub const PAGES: &[&str] = &["/", "/pricing", "/help", "/status", "/terms", "/privacy", "/sign-up", "/log-in"];
+pub const PAGES: &[&str] = &[
+    "/",
+    "/pricing",
+    "/help",
+    "/status",
+    "/terms",
+    "/privacy",
+    "/sign-up",
+    "/sign-up/sent",
+    "/confirm",
+    "/log-in",
+    "/log-in/second-step",
+    "/reset-password",
+    "/reset",
+    "/change-email",
+];
 
 /// The paths of the pages for developers, which are there in development only.
 pub const DEVELOPMENT_PAGES: &[&str] = &["/styleguide", "/styleguide/console"];
@@ -37,7 +53,16 @@ pub fn App(
                     <Route path=path!("/terms") view=Terms ssr=SsrMode::Async/>
                     <Route path=path!("/privacy") view=Privacy ssr=SsrMode::Async/>
                     <Route path=path!("/sign-up") view=SignUp ssr=SsrMode::Async/>
+                    <Route path=path!("/sign-up/sent") view=SignUpSent ssr=SsrMode::Async/>
+                    <Route path=path!("/confirm") view=Confirm ssr=SsrMode::Async/>
                     <Route path=path!("/log-in") view=LogIn ssr=SsrMode::Async/>
+                    <Route path=path!("/log-in/second-step") view=SecondStep ssr=SsrMode::Async/>
+                    <Route path=path!("/reset-password") view=ResetPassword ssr=SsrMode::Async/>
+                    <Route path=path!("/reset") view=Reset ssr=SsrMode::Async/>
+                    <Route path=path!("/change-email") view=ChangeEmail ssr=SsrMode::Async/>
+                    <Route path=path!("/account/password") view=Password ssr=SsrMode::Async/>
+                    <Route path=path!("/account/sudo") view=Sudo ssr=SsrMode::Async/>
+                    <Route path=path!("/console") view=Overview ssr=SsrMode::Async/>
                     <Route path=path!("/styleguide") view=move || only(development, Styleguide) ssr=SsrMode::Async/>
                     <Route path=path!("/styleguide/console") view=move || only(development, ConsoleSample) ssr=SsrMode::Async/>
                 </Routes>

@@ -17,10 +17,11 @@ use kamiflow_domain::accounts::send_mail::{self, SendMail};
 use kamiflow_domain::accounts::sign_up::{SignUp, sign_up};
 use kamiflow_domain::accounts::{Account, Accounts, AccountsConfig, NewSession, Visit};
 use kamiflow_domain::ctx::{Actor, Ctx};
-use kamiflow_kernel::{Clock as _, JobId, Locale, MerchantId, SecretBytes, SecretText, UserId};
+use kamiflow_kernel::{Clock, JobId, Locale, MerchantId, SecretBytes, SecretText, UserId};
 use kamiflow_queue::{Queue, QueueConfig};
 use kamiflow_runner::{SharedThrottle, Waker};
-use kamiflow_store::jobs;
+use kamiflow_store::{Store, jobs};
+use tokio::sync::Notify;
 
 use crate::app::TestApp;
 
@@ -29,12 +30,35 @@ pub const PASSWORD: &str = "correct horse battery staple";
 
 /// Keeps what was sent.
 #[derive(Debug, Default)]
-pub struct Mailbox(Mutex<Vec<Mail>>);
+pub struct Mailbox {
+    mails: Mutex<Vec<Mail>>,
+    arrived: Notify,
+}
 
 impl Mailer for Mailbox {
     fn send<'a>(&'a self, mail: &'a Mail) -> BoxFuture<'a, Result<(), MailError>> {
-        self.0.lock().unwrap().push(mail.clone());
+        self.mails.lock().unwrap().push(mail.clone());
+        self.arrived.notify_waiters();
         async { Ok(()) }.boxed()
+    }
+}
+
+impl Mailbox {
+    /// Takes the oldest mail to an address, as soon as there is one.
+    pub async fn take(&self, address: &str) -> Mail {
+        loop {
+            let arrives = self.arrived.notified();
+            if let Some(mail) = self.find(address) {
+                return mail;
+            }
+            arrives.await;
+        }
+    }
+
+    fn find(&self, address: &str) -> Option<Mail> {
+        let mut mails = self.mails.lock().unwrap();
+        let place = mails.iter().position(|mail| mail.to.to_string() == address)?;
+        Some(mails.remove(place))
     }
 }
 
@@ -46,6 +70,25 @@ pub struct AccountsApp {
     pub mailbox: Mailbox,
     /// The rest; last, so that connections end before the database is dropped.
     pub app: TestApp,
+}
+
+/// Returns what use cases of accounts take, with hashes that cost little.
+pub(crate) fn accounts(store: Store, clock: Arc<dyn Clock>, queue: &Queue, base_url: &str) -> Accounts {
+    let seed = SecretBytes::new(vec![3; 32]);
+    let cost = HashCost { memory_kib: 64, iterations: 1, lanes: 1 };
+    Accounts {
+        store,
+        clock,
+        throttle: Arc::new(SharedThrottle::new(queue)),
+        wakes: Arc::new(Waker::new(queue)),
+        keys: AccessKeys::new([("k1".to_owned(), seed)], "k1").unwrap(),
+        hasher: Arc::new(PasswordHasher::new(cost, 4).unwrap()),
+        config: Arc::new(AccountsConfig {
+            base_url: base_url.to_owned(),
+            hash_cost: cost,
+            ..AccountsConfig::default()
+        }),
+    }
 }
 
 /// An owner with a merchant, signed up and confirmed.
@@ -64,21 +107,7 @@ impl AccountsApp {
         let app = TestApp::new().await;
         let (url, prefix) = app.redis().await;
         let queue = Queue::connect(QueueConfig::new(url, format!("{prefix}:"))).await.unwrap();
-        let seed = SecretBytes::new(vec![3; 32]);
-        let cost = HashCost { memory_kib: 64, iterations: 1, lanes: 1 };
-        let accounts = Accounts {
-            store: app.store().clone(),
-            clock: app.clock.clone(),
-            throttle: Arc::new(SharedThrottle::new(&queue)),
-            wakes: Arc::new(Waker::new(&queue)),
-            keys: AccessKeys::new([("k1".to_owned(), seed)], "k1").unwrap(),
-            hasher: Arc::new(PasswordHasher::new(cost, 4).unwrap()),
-            config: Arc::new(AccountsConfig {
-                base_url: "https://kamiflow.test".to_owned(),
-                hash_cost: cost,
-                ..AccountsConfig::default()
-            }),
-        };
+        let accounts = accounts(app.store().clone(), app.clock.clone(), &queue, "https://kamiflow.test");
         accounts.prepare().await.unwrap();
         Self { accounts, mailbox: Mailbox::default(), app }
     }
@@ -109,7 +138,7 @@ impl AccountsApp {
             self.send_mails_of(*merchant).await;
         }
         let mut by_recipient: HashMap<String, Vec<Mail>> = HashMap::new();
-        for mail in self.mailbox.0.lock().unwrap().drain(..) {
+        for mail in self.mailbox.mails.lock().unwrap().drain(..) {
             by_recipient.entry(mail.to.to_string()).or_default().push(mail);
         }
         by_recipient

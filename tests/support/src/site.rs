@@ -1,65 +1,106 @@
-//! The web application on a socket of its own, with built files that are made up.
+//! The web application on a socket of its own, over a world with a sandbox, with built files that are made up.
 
 use std::fs;
+use std::sync::Arc;
 
-use kamiflow_queue::{Queue, QueueConfig};
+use kamiflow_domain::ctx::Ctx;
+use kamiflow_domain::register_application::{ApplicationOwner, RegisterApplication, register_application};
+use kamiflow_kernel::{ApplicationId, GatewayKind, MerchantId};
+use kamiflow_queue::Queue;
+use kamiflow_runner::{Liveness, PoolKind, PushSettings, Runner, RunnerConfig, RunnerHandle, Waker, queue_config};
 use kamiflow_runtime::config::{self, Ui};
 use kamiflow_runtime::health::Health;
 use kamiflow_runtime::telemetry::Metrics;
-use kamiflow_server::{Application, Dependencies, Site};
+use kamiflow_server::{Application, Dependencies, Product, SandboxDesk, Site};
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder};
+use serde_json::json;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use crate::app::TestApp;
+use crate::accounts::{Mailbox, accounts};
+use crate::servers::Servers;
+use crate::world::{World, WorldOptions};
 
 /// A process has one recorder, its tests may be many.
 static METRICS: OnceCell<Metrics> = OnceCell::const_new();
+/// The application that sandbox shops are connected through.
+const CLIENT_ID: &str = "hosted-client";
+const CLIENT_SECRET: &str = "a-hosted-secret-01";
 
-/// `kamiflow serve`, in this process.
+/// `kamiflow serve`, in this process; `kamiflow work` beside it where a test asks for it.
 pub struct TestSite {
-    /// What it works with.
-    pub app: TestApp,
     /// Where it listens: `http://127.0.0.1:PORT`.
     pub base: String,
+    /// What was mailed.
+    pub mailbox: Arc<Mailbox>,
+    queue: Queue,
+    workers: Option<RunnerHandle>,
     client: Client,
     shutdown: CancellationToken,
     served: JoinHandle<std::io::Result<()>>,
+    /// What it works with; last, so that connections end before the database is dropped.
+    pub world: World,
     _folder: tempfile::TempDir,
 }
 
 impl TestSite {
-    /// Starts one as it starts without any configuration.
+    /// Starts one as it is configured in production.
     pub async fn start() -> Self {
         Self::with(|_settings| {}).await
     }
 
     /// Starts one whose configuration is changed.
     pub async fn with(change: impl FnOnce(&mut Ui)) -> Self {
-        let app = TestApp::new().await;
+        let world = World::with(WorldOptions { cards: 0, live: false, ..WorldOptions::default() }).await;
         let folder = Self::built_files();
         let mut settings = Ui { folder: folder.path().to_owned(), ..Ui::default() };
         change(&mut settings);
-        let (url, prefix) = app.redis().await;
+        let prefix = format!("site-{}", Uuid::now_v7().simple());
+        let queue = Queue::connect(queue_config(&Servers::get().await.redis_url, &prefix, 4)).await.unwrap();
         let dependencies = Dependencies {
-            store: app.store().clone(),
-            queue: Queue::connect(QueueConfig::new(url, prefix)).await.unwrap(),
+            store: world.engine.store.clone(),
+            queue: queue.clone(),
             health: Health::new(),
             metrics: METRICS.get_or_init(async || Metrics::install().unwrap()).await.clone(),
         };
+        let sandbox = SandboxDesk { control: Arc::new(world.hands()), application: hosted(&world).await };
+        let (store, clock) = (world.engine.store.clone(), Arc::clone(&world.engine.clock));
+        accounts(store.clone(), Arc::clone(&clock), &queue, "").prepare().await.unwrap();
+        let product = |base_url: &str| Product {
+            accounts: accounts(store, clock, &queue, base_url),
+            engine: world.engine.clone(),
+            waker: Waker::new(&queue),
+            sandbox: Some(sandbox),
+            inbox: None,
+        };
         let server = config::Server { listen: "127.0.0.1:0".parse().unwrap(), metrics_token: None };
-        let application = Application::bind_site(&server, dependencies, &Site::load(&settings).unwrap()).unwrap();
+        let files = Site::load(&settings).unwrap();
+        let application = Application::bind_site(&server, dependencies, &files, product).unwrap();
         let base = format!("http://{}", application.addr());
         let shutdown = CancellationToken::new();
         let served = tokio::spawn(application.run(shutdown.clone()));
-        let _installed = rustls::crypto::ring::default_provider().install_default();
         // As a default, so that a request can ask for something else: `header` adds a second one.
         let accept = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("text/html,*/*;q=0.8"))]);
         let client = Client::builder().redirect(Policy::none()).default_headers(accept).build().unwrap();
-        Self { app, base, client, shutdown, served, _folder: folder }
+        let mailbox = Arc::new(Mailbox::default());
+        Self { world, base, mailbox, queue, workers: None, client, shutdown, served, _folder: folder }
+    }
+
+    /// Starts workers beside it: orders are delivered, and mails come.
+    pub fn work(&mut self) {
+        let push = PushSettings::new(GatewayKind::Sandbox, self.world.sandbox.push_url().parse().unwrap());
+        let config = RunnerConfig {
+            pools: PoolKind::ALL.map(|kind| (kind, 2)).to_vec(),
+            push: Some(push),
+            mailer: Some(self.mailbox.clone()),
+        };
+        let stop = CancellationToken::new();
+        let workers = Runner::start(&config, &self.world.engine, &self.queue, &Liveness::unobserved(), &stop);
+        self.workers = Some(workers.unwrap());
     }
 
     /// Makes a folder such as `cargo dev build-ui` writes.
@@ -99,7 +140,26 @@ impl TestSite {
 
     /// Stops it, so that its connections end before its database is dropped.
     pub async fn stop(self) {
+        if let Some(workers) = self.workers {
+            workers.stop(std::time::Duration::from_secs(10)).await;
+        }
         self.shutdown.cancel();
         self.served.await.unwrap().unwrap();
     }
+}
+
+/// Hosts an application for all merchants.
+async fn hosted(world: &World) -> ApplicationId {
+    let keys = json!({ "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET });
+    world.control("POST", "/applications", &keys).await;
+    let ctx = Ctx { merchant: MerchantId::PLATFORM, ..world.ctx() };
+    let request = RegisterApplication {
+        owner: ApplicationOwner::Hosted,
+        gateway: GatewayKind::Sandbox,
+        client_id: CLIENT_ID.to_owned(),
+        client_secret: CLIENT_SECRET.into(),
+        app_type: String::new(),
+        packages: Vec::new(),
+    };
+    register_application(&world.engine, &ctx, &request).await.unwrap()
 }

@@ -35,6 +35,7 @@ use crate::app::TestApp;
 use crate::database::{self, TestDatabase};
 use crate::fleet;
 use crate::raw::RawSql;
+use crate::sandbox_hands::SandboxHands;
 
 /// The machine's time plus what a test has let pass.
 #[derive(Debug, Default)]
@@ -299,6 +300,12 @@ impl World {
         let text = answer.text().await.unwrap();
         assert!(status.is_success(), "{method} {path}: {status} {text}");
         serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// Returns what only the sandbox's operator can do.
+    #[must_use]
+    pub fn hands(&self) -> SandboxHands {
+        SandboxHands { http: self.http.clone(), url: self.sandbox.control_url() }
     }
 
     /// Reads what really happened on the platform.

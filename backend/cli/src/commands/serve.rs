@@ -4,7 +4,11 @@ use std::net::SocketAddr;
 
 use anyhow::Result;
 use clap::Args;
-use kamiflow_runtime::config::{self, Database, Keyring, ProcessEnv, Redis, Server, Telemetry, Ui, Worker};
+use kamiflow_domain::engine::Engine;
+use kamiflow_kernel::GatewayKind;
+use kamiflow_runtime::config::{
+    self, Auth, Database, Gateway, Keyring, Mail, ProcessEnv, Redis, SandboxDesk, Server, Telemetry, Ui, Worker,
+};
 use kamiflow_runtime::health::Health;
 use kamiflow_runtime::shutdown;
 use kamiflow_runtime::telemetry::{self, Metrics};
@@ -14,6 +18,9 @@ use tracing::info;
 use crate::connect;
 use crate::console::Console;
 use crate::exit::{Exit, WrongUsage};
+use crate::platform::{self, Platform};
+use crate::sandbox_control::Control;
+use crate::site;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -22,7 +29,7 @@ Examples:
   curl http://127.0.0.1:8080/readyz";
 
 /// What the command reads.
-type Sections = ((Database, Redis, Keyring), Server, Ui, Worker, Telemetry);
+type Sections = ((Database, Redis, Keyring), (Server, Ui, Auth, Mail), (Gateway, SandboxDesk), Worker, Telemetry);
 
 /// Options of `kamiflow serve`.
 #[derive(Debug, Args)]
@@ -34,7 +41,8 @@ pub(crate) struct Options {
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
-    let ((database, redis, keyring), mut server, ui, worker, logs): Sections = config::load(&ProcessEnv)?;
+    let ((database, redis, keyring), (mut server, ui, auth, mail), (gateway, sandbox), worker, logs): Sections =
+        config::load(&ProcessEnv)?;
     telemetry::init(&logs)?;
     connect::warn_of_unknown_variables();
     let shutdown = shutdown::on_signals()?;
@@ -43,17 +51,39 @@ pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
     }
     let store = connect::store(&database, &keyring)?;
     connect::require_fit(&store).await?;
-    let site = Site::load(&ui).map_err(|error| WrongUsage(error.to_string()))?;
-    let dependencies = Dependencies {
-        store,
-        queue: connect::queue(&redis, &worker).await?,
-        health: Health::new(),
-        metrics: Metrics::install()?,
+    let files = Site::load(&ui).map_err(|error| WrongUsage(error.to_string()))?;
+    let queue = connect::queue(&redis, &worker).await?;
+    let platform = Platform {
+        gateway: &gateway,
+        poll_ceiling: worker.poll_ceiling,
+        card_key: platform::card_key(&gateway)?,
+        inside_platform_cloud: false,
     };
-    let application = Application::bind_site(&server, dependencies, &site)?;
+    let engine = platform.engine(store.clone(), Some(&queue))?;
+    let mut product = site::product(&auth, &engine, &queue).await?;
+    product.inbox = mail.inbox;
+    product.sandbox = desk(&engine, &gateway, sandbox).await?;
+    let dependencies = Dependencies { store, queue, health: Health::new(), metrics: Metrics::install()? };
+    let application = Application::bind_site(&server, dependencies, &files, |base_url| site::at(product, base_url))?;
     info!(http.listen = %application.addr(), "Serving on http://{}", application.addr());
     connect::announce(console, application.addr())?;
     application.run(shutdown).await?;
     info!("Stopped");
     Ok(Exit::Done)
+}
+
+/// Returns the sandbox that merchants may try, if this server runs one.
+async fn desk(
+    engine: &Engine,
+    gateway: &Gateway,
+    settings: SandboxDesk,
+) -> Result<Option<kamiflow_server::SandboxDesk>> {
+    let Some((url, token)) = settings.control else { return Ok(None) };
+    if gateway.endpoint.kind() != GatewayKind::Sandbox {
+        let text = "KAMIFLOW_SANDBOX_CONTROL_URL is set although KAMIFLOW_GATEWAY_KIND is not sandbox";
+        return Err(WrongUsage(text.to_owned()).into());
+    }
+    let control = Control::new(url, token.expose())?;
+    let application = (settings.client_id.as_str(), &settings.client_secret);
+    Ok(Some(site::sandbox_desk(engine, control, application).await?))
 }

@@ -1,4 +1,4 @@
-//! Section AUTH: access tokens, passwords and the links in mails.
+//! Section AUTH: access tokens and passwords.
 
 use super::keyring::{KeyringKey, parse_keys};
 use super::reader::Reader;
@@ -31,15 +31,6 @@ static ACTIVE: Variable = Variable {
     doc: "The id of the key that signs.",
     secret: false,
     used_by: &["serve"],
-};
-
-static BASE_URL: Variable = Variable {
-    name: "KAMIFLOW_AUTH_BASE_URL",
-    kind: Kind::Url(&["http", "https"]),
-    preset: Preset::Value("http://localhost:8080"),
-    doc: "What people reach the site at; links in mails begin with it.",
-    secret: false,
-    used_by: &["serve", "work"],
 };
 
 static HASH_MEMORY: Variable = Variable {
@@ -81,7 +72,7 @@ static HASH_AT_ONCE: Variable = Variable {
 pub(super) const REFERENCE: SectionReference = SectionReference {
     title: "Accounts",
     about: "Sessions are in the database, so losing the keys of access tokens signs nobody out.",
-    variables: &[&KEYS, &KEYS_FILE, &ACTIVE, &BASE_URL, &HASH_MEMORY, &HASH_ITERATIONS, &HASH_LANES, &HASH_AT_ONCE],
+    variables: &[&KEYS, &KEYS_FILE, &ACTIVE, &HASH_MEMORY, &HASH_ITERATIONS, &HASH_LANES, &HASH_AT_ONCE],
 };
 
 /// How people's sessions are signed and their passwords hashed.
@@ -91,8 +82,6 @@ pub struct Auth {
     pub keys: Vec<KeyringKey>,
     /// The id of the key that signs; one of `keys`, or nothing if there is none.
     pub active: Option<String>,
-    /// What people reach the site at, without a slash at the end.
-    pub base_url: String,
     /// Memory of one hash, KiB.
     pub hash_memory_kib: u32,
     /// Passes over it.
@@ -106,11 +95,6 @@ pub struct Auth {
 impl Section for Auth {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let (keys, active) = keys(reader)?;
-        let base_url = reader.required(&BASE_URL, |value| {
-            let is_url =
-                ["http://", "https://"].iter().any(|scheme| value.len() > scheme.len() && value.starts_with(scheme));
-            is_url.then(|| value.trim_end_matches('/').to_owned())
-        });
         let memory = reader.count(&HASH_MEMORY);
         let iterations = reader.count(&HASH_ITERATIONS);
         let lanes = reader.count(&HASH_LANES);
@@ -118,7 +102,6 @@ impl Section for Auth {
         Some(Self {
             keys,
             active,
-            base_url: base_url?,
             hash_memory_kib: memory?,
             hash_iterations: iterations?,
             hash_lanes: lanes?,

@@ -14,7 +14,7 @@ const PRODUCTION_LAG_FLOOR: u64 = 180;
 const PRODUCTION_LAG: &str = "180";
 const SANDBOX_LAG: &str = "2";
 
-const USED_BY: &[&str] = &["work", "status", "order"];
+const USED_BY: &[&str] = &["serve", "work", "status", "order"];
 
 static KIND: Variable = Variable {
     name: "KAMIFLOW_GATEWAY_KIND",

@@ -25,10 +25,20 @@ static FROM: Variable = Variable {
     used_by: &["work"],
 };
 
+static INBOX: Variable = Variable {
+    name: "KAMIFLOW_MAIL_INBOX_URL",
+    kind: Kind::Url(&["http", "https"]),
+    preset: Preset::Optional,
+    doc: "Where mails can be read, if the mail server only catches them, as in the demo: pages that say that a mail is on \
+          its way link to it. Leave it out where mails are really sent.",
+    secret: false,
+    used_by: &["serve"],
+};
+
 pub(super) const REFERENCE: SectionReference = SectionReference {
     title: "Mail",
     about: "Mails are written down sealed and sent by the pool `jobs`.",
-    variables: &[&URL, &FROM],
+    variables: &[&URL, &FROM, &INBOX],
 };
 
 /// The server that mail goes to.
@@ -38,12 +48,15 @@ pub struct Mail {
     pub url: Option<SecretText>,
     /// The sender.
     pub from: String,
+    /// Where mails that are only caught can be read.
+    pub inbox: Option<String>,
 }
 
 impl Section for Mail {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let url = reader.optional_url(&URL);
         let from = reader.text(&FROM);
-        Some(Self { url: url?.map(SecretText::new), from: from? })
+        let inbox = reader.optional_url(&INBOX);
+        Some(Self { url: url?.map(SecretText::new), from: from?, inbox: inbox? })
     }
 }

@@ -4,7 +4,8 @@ use super::reader::{ConfigError, Reader};
 use super::source::EnvSource;
 use super::variable::Variable;
 use super::{
-    auth, backup, database, gateway, keyring, mail, redis, retention, server, telemetry, test_servers, ui, worker,
+    auth, backup, database, gateway, keyring, mail, redis, retention, sandbox_desk, server, telemetry, test_servers,
+    ui, worker,
 };
 
 /// A typed group of variables.
@@ -59,6 +60,7 @@ pub static SECTIONS: &[SectionReference] = &[
     redis::REFERENCE,
     keyring::REFERENCE,
     gateway::REFERENCE,
+    sandbox_desk::REFERENCE,
     server::REFERENCE,
     ui::REFERENCE,
     auth::REFERENCE,

@@ -270,9 +270,6 @@ fn keys_of_access_tokens_may_be_left_out_and_the_first_one_signs() {
     assert_eq!(load::<Auth>(&two).unwrap().active.as_deref(), Some("a"));
     assert_eq!(load::<Auth>(&two.clone().with("KAMIFLOW_AUTH_ACTIVE", "b")).unwrap().active.as_deref(), Some("b"));
     assert!(problems::<Auth>(&two.with("KAMIFLOW_AUTH_ACTIVE", "c"))[0].contains("KAMIFLOW_AUTH_ACTIVE"));
-    let base = EnvMap::new().with("KAMIFLOW_AUTH_BASE_URL", "https://kamiflow.example/");
-    assert_eq!(load::<Auth>(&base).unwrap().base_url, "https://kamiflow.example");
-    assert!(load::<Auth>(&EnvMap::new().with("KAMIFLOW_AUTH_BASE_URL", "kamiflow.example")).is_err());
 }
 
 #[test]

@@ -21,7 +21,7 @@ static PUBLIC_URL: Variable = Variable {
     name: "KAMIFLOW_UI_PUBLIC_URL",
     kind: Kind::Url(&["http", "https"]),
     preset: Preset::Instead("`http://` and where `serve` listens, and `localhost` at that port"),
-    doc: "The address people type, without a path. Requests for another host are refused, and so are forms sent from \
+    doc: "The address people type, without a path; links in mails begin with it. Requests for another host are refused, and so are forms sent from \
           another site. With `https`, cookies are Secure and browsers are told to stay on https.",
     secret: false,
     used_by: &["serve"],

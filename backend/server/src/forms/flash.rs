@@ -26,16 +26,21 @@ struct Flash {
     outcome: FormOutcome,
 }
 
+/// Answers a form that went well: on to a fixed path, where it may be told.
+pub(crate) fn told(site: &Site, path: &str, notice: &str) -> HttpResponse {
+    again(site, path, FormOutcome::done(notice))
+}
+
 /// Answers a form that went well: on to a fixed path.
 pub(crate) fn done(path: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((header::LOCATION, path)).finish()
 }
 
 /// Answers a form that did not: back to its own page, a fixed path, with what went wrong.
-#[cfg_attr(not(test), expect(dead_code, reason = "the forms of accounts are the first that can fail"))]
 pub(crate) fn again(site: &Site, path: &str, mut outcome: FormOutcome) -> HttpResponse {
     outcome.values.retain(|_, value| value.len() <= LONGEST_VALUE);
-    let flash = Flash { path: path.to_owned(), outcome };
+    let page = path.split_once('?').map_or(path, |(page, _query)| page);
+    let flash = Flash { path: page.to_owned(), outcome };
     let text = serde_json::to_vec(&flash).unwrap_or_default();
     let mut answer = done(path);
     let _too_large = answer.add_cookie(&cookie(site, URL_SAFE_NO_PAD.encode(text)));
@@ -52,7 +57,7 @@ pub(crate) fn read(request: &HttpRequest, site: &Site) -> Option<FormOutcome> {
 
 /// Returns the cookie, whatever is in it.
 pub(crate) fn cookie_of(request: &HttpRequest, site: &Site) -> Option<Cookie<'static>> {
-    request.cookie(&name(site.is_secure()))
+    request.cookie(&site.cookie_name(NAME))
 }
 
 /// Returns the cookie to remove.
@@ -61,18 +66,13 @@ pub(crate) fn removal(site: &Site) -> Cookie<'static> {
 }
 
 fn cookie(site: &Site, value: String) -> Cookie<'static> {
-    Cookie::build(name(site.is_secure()), value)
+    Cookie::build(site.cookie_name(NAME), value)
         .path("/")
         .http_only(true)
         .secure(site.is_secure())
         .same_site(SameSite::Strict)
         .max_age(Duration::seconds(SECONDS))
         .finish()
-}
-
-/// With `__Host-` a browser refuses one that another host of the domain has set; that needs https.
-fn name(is_secure: bool) -> String {
-    if is_secure { format!("__Host-{NAME}") } else { NAME.to_owned() }
 }
 
 #[cfg(test)]
@@ -101,6 +101,7 @@ mod tests {
         FormOutcome {
             errors: BTreeMap::from([("email".to_owned(), "email.invalid".to_owned())]),
             values: BTreeMap::from([("email".to_owned(), typed.to_owned())]),
+            notice: None,
         }
     }
 

@@ -3,8 +3,7 @@
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::{HttpResponse, web};
-use kamiflow_app::context::Theme;
-use kamiflow_app::locale::Locale;
+use kamiflow_kernel::{Locale, Theme};
 use serde::Deserialize;
 
 use super::flash;
@@ -29,8 +28,8 @@ pub(crate) async fn change(form: web::Form<Preferences>, site: web::Data<Site>) 
     if let Some(locale) = form.language.as_deref().and_then(Locale::from_tag) {
         let _kept = answer.add_cookie(&kept(&site, LANGUAGE, locale.tag()));
     }
-    if let Some(word) = form.theme.as_deref().and_then(|word| Theme::from_word(word).word()) {
-        let _kept = answer.add_cookie(&kept(&site, THEME, word));
+    if let Some(theme) = form.theme.as_deref().and_then(|theme| theme.parse::<Theme>().ok()) {
+        let _kept = answer.add_cookie(&kept(&site, THEME, theme.as_str()));
     }
     answer
 }
@@ -45,7 +44,7 @@ fn kept(site: &Site, name: &'static str, value: &'static str) -> Cookie<'static>
 }
 
 /// Returns a path of this site, or the start page: nobody is sent elsewhere by what a request says.
-fn local_path(wanted: Option<&str>) -> &str {
+pub(crate) fn local_path(wanted: Option<&str>) -> &str {
     let is_local = |path: &&str| {
         path.starts_with('/')
             && path.len() <= 512

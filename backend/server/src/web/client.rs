@@ -8,7 +8,6 @@ use ipnet::IpNet;
 use super::site::Site;
 
 /// Returns the address of the client: the nearest one that is no trusted proxy.
-#[expect(dead_code, reason = "the limits of log-ins and sign-ups are the first to ask")]
 pub(crate) fn client_addr(request: &HttpRequest, site: &Site) -> Option<IpAddr> {
     let peer = request.peer_addr()?.ip();
     let lines = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());

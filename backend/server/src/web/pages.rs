@@ -1,25 +1,28 @@
 //! Pages: what each is told of its request, and their mounting.
 
-use actix_web::body::MessageBody;
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::cookie::Cookie;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{self, Header as _, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage as _, HttpRequest, web};
-use kamiflow_app::context::{Condition, PageContext, Theme, provide_answer, provide_page};
-use kamiflow_app::locale::Locale;
+use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, web};
+use kamiflow_app::context::{Condition, PageContext, provide_answer, provide_page};
 use kamiflow_app::routes::App;
+use kamiflow_kernel::Locale;
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;
 use leptos_actix::{ActixRouteListing, Request, ResponseOptions, generate_route_list};
 
+use super::refusal;
 use super::request_id::request_id;
 use super::site::Site;
 use crate::application::State;
 use crate::forms::flash;
 use crate::forms::preferences::{LANGUAGE, THEME};
-use crate::health;
+use crate::product::Product;
+use crate::visitor;
+use crate::{console, health};
 
 /// The nonce of the page that was rendered, for its policy.
 pub(super) struct Nonce(pub(super) String);
@@ -58,23 +61,44 @@ pub(crate) fn provide() {
     }
 }
 
-/// Prepares what a page is told: everything that must be waited for is waited for here.
+/// Recognizes who asks, and prepares what a page is told: everything that must be waited for is waited for here.
 pub(crate) async fn frame(
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let Some(site) = request.app_data::<web::Data<Site>>().cloned() else { return next.call(request).await };
-    let mut page = context_of(request.request(), &site);
-    if page.path == "/status"
-        && let Some(state) = request.app_data::<web::Data<State>>().cloned()
-    {
-        let (database, queue) = health::condition(&state.dependencies).await;
-        page.condition = Condition { database, queue };
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<EitherBody<impl MessageBody, BoxBody>>, Error> {
+    let parts = (request.app_data::<web::Data<Site>>().cloned(), request.app_data::<web::Data<Product>>().cloned());
+    let (Some(site), Some(product)) = parts else { return Ok(next.call(request).await?.map_into_left_body()) };
+    if is_for_nobody(request.path()) {
+        return Ok(next.call(request).await?.map_into_left_body());
     }
-    let had_outcome = flash::cookie_of(request.request(), &site).is_some();
+    let mut page = context_of(request.request(), &site);
+    let (visitor, cookies) = match visitor::recognize(request.request(), &site, &product, page.locale).await {
+        Ok(recognized) => recognized,
+        Err(cause) => {
+            let answer = refusal::failed(request.request(), &cause);
+            return Ok(request.into_response(answer).map_into_right_body());
+        }
+    };
+    let is_page = matches!(*request.method(), Method::GET | Method::HEAD);
+    if is_page {
+        if page.path == "/status"
+            && let Some(state) = request.app_data::<web::Data<State>>().cloned()
+        {
+            let (database, queue) = health::condition(&state.dependencies).await;
+            page.condition = Condition { database, queue };
+        }
+        if let Err(stop) = console::prepare(&product, &visitor, &mut page).await {
+            let mut answer = stop.answer(request.request());
+            keep(&mut answer, &cookies);
+            return Ok(request.into_response(answer).map_into_right_body());
+        }
+    }
+    let had_outcome = is_page && flash::cookie_of(request.request(), &site).is_some();
     page.outcome = flash::read(request.request(), &site);
     request.extensions_mut().insert(page);
+    request.extensions_mut().insert(visitor);
     let mut answer = next.call(request).await?;
+    keep(answer.response_mut(), &cookies);
     let headers = answer.headers_mut();
     if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
@@ -84,16 +108,30 @@ pub(crate) async fn frame(
             let _shown = answer.response_mut().add_removal_cookie(&flash::removal(&site));
         }
     }
-    Ok(answer)
+    Ok(answer.map_into_left_body())
+}
+
+/// Files and probes are the same for everybody.
+fn is_for_nobody(path: &str) -> bool {
+    path.starts_with("/assets/") || matches!(path, "/healthz" | "/readyz" | "/metrics")
+}
+
+/// Sets the cookies of a session that was renewed on the way, unless the answer sets or removes them itself.
+fn keep<B>(answer: &mut HttpResponse<B>, cookies: &[Cookie<'static>]) {
+    let set: Vec<String> = answer.cookies().map(|cookie| cookie.name().to_owned()).collect();
+    for cookie in cookies.iter().filter(|cookie| !set.iter().any(|name| name == cookie.name())) {
+        let _kept = answer.add_cookie(cookie);
+    }
 }
 
 /// Returns what is known of any request without asking anybody.
 pub(super) fn context_of(request: &HttpRequest, site: &Site) -> PageContext {
     PageContext {
         locale: locale(request),
-        theme: request.cookie(THEME).map_or(Theme::System, |cookie| Theme::from_word(cookie.value())),
+        theme: request.cookie(THEME).and_then(|cookie| cookie.value().parse().ok()).unwrap_or_default(),
         request_id: request_id(request),
         path: request.path().to_owned(),
+        query: web::Query::from_query(request.query_string()).map(web::Query::into_inner).unwrap_or_default(),
         assets: site.assets.clone(),
         ..PageContext::default()
     }

@@ -1,11 +1,14 @@
 //! Refusals: a page for browsers, a problem document for programs, the request's number in both.
 
+use std::error::Error as StdError;
+
 use actix_web::error::{InternalError, UrlencodedError};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, Header as _};
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 use kamiflow_app::context::PageContext;
 use kamiflow_app::routes;
+use tracing::error;
 
 use super::pages;
 use super::site::Site;
@@ -37,8 +40,14 @@ impl Refusal {
 }
 
 /// Returns the answer that refuses a request.
-pub(super) fn refuse(request: &HttpRequest, status: StatusCode, code: &'static str) -> HttpResponse {
+pub(crate) fn refuse(request: &HttpRequest, status: StatusCode, code: &'static str) -> HttpResponse {
     Refusal::of(request).answer(status, code)
+}
+
+/// Returns the answer to a request that failed inside of us; what failed is for the log only.
+pub(crate) fn failed(request: &HttpRequest, cause: &(dyn StdError + 'static)) -> HttpResponse {
+    error!(error = cause, http.path = request.path(), "A request failed");
+    refuse(request, StatusCode::INTERNAL_SERVER_ERROR, "server.failed")
 }
 
 /// Returns an error whose answer has more headers.

@@ -87,6 +87,17 @@ impl Site {
         self.settings.public_url.as_ref().is_some_and(|url| url.starts_with("https://"))
     }
 
+    /// Returns a cookie's full name: with `__Host-` a browser refuses one that another host of the domain has set, and
+    /// that needs https.
+    pub(crate) fn cookie_name(&self, name: &str) -> String {
+        if self.is_secure() { format!("__Host-{name}") } else { name.to_owned() }
+    }
+
+    /// Returns what links in mails begin with, without a slash at its end.
+    pub(crate) fn base_url(&self, bound: SocketAddr) -> String {
+        self.settings.public_url.clone().unwrap_or_else(|| format!("http://localhost:{}", bound.port()))
+    }
+
     /// Who is believed about a client's address.
     pub(super) fn trusted_proxies(&self) -> &[IpNet] {
         &self.settings.trusted_proxies

@@ -99,16 +99,20 @@ fn FieldNote(name: &'static str, error: Option<String>, hint: Option<String>) ->
     }
 }
 
-/// A box to tick.
+/// Carries along where the visitor wanted to go: typed before, or from the address.
 #[component]
-pub(crate) fn Checkbox(name: &'static str, #[prop(into)] label: String, #[prop(optional)] checked: bool) -> AnyView {
-    view! {
-        <label class="flex items-center gap-2 text-sm text-ink2 min-h-6">
-            <input type="checkbox" name=name value="true" class="checkbox checkbox-primary" checked=checked/>
-            {label}
-        </label>
-    }
-    .into_any()
+pub(crate) fn NextPage() -> AnyView {
+    let page = context::page();
+    let typed = page.outcome.as_ref().and_then(|outcome| outcome.value("next"));
+    let next = typed.or_else(|| page.query.get("next").map(String::as_str)).unwrap_or_default().to_owned();
+    view! { <input type="hidden" name="next" value=next/> }.into_any()
+}
+
+/// Carries along a link's token, which only its own page knows.
+#[component]
+pub(crate) fn LinkToken() -> AnyView {
+    let token = context::page().query.get("token").cloned().unwrap_or_default();
+    view! { <input type="hidden" name="token" value=token/> }.into_any()
 }
 
 /// What is wrong with the form as a whole, first thing in it.
@@ -128,6 +132,14 @@ pub(crate) fn t_error(code: &str) -> String {
         "password.too_common" => t::errors::password_too_common(),
         "merchant.invalid" => t::errors::merchant_invalid(),
         "log_in.refused" => t::errors::log_in_refused(),
+        "log_in.too_late" => t::errors::log_in_too_late(),
+        "link.refused" => t::errors::link_refused(),
+        "code.refused" => t::errors::code_refused(),
+        "password.wrong" => t::errors::password_wrong(),
+        "password.same" => t::errors::password_same(),
+        "sandbox.none" => t::errors::sandbox_none(),
+        "sandbox.too_many" => t::errors::sandbox_too_many(),
+        "sandbox.nothing_on_sale" => t::errors::sandbox_nothing_on_sale(),
         "limited" => t::errors::limited(),
         "unavailable" => t::errors::unavailable(),
         _ => t::errors::unknown(),

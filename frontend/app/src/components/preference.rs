@@ -1,9 +1,10 @@
 //! Language and theme: plain forms, which an island makes quicker where scripts run.
 
+use kamiflow_kernel::Theme;
 use leptos::prelude::*;
 
 use super::icon::{Icon, href};
-use crate::context::{self, Theme};
+use crate::context;
 use crate::islands::ThemeButton;
 use crate::locale;
 use crate::t;

@@ -1,5 +1,6 @@
 //! The frame of the console: sidebar, top bar, test-mode line, banners, and a bottom bar on phones.
 
+use kamiflow_kernel::MerchantId;
 use leptos::prelude::*;
 
 use crate::components::{Icon, LanguageSwitch, Logo, ThemeSwitch, href};
@@ -13,28 +14,12 @@ pub(crate) enum Section {
     Dashboard,
     /// 订单
     Orders,
-    /// 售后
-    AfterSales,
-    /// 异常处理
-    Exceptions,
-    /// 核销记录
-    Redemptions,
     /// 核销规则
     Rules,
-    /// 手动核销
-    ManualRedemption,
     /// 商品与规格
     Products,
     /// 卡库
     Pools,
-    /// 提卡页
-    PickUp,
-    /// 报表导出
-    Reports,
-    /// 性能监控
-    Performance,
-    /// 日志
-    Logs,
     /// 店铺与接口
     Shops,
     /// 通知
@@ -45,23 +30,15 @@ pub(crate) enum Section {
 
 impl Section {
     /// What the bottom bar of a phone shows; the rest is behind its last entry.
-    const PHONE: [Self; 4] = [Self::Dashboard, Self::Orders, Self::Exceptions, Self::Pools];
+    const PHONE: [Self; 4] = [Self::Dashboard, Self::Orders, Self::Products, Self::Pools];
 
     fn parts(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Dashboard => ("/console", "layout-dashboard", t::console::dashboard()),
             Self::Orders => ("/console/orders", "receipt-text", t::console::orders()),
-            Self::AfterSales => ("/console/after-sales", "undo-2", t::console::after_sales()),
-            Self::Exceptions => ("/console/exceptions", "triangle-alert", t::console::exceptions()),
-            Self::Redemptions => ("/console/redemptions", "badge-check", t::console::redemptions()),
             Self::Rules => ("/console/rules", "list-ordered", t::console::rules()),
-            Self::ManualRedemption => ("/console/redeem", "stamp", t::console::manual_redemption()),
             Self::Products => ("/console/products", "package", t::console::products()),
             Self::Pools => ("/console/pools", "credit-card", t::console::pools()),
-            Self::PickUp => ("/console/pick-up", "qr-code", t::console::pick_up()),
-            Self::Reports => ("/console/reports", "file-chart-column", t::console::reports()),
-            Self::Performance => ("/console/performance", "gauge", t::console::performance()),
-            Self::Logs => ("/console/logs", "scroll-text", t::console::logs()),
             Self::Shops => ("/console/shops", "store", t::console::shops()),
             Self::Notifications => ("/console/notifications", "bell-ring", t::console::notifications()),
             Self::Team => ("/console/team", "users", t::console::team()),
@@ -69,13 +46,11 @@ impl Section {
     }
 
     /// Returns the groups of the sidebar; the first has no name.
-    fn groups() -> [(&'static str, Vec<Self>); 6] {
+    fn groups() -> [(&'static str, Vec<Self>); 4] {
         [
-            ("", vec![Self::Dashboard]),
-            (t::console::group_orders(), vec![Self::Orders, Self::AfterSales, Self::Exceptions]),
-            (t::console::group_redemption(), vec![Self::Redemptions, Self::Rules, Self::ManualRedemption]),
-            (t::console::group_products(), vec![Self::Products, Self::Pools, Self::PickUp]),
-            (t::console::group_data(), vec![Self::Reports, Self::Performance, Self::Logs]),
+            ("", vec![Self::Dashboard, Self::Orders]),
+            (t::console::group_products(), vec![Self::Products, Self::Pools]),
+            (t::console::group_redemption(), vec![Self::Rules]),
             (t::console::group_settings(), vec![Self::Shops, Self::Notifications, Self::Team]),
         ]
     }
@@ -90,8 +65,6 @@ pub(crate) struct Frame {
     pub(crate) section: Section,
     /// Counts beside entries, and whether a person must act on them.
     pub(crate) counts: Vec<(Section, u64, bool)>,
-    /// How many notices nobody has read.
-    pub(crate) unread: u64,
     /// Whether deliveries run, in a sentence, and when shops were last synced.
     pub(crate) running: Option<(String, String)>,
 }
@@ -178,26 +151,21 @@ fn Entries(frame: Frame) -> AnyView {
 #[component]
 fn TopBar(frame: Frame) -> AnyView {
     let session = frame.session.clone();
-    let unread = frame.unread;
     view! {
         <header class="top">
             <Menu frame=frame/>
             <MerchantSwitch session=session.clone()/>
             <ModeSwitch is_test=session.is_test/>
-            <form class="find hide-s flex-1 max-w-md ml-3" action="/console/search" role="search">
+            <form class="find hide-s flex-1 max-w-md ml-3" action="/console/orders" role="search">
                 <Icon name="search"/>
-                <input name="q" aria-label=t::console::search() placeholder=t::console::search() maxlength="2000"/>
+                <input name="q" aria-label=t::console::search() placeholder=t::console::search() maxlength="64"/>
                 <kbd class="kbd ml-auto">"/"</kbd>
             </form>
             <div class="ml-auto flex items-center gap-0.5">
-                <a class="btn btn-bare sq md:hidden" href="/console/search" aria-label=t::console::search()><Icon name="search" size="l"/></a>
+                <a class="btn btn-bare sq md:hidden" href="/console/orders" aria-label=t::console::search()><Icon name="search" size="l"/></a>
                 <LanguageSwitch class="max-lg:hidden"/>
                 <ThemeSwitch class="hide-s"/>
                 <a class="btn btn-bare sq hide-s" href="/help" aria-label=t::site::help()><Icon name="circle-question-mark"/></a>
-                <a class="btn btn-bare sq relative" href="/console/inbox" aria-label=t::console::inbox(unread)>
-                    <Icon name="bell"/>
-                    {(unread > 0).then(|| view! { <span class="bubble">{crate::format::count(unread)}</span> })}
-                </a>
                 <AccountMenu session=session/>
             </div>
         </header>
@@ -222,7 +190,9 @@ fn Menu(frame: Frame) -> AnyView {
 
 #[component]
 fn MerchantSwitch(session: SessionView) -> AnyView {
-    let entry = |(name, path): (String, String)| view! { <a class="nv" href=path>{name}</a> };
+    let entry = |(name, id): (String, MerchantId)| {
+        view! { <button class="nv w-full" name="merchant" value=id.to_string()>{name}</button> }
+    };
     view! {
         <details class="menu min-w-0" name="menus">
             <summary class="btn btn-bare px-2 gap-2 max-w-full">
@@ -230,7 +200,10 @@ fn MerchantSwitch(session: SessionView) -> AnyView {
                 <span class="font-semibold text-ink truncate">{session.merchant.clone()}</span>
                 <Icon name="chevrons-up-down" size="s"/>
             </summary>
-            <nav class="panel" aria-label=t::console::merchants()>{session.merchants.into_iter().map(entry).collect_view()}</nav>
+            <form class="panel" method="post" action="/account/merchants" aria-label=t::console::merchants()>
+                {session.merchants.into_iter().map(entry).collect_view()}
+                <a class="nv" href="/account/merchants"><Icon name="store"/>{t::console::merchants()}</a>
+            </form>
         </details>
     }
     .into_any()
@@ -260,7 +233,7 @@ fn AccountMenu(session: SessionView) -> AnyView {
                 <span class="who">{initial(&session.member)}</span>
             </summary>
             <nav class="panel" aria-label=t::console::account(&session.member)>
-                <a class="nv" href="/console/account"><Icon name="key-round"/>{t::console::security()}</a>
+                <a class="nv" href="/account/security"><Icon name="key-round"/>{t::console::security()}</a>
                 <form method="post" action="/log-out">
                     <button class="nv w-full"><Icon name="log-out"/>{t::console::log_out()}</button>
                 </form>

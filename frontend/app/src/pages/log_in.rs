@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::components::{Checkbox, Field, FormError, PasswordField, Submit};
+use crate::components::{Field, FormError, NextPage, Notice, PasswordField, Submit};
 use crate::document::PageTitle;
 use crate::layouts::AccountLayout;
 use crate::t;
@@ -20,7 +20,9 @@ pub(crate) fn LogIn() -> AnyView {
                         {t::accounts::no_account()}" "<a class="lnk" href="/sign-up">{t::accounts::sign_up()}</a>
                     </p>
                 </div>
+                <Notice/>
                 <FormError/>
+                <NextPage/>
                 <Field
                     name="login"
                     label=t::accounts::login()
@@ -33,9 +35,30 @@ pub(crate) fn LogIn() -> AnyView {
                     autocomplete="current-password"
                     forgotten="/reset-password"
                 />
-                <Checkbox name="remember" label=t::accounts::remember()/>
                 <Submit class="lg w-full">{t::accounts::log_in()}</Submit>
                 <p class="sub text-center">{t::accounts::new_device()}</p>
+            </form>
+        </AccountLayout>
+    }
+    .into_any()
+}
+
+/// `/log-in/second-step`.
+#[component]
+pub(crate) fn SecondStep() -> AnyView {
+    view! {
+        <PageTitle name=t::accounts::second_step_title()/>
+        <AccountLayout>
+            <form class="w-full max-w-sm grid gap-4" method="post" action="/log-in/second-step">
+                <div>
+                    <h1 class="text-2xl font-semibold">{t::accounts::second_step_title()}</h1>
+                    <p class="text-ink2 mt-1 leading-6">{t::accounts::second_step_text()}</p>
+                </div>
+                <FormError/>
+                <NextPage/>
+                <Field name="code" label=t::accounts::code() autocomplete="one-time-code" max_length=40/>
+                <Submit class="lg w-full">{t::accounts::continue_()}</Submit>
+                <p class="sub"><a class="lnk" href="/log-in">{t::accounts::back_to_log_in()}</a></p>
             </form>
         </AccountLayout>
     }

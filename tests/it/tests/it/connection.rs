@@ -1,8 +1,6 @@
 //! Connecting malls: authorizations and their links, own keys, take-overs, lives of tokens, and sandbox shops.
 
 use chrono::TimeDelta;
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use kamiflow_domain::authorization::{
     BegunAuthorization, CompleteAuthorization, CompleteAuthorizationError, CompletedAuthorization, View,
     begin_authorization, complete_authorization, merchant_of_state,
@@ -13,22 +11,20 @@ use kamiflow_domain::connection_own_keys::{
     EnterOwnKeys, EnterOwnKeysError, OwnKeysStanding, enter_own_keys, show_own_keys,
 };
 use kamiflow_domain::connection_routes::{Granted, NEEDED};
-use kamiflow_domain::connection_sandbox::{
-    SandboxControl, SandboxControlError, SandboxMall, SandboxShopError, create_sandbox_shop, simulate_buyer,
-};
+use kamiflow_domain::connection_sandbox::{SandboxShopError, create_sandbox_shop, simulate_buyer};
 use kamiflow_domain::connection_take_over::{Answer, answer_take_over, disconnect_shop, list_take_overs};
 use kamiflow_domain::connection_tokens::{Urgency, list_token_lives};
 use kamiflow_domain::ctx::Ctx;
 use kamiflow_domain::deliver;
 use kamiflow_domain::engine::Engine;
 use kamiflow_domain::shop_access;
-use kamiflow_kernel::{ApplicationId, GatewayKind, MallId, MerchantId, OrderSn, PlatformSkuId, SecretText, ShopState};
+use kamiflow_kernel::{ApplicationId, GatewayKind, MallId, MerchantId, SecretText, ShopState};
 use kamiflow_pinduoduo::api::catalog;
 use kamiflow_sandbox::Scenario;
 use kamiflow_store::merchants::{self, NewMerchant};
 use kamiflow_store::{applications, shops};
 use kamiflow_test_support::{World, WorldOptions};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// A world with a second mall that nobody has connected.
 async fn two_malls() -> World {
@@ -324,62 +320,12 @@ async fn an_authorization_for_the_wrong_one_of_two_malls_is_refused_and_costs_ne
     }
 }
 
-/// The sandbox's control, as a server that runs one has it.
-struct Control<'w>(&'w World);
-
-impl SandboxControl for Control<'_> {
-    fn add_mall<'a>(&'a self, mall: &'a SandboxMall) -> BoxFuture<'a, Result<(), SandboxControlError>> {
-        let goods: Vec<Value> = mall
-            .goods
-            .iter()
-            .map(|goods| {
-                json!({ "goods_id": goods.goods.0, "name": goods.name, "goods_type": goods.goods_type,
-                        "delivery_type": goods.delivery_type,
-                        "skus": [{ "sku_id": goods.sku.0, "spec": "标准", "price_fen": goods.price }] })
-            })
-            .collect();
-        let body = json!({ "mall_id": mall.mall.0, "name": mall.name, "goods": goods });
-        async move {
-            self.0.control("POST", "/malls", &body).await;
-            Ok(())
-        }
-        .boxed()
-    }
-
-    fn authorize<'a>(
-        &'a self,
-        client_id: &'a str,
-        mall: MallId,
-    ) -> BoxFuture<'a, Result<SecretText, SandboxControlError>> {
-        let body = json!({ "client_id": client_id, "mall_id": mall.0 });
-        async move {
-            let made = self.0.control("POST", "/tokens/authorize", &body).await;
-            Ok(made["code"].as_str().unwrap().into())
-        }
-        .boxed()
-    }
-
-    fn buy(
-        &self,
-        mall: MallId,
-        sku: PlatformSkuId,
-        quantity: u32,
-    ) -> BoxFuture<'_, Result<OrderSn, SandboxControlError>> {
-        let body = json!({ "mall_id": mall.0, "sku_id": sku.0, "quantity": quantity });
-        async move {
-            let made = self.0.control("POST", "/orders", &body).await;
-            Ok(made["order_sns"][0].as_str().unwrap().parse().unwrap())
-        }
-        .boxed()
-    }
-}
-
 #[tokio::test]
 async fn a_sandbox_shop_is_made_in_one_go_and_delivers_what_a_buyer_orders() {
     let world = World::start().await;
     let merchant = another_merchant(&world).await;
     let application = own_keys(&world, &merchant, "demo-0001").await;
-    let control = Control(&world);
+    let control = world.hands();
     let (engine, ctx): (&Engine, &Ctx) = (&world.engine, &merchant);
     let made = create_sandbox_shop(engine, ctx, &control, application).await.unwrap();
     let sql = world.sql_of(merchant.merchant).await;

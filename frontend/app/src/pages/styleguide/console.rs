@@ -14,15 +14,16 @@ use crate::t;
 pub(crate) fn ConsoleSample() -> AnyView {
     let session = SessionView {
         merchant: t::styleguide::sample_merchant().to_owned(),
-        merchants: vec![(t::styleguide::sample_merchant().to_owned(), "/styleguide/console".to_owned())],
+        merchants: Vec::new(),
         member: t::styleguide::sample_member().to_owned(),
         is_test: true,
+        has_sudo: false,
+        has_second_factor: false,
     };
     let frame = Frame {
         session,
         section: Section::Dashboard,
-        counts: vec![(Section::Orders, 1284, false), (Section::AfterSales, 6, false), (Section::Exceptions, 3, true)],
-        unread: 4,
+        counts: vec![(Section::Orders, 1284, false), (Section::Pools, 3, true)],
         running: Some((t::console::running().to_owned(), t::console::synced(3))),
     };
     let banner = view! {

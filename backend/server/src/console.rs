@@ -1,0 +1,174 @@
+//! What pages behind the log-in show: one loader per page, called by the frame before the page is rendered.
+//!
+//! A loader calls use cases with the member's own circumstances and returns the page's own type from
+//! [`kamiflow_app::views`]; the page finds it by `context::data`. So permissions are asked in one place, the use case, and
+//! a page that somebody may not see is never rendered.
+//!
+//! To add a page: its type in `kamiflow_app::views`, its route in `kamiflow_app::routes`, a loader in a file here, and a
+//! line in [`load`].
+
+mod account;
+mod overview;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse};
+use kamiflow_app::context::{PageContext, SessionView};
+use kamiflow_domain::accounts::switch_merchant::list_merchants;
+use kamiflow_domain::accounts::{Account, Visit};
+use kamiflow_domain::ctx::{ActError, Ctx, Denied};
+use kamiflow_domain::list_shops::{ShopSummary, list_shops};
+use kamiflow_store::StoreError;
+
+use crate::forms::flash;
+use crate::product::Product;
+use crate::visitor::{Mode, Visitor};
+use crate::web::{failed, log_in_path, refuse};
+
+/// What a page shows.
+type Loaded = Arc<dyn Any + Send + Sync>;
+
+/// Why a page is not shown.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Somebody must do something else first.
+    Elsewhere(String),
+    /// The role does not permit it.
+    Forbidden,
+    /// It is not there, or not for this merchant.
+    NotFound,
+    /// The store failed.
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound(_) => Self::NotFound,
+            other => Self::Failed(other),
+        }
+    }
+}
+
+impl From<ActError> for Stop {
+    fn from(error: ActError) -> Self {
+        match error {
+            ActError::Denied(_) => Self::Forbidden,
+            ActError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<Denied> for Stop {
+    fn from(_: Denied) -> Self {
+        Self::Forbidden
+    }
+}
+
+impl Stop {
+    /// Returns the answer instead of the page.
+    pub(crate) fn answer(self, request: &HttpRequest) -> HttpResponse {
+        match self {
+            Self::Elsewhere(path) => flash::done(&path),
+            Self::Forbidden => refuse(request, StatusCode::FORBIDDEN, "permission.missing"),
+            Self::NotFound => refuse(request, StatusCode::NOT_FOUND, "resource.unknown"),
+            Self::Failed(cause) => failed(request, &cause),
+        }
+    }
+}
+
+/// What a loader works with.
+struct Asked<'a> {
+    product: &'a Product,
+    account: &'a Account,
+    visit: &'a Visit,
+    ctx: &'a Ctx,
+    /// All shops the member sees, whatever the mode.
+    shops: Vec<ShopSummary>,
+    /// Whether only sandbox shops are looked at.
+    is_test: bool,
+    page: &'a PageContext,
+}
+
+impl Asked<'_> {
+    /// Returns the shops of the present mode.
+    fn shops(&self) -> impl Iterator<Item = &ShopSummary> {
+        self.shops.iter().filter(|shop| shop.is_sandbox() == self.is_test)
+    }
+
+    /// Returns a value of the query, if it is there and not empty.
+    fn query(&self, name: &str) -> Option<&str> {
+        self.page.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+/// Sends visitors to the log-in, and prepares what the page shows.
+///
+/// # Errors
+/// When something else is shown instead.
+pub(crate) async fn prepare(product: &Product, visitor: &Visitor, page: &mut PageContext) -> Result<(), Stop> {
+    if let Some(account) = &visitor.account {
+        page.session = Some(session_view(product, visitor, account).await?);
+        page.locale = account.locale;
+    }
+    page.inbox.clone_from(&product.inbox);
+    let path = page.path.clone();
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let Some(area @ ("console" | "account")) = segments.first().copied() else { return Ok(()) };
+    let Some(account) = &visitor.account else { return Err(Stop::Elsewhere(log_in_path(&path))) };
+    if account.must_change_password && path != "/account/password" {
+        return Err(Stop::Elsewhere("/account/password".to_owned()));
+    }
+    let Some(ctx) = visitor.ctx() else {
+        // Without a seat there is no console, but the account is still there.
+        return if area == "account" { Ok(()) } else { Err(Stop::Elsewhere("/account/merchants".to_owned())) };
+    };
+    let shops = list_shops(&product.engine, &ctx).await?;
+    let is_test = match visitor.mode {
+        Some(mode) => mode == Mode::Test,
+        // Somebody who has tried nothing but sandbox shops is looking for those.
+        None => !shops.is_empty() && shops.iter().all(ShopSummary::is_sandbox),
+    };
+    if let Some(session) = &mut page.session {
+        session.is_test = is_test;
+    }
+    let asked = Asked { product, account, visit: &visitor.visit, ctx: &ctx, shops, is_test, page };
+    let loaded = load(&asked, &segments).await?;
+    page.data = loaded;
+    Ok(())
+}
+
+/// Which loader is whose; `None` for a page that shows nothing of the merchant's.
+async fn load(asked: &Asked<'_>, segments: &[&str]) -> Result<Option<Loaded>, Stop> {
+    Ok(Some(match segments {
+        ["console"] => overview::load(asked),
+        ["account", "security"] => account::security(asked).await?,
+        ["account", ..] => return Ok(None),
+        _ => return Err(Stop::NotFound),
+    }))
+}
+
+async fn session_view(product: &Product, visitor: &Visitor, account: &Account) -> Result<SessionView, Stop> {
+    let seats = list_merchants(&product.accounts, account).await?;
+    let present = account.seat.as_ref();
+    let merchants = seats
+        .into_iter()
+        .filter(|seat| present.is_none_or(|present| present.merchant != seat.merchant))
+        .map(|seat| (seat.merchant_name, seat.merchant))
+        .collect();
+    Ok(SessionView {
+        merchant: present.map(|seat| seat.merchant_name.clone()).unwrap_or_default(),
+        merchants,
+        member: if account.name.is_empty() { account.login.to_string() } else { account.name.clone() },
+        is_test: false,
+        has_sudo: account.sudo_until.is_some_and(|until| visitor.visit.now < until),
+        has_second_factor: account.has_second_factor,
+    })
+}
+
+/// Returns what a loader read as the frame passes it on.
+fn shown<T: Any + Send + Sync>(view: T) -> Loaded {
+    Arc::new(view)
+}

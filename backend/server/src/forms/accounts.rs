@@ -1,0 +1,41 @@
+//! The forms of accounts: signing up, logging in and out, passwords, and proving oneself anew.
+
+mod change_email;
+mod confirm;
+mod log_in;
+mod password;
+mod reset_password;
+mod session;
+mod sign_up;
+mod sudo;
+
+use actix_web::web::{self, ServiceConfig};
+use kamiflow_domain::accounts::password::PasswordRefused;
+use kamiflow_kernel::PasswordError;
+
+/// Adds the routes.
+pub(super) fn configure(services: &mut ServiceConfig) {
+    services
+        .route("/sign-up", web::post().to(sign_up::sign_up))
+        .route("/sign-up/sent", web::post().to(sign_up::resend))
+        .route("/confirm", web::post().to(confirm::confirm))
+        .route("/log-in", web::post().to(log_in::log_in))
+        .route("/log-in/second-step", web::post().to(log_in::second_step))
+        .route("/log-out", web::post().to(log_in::log_out))
+        .route("/reset-password", web::post().to(reset_password::request))
+        .route("/reset", web::post().to(reset_password::reset))
+        .route("/change-email", web::post().to(change_email::confirm))
+        .route("/account/password", web::post().to(password::change))
+        .route("/account/merchants", web::post().to(session::merchant))
+        .route("/console/mode", web::post().to(session::mode))
+        .route("/account/sudo", web::post().to(sudo::sudo));
+}
+
+/// Returns the code that says why a password was refused.
+const fn password_code(refused: PasswordRefused) -> &'static str {
+    match refused {
+        PasswordRefused::Form(PasswordError::TooShort) => "password.too_short",
+        PasswordRefused::Form(PasswordError::TooLong) => "password.too_long",
+        PasswordRefused::Common => "password.too_common",
+    }
+}

@@ -1,0 +1,150 @@
+//! `POST /log-in` with its second step, and `POST /log-out`.
+
+use actix_web::cookie::time::Duration;
+use actix_web::cookie::{Cookie, SameSite};
+use actix_web::{HttpResponse, web};
+use kamiflow_app::context::FormOutcome;
+use kamiflow_domain::accounts::NewSession;
+use kamiflow_domain::accounts::log_in::{LogIn, LogInError, LoggedIn, log_in as use_case};
+use kamiflow_domain::accounts::proof::Proof;
+use kamiflow_domain::accounts::second_step::{
+    SecondStepAnswer, SecondStepError, second_step as use_case_of_second_step,
+};
+use kamiflow_domain::accounts::sessions::sign_out;
+use kamiflow_kernel::SecretText;
+use serde::Deserialize;
+
+use crate::forms::door::{Door, Refused};
+use crate::forms::flash;
+use crate::forms::preferences::local_path;
+use crate::visitor;
+use crate::web::Site;
+
+/// The page of the second step.
+const SECOND_STEP: &str = "/log-in/second-step";
+/// The cookie that proves the first step.
+const CHALLENGE: &str = "kf_challenge";
+/// As long as the challenge itself.
+const CHALLENGE_MINUTES: i64 = 10;
+
+/// What the page sends.
+#[derive(Deserialize)]
+pub(super) struct LogInForm {
+    login: String,
+    password: SecretText,
+    next: Option<String>,
+}
+
+/// Logs somebody in, or asks for the second factor.
+pub(super) async fn log_in(door: Door, form: web::Form<LogInForm>) -> HttpResponse {
+    let LogInForm { login, password, next } = form.into_inner();
+    let next = next.unwrap_or_default();
+    let request =
+        LogIn { login: login.trim().to_owned(), password, device: visitor::device(&door.request, &door.site) };
+    match use_case(&door.product.accounts, &door.visitor.visit, request).await {
+        Ok(LoggedIn::Done(session)) => begun(&door, &session, &next),
+        Ok(LoggedIn::SecondStep(step)) => {
+            let outcome = FormOutcome::default().typed("next", &next);
+            let mut answer = flash::again(&door.site, SECOND_STEP, outcome);
+            let _kept = answer.add_cookie(&challenge(&door.site, step.challenge.expose()));
+            answer
+        }
+        Err(error) => {
+            let refused = match error {
+                LogInError::Wrong => Refused::Field("", "log_in.refused"),
+                LogInError::TooMany { .. } => Refused::Field("", "limited"),
+                other => Refused::Failed(Box::new(other)),
+            };
+            door.refuse("/log-in", refused, FormOutcome::default().typed("login", &login).typed("next", &next))
+        }
+    }
+}
+
+/// What the page of the second step sends.
+#[derive(Deserialize)]
+pub(super) struct SecondStepForm {
+    code: SecretText,
+    next: Option<String>,
+}
+
+/// Finishes a log-in with a code of the generator, or a recovery code: they look different.
+pub(super) async fn second_step(door: Door, form: web::Form<SecondStepForm>) -> HttpResponse {
+    let SecondStepForm { code, next } = form.into_inner();
+    let next = next.unwrap_or_default();
+    let cookie = door.request.cookie(&door.site.cookie_name(CHALLENGE));
+    let Some(challenge_token) = cookie.map(|cookie| SecretText::from(cookie.value())) else {
+        return door.refuse("/log-in", Refused::Field("", "log_in.too_late"), FormOutcome::default());
+    };
+    let answer = SecondStepAnswer {
+        challenge: challenge_token,
+        proof: proof(code),
+        device: visitor::device(&door.request, &door.site),
+    };
+    match use_case_of_second_step(&door.product.accounts, &door.visitor.visit, answer).await {
+        Ok(session) => {
+            let mut answer = begun(&door, &session, &next);
+            let mut gone = challenge(&door.site, "");
+            gone.make_removal();
+            let _removed = answer.add_cookie(&gone);
+            answer
+        }
+        Err(error) => {
+            let typed = FormOutcome::default().typed("next", &next);
+            match error {
+                SecondStepError::ChallengeRefused => {
+                    door.refuse("/log-in", Refused::Field("", "log_in.too_late"), typed)
+                }
+                SecondStepError::Wrong => door.refuse(SECOND_STEP, Refused::Field("code", "code.refused"), typed),
+                SecondStepError::TooMany { .. } => door.refuse(SECOND_STEP, Refused::Field("", "limited"), typed),
+                other => door.refuse(SECOND_STEP, Refused::Failed(Box::new(other)), typed),
+            }
+        }
+    }
+}
+
+/// Returns what a code proves: six digits are a generator's.
+pub(super) fn proof(code: SecretText) -> Proof {
+    let digits: String = code.expose().chars().filter(|c| !c.is_whitespace()).collect();
+    if digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        Proof::Totp(digits.into())
+    } else {
+        Proof::Recovery(code)
+    }
+}
+
+fn begun(door: &Door, session: &NewSession, next: &str) -> HttpResponse {
+    let path = match local_path(Some(next)) {
+        _ if session.must_change_password => "/account/password",
+        "/" => "/console",
+        path => path,
+    };
+    let mut answer = flash::done(path);
+    for cookie in visitor::begun(&door.site, session, door.visitor.visit.now) {
+        let _kept = answer.add_cookie(&cookie);
+    }
+    answer
+}
+
+fn challenge(site: &Site, value: &str) -> Cookie<'static> {
+    Cookie::build(site.cookie_name(CHALLENGE), value.to_owned())
+        .path("/")
+        .http_only(true)
+        .secure(site.is_secure())
+        .same_site(SameSite::Strict)
+        .max_age(Duration::minutes(CHALLENGE_MINUTES))
+        .finish()
+}
+
+/// Ends the session of this browser.
+pub(super) async fn log_out(door: Door) -> HttpResponse {
+    if let Some(account) = &door.visitor.account
+        && let Err(error) = sign_out(&door.product.accounts, &door.visitor.visit, account).await
+    {
+        return door.refuse("/console", Refused::from(error), FormOutcome::default());
+    }
+    let mut answer = flash::done("/");
+    for cookie in visitor::ended(&door.site) {
+        let _removed = answer.add_cookie(&cookie);
+    }
+    answer
+}

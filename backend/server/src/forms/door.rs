@@ -1,0 +1,147 @@
+//! What a handler is given: the site, the use cases, and who asks.
+
+use std::error::Error as StdError;
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::error::InternalError;
+use actix_web::http::StatusCode;
+use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, web};
+use kamiflow_app::context::FormOutcome;
+use kamiflow_domain::accounts::Account;
+use kamiflow_domain::ctx::{Ctx, Denied};
+use kamiflow_store::StoreError;
+use tracing::error;
+
+use super::flash;
+use crate::product::Product;
+use crate::visitor::Visitor;
+use crate::web::{Site, log_in_path, refuse, sudo_path};
+
+/// What a form works with that anybody may send.
+pub(crate) struct Door {
+    /// Settings and built files.
+    pub(crate) site: web::Data<Site>,
+    /// Use cases.
+    pub(crate) product: web::Data<Product>,
+    /// Who asks.
+    pub(crate) visitor: Visitor,
+    /// The request, for its own cookies and refusals.
+    pub(crate) request: HttpRequest,
+}
+
+/// What a form works with that only a member of a merchant's team may send.
+pub(crate) struct Desk {
+    /// Settings and built files.
+    pub(crate) site: web::Data<Site>,
+    /// Use cases.
+    pub(crate) product: web::Data<Product>,
+    /// Who asks, on which device.
+    pub(crate) visitor: Visitor,
+    /// Who is logged in.
+    pub(crate) account: Account,
+    /// The circumstances of what follows.
+    pub(crate) ctx: Ctx,
+    request: HttpRequest,
+}
+
+/// Why a form was not done, as a handler answers it.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// A field is wrong; an empty name stands for the whole form.
+    Field(&'static str, &'static str),
+    /// The role does not permit it, or it asks for a fresh proof first.
+    Denied(Denied),
+    /// It is about something that is not there for this merchant.
+    NotFound,
+    /// The store failed, or something else that is none of the sender's business.
+    Failed(Box<dyn StdError>),
+}
+
+impl From<Denied> for Refused {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound(_) => Self::NotFound,
+            other => Self::Failed(Box::new(other)),
+        }
+    }
+}
+
+impl Door {
+    /// Answers with the form's own page, which says what is wrong. `outcome` holds what was typed.
+    pub(crate) fn refuse(&self, page: &str, refused: Refused, outcome: FormOutcome) -> HttpResponse {
+        answer(&self.request, &self.site, page, (refused, outcome))
+    }
+}
+
+impl Desk {
+    /// Answers with the form's own page, which says what is wrong. `outcome` holds what was typed.
+    pub(crate) fn refuse(&self, page: &str, refused: Refused, outcome: FormOutcome) -> HttpResponse {
+        answer(&self.request, &self.site, page, (refused, outcome))
+    }
+
+    /// Answers what a use case said: on to `page`, where it is told as `notice`, or back there with what went wrong.
+    pub(crate) fn told(&self, page: &str, done: Result<(), Refused>, notice: &str) -> HttpResponse {
+        match done {
+            Ok(()) => flash::told(&self.site, page, notice),
+            Err(refused) => self.refuse(page, refused, FormOutcome::default()),
+        }
+    }
+}
+
+fn answer(request: &HttpRequest, site: &Site, page: &str, (refused, outcome): (Refused, FormOutcome)) -> HttpResponse {
+    let wrong = |field: &str, code: &str| FormOutcome { errors: FormOutcome::refused(field, code).errors, ..outcome };
+    match refused {
+        Refused::Field(field, code) => flash::again(site, page, wrong(field, code)),
+        Refused::Denied(Denied::SudoNeeded) => flash::done(&sudo_path(page)),
+        Refused::Denied(Denied::Permission(_)) => refuse(request, StatusCode::FORBIDDEN, "permission.missing"),
+        Refused::NotFound => refuse(request, StatusCode::NOT_FOUND, "resource.unknown"),
+        Refused::Failed(cause) => {
+            error!(error = &*cause, http.path = request.path(), "A form failed");
+            flash::again(site, page, wrong("", "unavailable"))
+        }
+    }
+}
+
+impl FromRequest for Door {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let parts = || {
+            Some(Self {
+                site: request.app_data::<web::Data<Site>>()?.clone(),
+                product: request.app_data::<web::Data<Product>>()?.clone(),
+                visitor: Visitor::of(request)?,
+                request: request.clone(),
+            })
+        };
+        // The frame stands in front of every form and recognizes who asks.
+        ready(parts().ok_or_else(|| actix_web::error::ErrorInternalServerError("a form without its frame")))
+    }
+}
+
+impl FromRequest for Desk {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let door = match Door::from_request(request, payload).into_inner() {
+            Ok(door) => door,
+            Err(error) => return ready(Err(error)),
+        };
+        let (Some(account), Some(ctx)) = (door.visitor.account.clone(), door.visitor.ctx()) else {
+            // What was typed is lost, but nothing was done: the session ended in between.
+            let elsewhere = flash::done(&log_in_path("/console"));
+            return ready(Err(InternalError::from_response("nobody is logged in", elsewhere).into()));
+        };
+        let Door { site, product, visitor, request } = door;
+        ready(Ok(Self { site, product, visitor, account, ctx, request }))
+    }
+}

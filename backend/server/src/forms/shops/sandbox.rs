@@ -1,0 +1,52 @@
+//! Sandbox shops: made with one click, and a buyer in them.
+
+use actix_web::{HttpResponse, web};
+use kamiflow_app::context::FormOutcome;
+use kamiflow_domain::connection_sandbox::{SandboxShopError, create_sandbox_shop, simulate_buyer};
+use kamiflow_kernel::ShopId;
+
+use crate::forms::door::{Desk, Refused};
+use crate::forms::flash;
+
+/// Makes a sandbox shop that delivers.
+pub(super) async fn create(desk: Desk) -> HttpResponse {
+    let Some(sandbox) = &desk.product.sandbox else {
+        return desk.refuse("/console", Refused::Field("", "sandbox.none"), FormOutcome::default());
+    };
+    match create_sandbox_shop(&desk.product.engine, &desk.ctx, &*sandbox.control, sandbox.application).await {
+        Ok(made) => {
+            desk.product.waker.wake(desk.ctx.merchant, &made.wakes).await;
+            flash::told(&desk.site, "/console", "sandbox.made")
+        }
+        Err(error) => desk.refuse("/console", refused(error), FormOutcome::default()),
+    }
+}
+
+/// Lets a buyer order, and shows the order.
+pub(super) async fn buy(desk: Desk, shop: web::Path<ShopId>) -> HttpResponse {
+    let shop = shop.into_inner();
+    let Some(sandbox) = &desk.product.sandbox else {
+        return desk.refuse("/console", Refused::Field("", "sandbox.none"), FormOutcome::default());
+    };
+    match simulate_buyer(&desk.product.engine, &desk.ctx, &*sandbox.control, (shop, None, 1)).await {
+        Ok((order_sn, wake)) => {
+            if let Some(wake) = wake {
+                desk.product.waker.wake(desk.ctx.merchant, &[wake]).await;
+            }
+            flash::done(&format!("/console/shops/{shop}/orders/{order_sn}"))
+        }
+        Err(error) => desk.refuse("/console", refused(error), FormOutcome::default()),
+    }
+}
+
+fn refused(error: SandboxShopError) -> Refused {
+    match error {
+        SandboxShopError::Denied(denied) => denied.into(),
+        SandboxShopError::NotASandbox => Refused::Field("", "sandbox.none"),
+        SandboxShopError::TooMany => Refused::Field("", "sandbox.too_many"),
+        SandboxShopError::ShopUnknown => Refused::NotFound,
+        SandboxShopError::NothingOnSale => Refused::Field("", "sandbox.nothing_on_sale"),
+        SandboxShopError::Store(error) => error.into(),
+        other => Refused::Failed(Box::new(other)),
+    }
+}

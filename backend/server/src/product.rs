@@ -1,0 +1,33 @@
+//! What the web pages work with.
+
+use std::sync::Arc;
+
+use kamiflow_domain::accounts::Accounts;
+use kamiflow_domain::connection_sandbox::SandboxControl;
+use kamiflow_domain::engine::Engine;
+use kamiflow_kernel::ApplicationId;
+use kamiflow_runner::Waker;
+
+/// The use cases behind pages and forms. Cheap to clone.
+#[derive(Clone)]
+pub struct Product {
+    /// Who people are.
+    pub accounts: Accounts,
+    /// Shops, orders and cards.
+    pub engine: Engine,
+    /// Tells workers what was just committed.
+    pub waker: Waker,
+    /// Sandbox shops for merchants, where this installation runs a sandbox.
+    pub sandbox: Option<SandboxDesk>,
+    /// Where mails can be read that this installation only catches; none where they are really sent.
+    pub inbox: Option<String>,
+}
+
+/// A sandbox that merchants may try shops on.
+#[derive(Clone)]
+pub struct SandboxDesk {
+    /// What only its operator can do.
+    pub control: Arc<dyn SandboxControl>,
+    /// The hosted application that its malls are connected through.
+    pub application: ApplicationId,
+}

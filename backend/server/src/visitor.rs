@@ -1,0 +1,156 @@
+//! Who sends a request: the cookies of a session, read and renewed.
+//!
+//! The access token is good for ten minutes and names a session. When it is too old, the refresh token is exchanged on the
+//! way, and both cookies are replaced with the answer; see `kamiflow_domain::accounts::refresh_session`.
+
+use actix_web::cookie::time::OffsetDateTime;
+use actix_web::cookie::{Cookie, SameSite};
+use actix_web::http::header;
+use actix_web::{HttpMessage as _, HttpRequest};
+use chrono::{DateTime, TimeDelta, Utc};
+use kamiflow_domain::accounts::authenticate::{Account, AuthenticateError, authenticate};
+use kamiflow_domain::accounts::refresh_session::{RefreshSessionError, Refreshed, refresh_session};
+use kamiflow_domain::accounts::{NewSession, Visit};
+use kamiflow_domain::ctx::Ctx;
+use kamiflow_kernel::{Locale, SecretText};
+use kamiflow_store::StoreError;
+
+use crate::product::Product;
+use crate::web::{Site, client_addr, request_id};
+
+/// The cookie of the access token.
+const ACCESS: &str = "kf_access";
+/// The cookie of the refresh token.
+const REFRESH: &str = "kf_refresh";
+/// The cookie by which a browser is known again.
+const DEVICE: &str = "kf_device";
+/// The cookie of what is looked at: `test` for sandbox shops.
+pub(crate) const MODE: &str = "kf_mode";
+/// How long a browser is known.
+const DEVICE_FOR: TimeDelta = TimeDelta::days(365);
+
+/// A request's sender.
+#[derive(Debug, Clone)]
+pub(crate) struct Visitor {
+    /// What is known of anybody.
+    pub(crate) visit: Visit,
+    /// Who is logged in, if somebody is.
+    pub(crate) account: Option<Account>,
+    /// Whether only sandbox shops are looked at; without the cookie the shops that are there decide.
+    pub(crate) mode: Option<Mode>,
+}
+
+/// Which shops are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// All but sandbox shops.
+    Live,
+    /// Sandbox shops only.
+    Test,
+}
+
+impl Visitor {
+    /// Returns who was recognized on the way to a handler.
+    pub(crate) fn of(request: &HttpRequest) -> Option<Self> {
+        request.extensions().get::<Self>().cloned()
+    }
+
+    /// Returns the circumstances of an act for the merchant whose console is open.
+    pub(crate) fn ctx(&self) -> Option<Ctx> {
+        self.account.as_ref()?.ctx(&self.visit)
+    }
+}
+
+/// Says who sends a request, and which cookies the answer must set.
+///
+/// # Errors
+/// When the store fails; somebody whose session has ended is a visitor without account.
+pub(crate) async fn recognize(
+    request: &HttpRequest,
+    site: &Site,
+    product: &Product,
+    locale: Locale,
+) -> Result<(Visitor, Vec<Cookie<'static>>), StoreError> {
+    let visit = visit(request, site, product.engine.now(), locale);
+    let token = |name| cookie_value(request, site, name);
+    let mode = token(MODE).map(|word| if word.expose() == "test" { Mode::Test } else { Mode::Live });
+    if let Some(access) = token(ACCESS) {
+        match authenticate(&product.accounts, &visit, access.expose()).await {
+            Ok(account) => return Ok((Visitor { visit, account: Some(account), mode }, Vec::new())),
+            Err(AuthenticateError::Store(error)) => return Err(error),
+            Err(AuthenticateError::TokenRefused | AuthenticateError::SessionEnded) => {}
+        }
+    }
+    let Some(refresh) = token(REFRESH) else { return Ok((Visitor { visit, account: None, mode }, Vec::new())) };
+    match refresh_session(&product.accounts, &visit, &refresh).await {
+        Ok(refreshed) => {
+            let account = authenticate(&product.accounts, &visit, refreshed.access.expose()).await;
+            let account = match account {
+                Ok(account) => Some(account),
+                Err(AuthenticateError::Store(error)) => return Err(error),
+                Err(AuthenticateError::TokenRefused | AuthenticateError::SessionEnded) => None,
+            };
+            Ok((Visitor { visit, account, mode }, renewed(site, &refreshed)))
+        }
+        Err(RefreshSessionError::Ended | RefreshSessionError::Reused) => {
+            Ok((Visitor { visit, account: None, mode }, ended(site)))
+        }
+        Err(RefreshSessionError::Store(error)) => Err(error),
+    }
+}
+
+/// Returns the token by which the browser is known again.
+pub(crate) fn device(request: &HttpRequest, site: &Site) -> Option<SecretText> {
+    cookie_value(request, site, DEVICE)
+}
+
+/// Returns the cookies of a session that has begun.
+pub(crate) fn begun(site: &Site, session: &NewSession, now: DateTime<Utc>) -> Vec<Cookie<'static>> {
+    vec![
+        cookie(site, ACCESS, &session.access, session.access_expires_at),
+        cookie(site, REFRESH, &session.refresh, session.refresh_expires_at),
+        cookie(site, DEVICE, &session.device, now + DEVICE_FOR),
+    ]
+}
+
+/// Returns the cookies to remove when a session has ended; the browser stays known.
+pub(crate) fn ended(site: &Site) -> Vec<Cookie<'static>> {
+    [ACCESS, REFRESH].map(|name| cookie(site, name, &SecretText::from(""), DateTime::UNIX_EPOCH)).into()
+}
+
+fn renewed(site: &Site, refreshed: &Refreshed) -> Vec<Cookie<'static>> {
+    let mut cookies = vec![cookie(site, ACCESS, &refreshed.access, refreshed.access_expires_at)];
+    // None: another request of this browser has just been given the successor.
+    if let Some(token) = &refreshed.refresh {
+        cookies.push(cookie(site, REFRESH, token, refreshed.refresh_expires_at));
+    }
+    cookies
+}
+
+fn visit(request: &HttpRequest, site: &Site, now: DateTime<Utc>, locale: Locale) -> Visit {
+    let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    Visit {
+        request_id: request_id(request),
+        now,
+        // A request without a peer comes from no network.
+        ip: client_addr(request, site).unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into()),
+        user_agent: user_agent.unwrap_or_default().to_owned(),
+        locale,
+    }
+}
+
+fn cookie_value(request: &HttpRequest, site: &Site, name: &str) -> Option<SecretText> {
+    let cookie = request.cookie(&site.cookie_name(name))?;
+    Some(SecretText::from(cookie.value())).filter(|value| !value.expose().is_empty())
+}
+
+fn cookie(site: &Site, name: &str, value: &SecretText, expires_at: DateTime<Utc>) -> Cookie<'static> {
+    let expires = OffsetDateTime::from_unix_timestamp(expires_at.timestamp()).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    Cookie::build(site.cookie_name(name), value.expose().to_owned())
+        .path("/")
+        .http_only(true)
+        .secure(site.is_secure())
+        .same_site(SameSite::Lax)
+        .expires(expires)
+        .finish()
+}

@@ -1,0 +1,29 @@
+//! What was just done, said once.
+
+use leptos::prelude::*;
+
+use super::{Banner, Tone};
+use crate::{context, t};
+
+/// Says what the form of this page did, if it did something.
+#[component]
+pub(crate) fn Notice() -> AnyView {
+    let notice = context::page().outcome.as_ref().and_then(|outcome| outcome.notice.as_deref().map(t_notice));
+    notice.map(|notice| view! { <Banner tone=Tone::Delivered icon="check">{notice}</Banner> }).into_any()
+}
+
+/// Returns the words of a code; a code that is not known here still says that something was done.
+fn t_notice(code: &str) -> String {
+    let known = match code {
+        "accounts.confirmed" => t::notices::confirmed(),
+        "accounts.sent_again" => t::notices::sent_again(),
+        "accounts.reset_sent" => t::notices::reset_sent(),
+        "accounts.password_changed" => t::notices::password_changed(),
+        "accounts.email_half" => t::notices::email_half(),
+        "accounts.email_changed" => t::notices::email_changed(),
+        "accounts.proven" => t::notices::proven(),
+        "sandbox.made" => t::notices::sandbox_made(),
+        _ => t::notices::done(),
+    };
+    known.to_owned()
+}

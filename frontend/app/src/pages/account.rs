@@ -1,0 +1,64 @@
+//! `/account/…`: one's own password and proof.
+
+use leptos::prelude::*;
+
+use crate::components::{Field, FormError, NextPage, Notice, PasswordField, Submit};
+use crate::document::PageTitle;
+use crate::layouts::AccountLayout;
+use crate::{context, t};
+
+/// `/account/password`.
+#[component]
+pub(crate) fn Password() -> AnyView {
+    view! {
+        <PageTitle name=t::accounts::password_title()/>
+        <AccountLayout>
+            <form class="w-full max-w-sm grid gap-4" method="post" action="/account/password">
+                <div>
+                    <h1 class="text-2xl font-semibold">{t::accounts::password_title()}</h1>
+                    <p class="text-ink2 mt-1">{t::accounts::must_change()}</p>
+                </div>
+                <FormError/>
+                <PasswordField name="present" label=t::accounts::present_password() autocomplete="current-password"/>
+                <PasswordField
+                    name="password"
+                    label=t::accounts::new_password()
+                    hint=t::accounts::password_hint()
+                    autocomplete="new-password"
+                    min_length=10
+                />
+                <Submit class="lg w-full">{t::accounts::set_password()}</Submit>
+            </form>
+        </AccountLayout>
+    }
+    .into_any()
+}
+
+/// `/account/sudo`: asks for the second factor, or for the password of who has none.
+#[component]
+pub(crate) fn Sudo() -> AnyView {
+    let by_code = context::page().session.as_ref().is_some_and(|session| session.has_second_factor);
+    let proof = if by_code {
+        view! { <Field name="code" label=t::accounts::code() autocomplete="one-time-code" max_length=40/> }.into_any()
+    } else {
+        view! { <PasswordField name="password" label=t::accounts::password() autocomplete="current-password"/> }
+            .into_any()
+    };
+    view! {
+        <PageTitle name=t::accounts::sudo_title()/>
+        <AccountLayout>
+            <form class="w-full max-w-sm grid gap-4" method="post" action="/account/sudo">
+                <div>
+                    <h1 class="text-2xl font-semibold">{t::accounts::sudo_title()}</h1>
+                    <p class="text-ink2 mt-1 leading-6">{t::accounts::sudo_text()}</p>
+                </div>
+                <Notice/>
+                <FormError/>
+                <NextPage/>
+                {proof}
+                <Submit class="lg w-full">{t::accounts::prove()}</Submit>
+            </form>
+        </AccountLayout>
+    }
+    .into_any()
+}

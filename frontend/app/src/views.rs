@@ -1,0 +1,4 @@
+//! What pages behind the log-in show: the server reads it, the page renders it. One file per area.
+
+pub mod account;
+pub mod overview;

@@ -1,0 +1,17 @@
+//! `/console`.
+
+use kamiflow_domain::list_shops::ShopSummary;
+use kamiflow_kernel::ShopId;
+
+/// The first page of the console.
+#[derive(Debug)]
+pub struct Overview {
+    /// The merchant's shops that the member sees, live or sandbox as the mode says.
+    pub shops: Vec<ShopSummary>,
+    /// The sandbox shop to simulate a buyer in.
+    pub sandbox: Option<ShopId>,
+    /// Whether the first steps with a sandbox shop are shown.
+    pub offers_sandbox: bool,
+    /// Whether the member may connect shops.
+    pub may_connect: bool,
+}
