@@ -122,7 +122,8 @@ CREATE TABLE second_factors (
     kind text NOT NULL CONSTRAINT second_factors_kind CHECK (kind IN ('totp', 'passkey')),
     name text NOT NULL CONSTRAINT second_factors_name_length CHECK (char_length(name) BETWEEN 1 AND 80),
     -- The platform's key: users belong to no merchant.
-    data_key_id uuid REFERENCES data_keys (id),
+    data_key_owner uuid NOT NULL GENERATED ALWAYS AS ('00000000-0000-0000-0000-000000000000'::uuid) STORED,
+    data_key_id uuid,
     secret_sealed bytea,
     -- A passkey's public part.
     credential_id bytea,
@@ -135,7 +136,8 @@ CREATE TABLE second_factors (
     CONSTRAINT second_factors_contents CHECK (CASE kind
         WHEN 'totp' THEN data_key_id IS NOT NULL AND secret_sealed IS NOT NULL AND credential IS NULL
         ELSE credential_id IS NOT NULL AND credential IS NOT NULL AND secret_sealed IS NULL END),
-    CONSTRAINT second_factors_credential_once UNIQUE (credential_id)
+    CONSTRAINT second_factors_credential_once UNIQUE (credential_id),
+    CONSTRAINT second_factors_data_key FOREIGN KEY (data_key_owner, data_key_id) REFERENCES data_keys (merchant_id, id)
 );
 CREATE INDEX second_factors_of_user ON second_factors (user_id);
 CREATE UNIQUE INDEX second_factors_one_totp ON second_factors (user_id) WHERE kind = 'totp' AND confirmed_at IS NOT NULL;

@@ -1,7 +1,7 @@
 //! People at the door: accounts over a real Postgres and Redis, a mailbox, and visitors with browsers.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
@@ -17,7 +17,7 @@ use kamiflow_domain::accounts::send_mail::{self, SendMail};
 use kamiflow_domain::accounts::sign_up::{SignUp, sign_up};
 use kamiflow_domain::accounts::{Account, Accounts, AccountsConfig, NewSession, Visit};
 use kamiflow_domain::ctx::{Actor, Ctx};
-use kamiflow_kernel::{Clock, JobId, Locale, MerchantId, SecretBytes, SecretText, UserId};
+use kamiflow_kernel::{Clock, Locale, MerchantId, SecretBytes, SecretText, UserId};
 use kamiflow_queue::{Queue, QueueConfig};
 use kamiflow_runner::{SharedThrottle, Waker};
 use kamiflow_store::{Store, jobs};
@@ -72,8 +72,21 @@ pub struct AccountsApp {
     pub app: TestApp,
 }
 
+/// Returns a request from the usual address.
+#[must_use]
+pub fn visit(now: DateTime<Utc>) -> Visit {
+    Visit {
+        request_id: "request-1".to_owned(),
+        now,
+        ip: Ipv4Addr::new(203, 0, 113, 7).into(),
+        user_agent: "Firefox on Linux".to_owned(),
+        locale: Locale::En,
+    }
+}
+
 /// Returns what use cases of accounts take, with hashes that cost little.
-pub(crate) fn accounts(store: Store, clock: Arc<dyn Clock>, queue: &Queue, base_url: &str) -> Accounts {
+#[must_use]
+pub fn accounts(store: Store, clock: Arc<dyn Clock>, queue: &Queue, base_url: &str) -> Accounts {
     let seed = SecretBytes::new(vec![3; 32]);
     let cost = HashCost { memory_kib: 64, iterations: 1, lanes: 1 };
     Accounts {
@@ -121,45 +134,25 @@ impl AccountsApp {
     /// Returns a request from an address.
     #[must_use]
     pub fn visit_from(&self, ip: &str) -> Visit {
-        let ip: IpAddr = ip.parse().unwrap();
-        let (request_id, user_agent) = ("request-1".to_owned(), "Firefox on Linux".to_owned());
-        Visit { request_id, now: self.now(), ip, user_agent, locale: Locale::En }
+        Visit { ip: ip.parse().unwrap(), ..self.visit() }
     }
 
     /// Returns a request from the usual address.
     #[must_use]
     pub fn visit(&self) -> Visit {
-        self.visit_from("203.0.113.7")
+        visit(self.now())
     }
 
     /// Sends every mail that waits, of the platform and of these merchants; returns them by recipient.
     pub async fn mails(&self, merchants: &[MerchantId]) -> HashMap<String, Vec<Mail>> {
         for merchant in merchants.iter().chain([&MerchantId::PLATFORM]) {
-            self.send_mails_of(*merchant).await;
+            send_mails(&self.accounts.store, &self.mailbox, *merchant, self.now()).await;
         }
         let mut by_recipient: HashMap<String, Vec<Mail>> = HashMap::new();
         for mail in self.mailbox.mails.lock().unwrap().drain(..) {
             by_recipient.entry(mail.to.to_string()).or_default().push(mail);
         }
         by_recipient
-    }
-
-    async fn send_mails_of(&self, merchant: MerchantId) {
-        let mut tx = self.accounts.store.tenant_tx(merchant).await.unwrap();
-        let waiting = jobs::list(&mut tx, 1000).await.unwrap();
-        tx.commit().await.unwrap();
-        let ctx = Ctx { actor: Actor::Engine("jobs"), merchant, request_id: String::new(), now: self.now() };
-        for job in waiting.into_iter().filter(|job| job.name == send_mail::NAME) {
-            let request: SendMail = serde_json::from_value(job.payload).unwrap();
-            send_mail::send_mail(&self.accounts.store, &self.mailbox, &ctx, request).await.unwrap();
-            self.delete_job(merchant, job.id).await;
-        }
-    }
-
-    async fn delete_job(&self, merchant: MerchantId, job: JobId) {
-        let mut tx = self.accounts.store.tenant_tx(merchant).await.unwrap();
-        jobs::delete(&mut tx, job).await.unwrap();
-        tx.commit().await.unwrap();
     }
 
     /// Signs somebody up, without confirming.
@@ -213,6 +206,32 @@ impl AccountsApp {
     pub async fn account(&self, login: &str) -> Account {
         self.asks(&self.logs_in(login).await.access).await.unwrap()
     }
+}
+
+/// Sends the mails of a merchant that wait, as a worker does.
+async fn send_mails(store: &Store, mailbox: &Mailbox, merchant: MerchantId, now: DateTime<Utc>) {
+    let mut tx = store.tenant_tx(merchant).await.unwrap();
+    let waiting = jobs::list(&mut tx, 1000).await.unwrap();
+    tx.commit().await.unwrap();
+    let ctx = Ctx { actor: Actor::Engine("jobs"), merchant, request_id: String::new(), now };
+    for job in waiting.into_iter().filter(|job| job.name == send_mail::NAME) {
+        let request: SendMail = serde_json::from_value(job.payload).unwrap();
+        send_mail::send_mail(store, mailbox, &ctx, request).await.unwrap();
+        let mut tx = store.tenant_tx(merchant).await.unwrap();
+        jobs::delete(&mut tx, job.id).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+}
+
+/// Signs somebody up and confirms the address, without workers.
+pub async fn owner(accounts: &Accounts, mailbox: &Mailbox, visit: &Visit, email: &str) -> Owner {
+    let request =
+        SignUp { email: email.to_owned(), password: PASSWORD.into(), merchant_name: "测试商家".to_owned() };
+    sign_up(accounts, visit, request).await.unwrap();
+    send_mails(&accounts.store, mailbox, MerchantId::PLATFORM, visit.now).await;
+    let token = token_in(&mailbox.take(email).await);
+    let Confirmed { user, merchant, .. } = confirm_email(accounts, visit, &token).await.unwrap();
+    Owner { user, merchant, email: email.to_owned() }
 }
 
 /// Returns the token in a mail's link.

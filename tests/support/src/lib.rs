@@ -19,6 +19,7 @@
 pub mod accounts;
 mod actors;
 mod app;
+pub mod browser;
 mod clock;
 mod database;
 pub mod fleet;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
+use kamiflow_domain::accounts::Accounts;
 use kamiflow_domain::ctx::Ctx;
 use kamiflow_domain::register_application::{ApplicationOwner, RegisterApplication, register_application};
 use kamiflow_kernel::{ApplicationId, GatewayKind, MerchantId};
@@ -21,7 +22,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::accounts::{Mailbox, accounts};
+use crate::accounts::{Mailbox, Owner, accounts, owner, visit};
 use crate::servers::Servers;
 use crate::world::{World, WorldOptions};
 
@@ -37,6 +38,7 @@ pub struct TestSite {
     pub base: String,
     /// What was mailed.
     pub mailbox: Arc<Mailbox>,
+    accounts: Accounts,
     queue: Queue,
     workers: Option<RunnerHandle>,
     client: Client,
@@ -69,7 +71,8 @@ impl TestSite {
         };
         let sandbox = SandboxDesk { control: Arc::new(world.hands()), application: hosted(&world).await };
         let (store, clock) = (world.engine.store.clone(), Arc::clone(&world.engine.clock));
-        accounts(store.clone(), Arc::clone(&clock), &queue, "").prepare().await.unwrap();
+        let arranged = accounts(store.clone(), Arc::clone(&clock), &queue, "http://localhost");
+        arranged.prepare().await.unwrap();
         let product = |base_url: &str| Product {
             accounts: accounts(store, clock, &queue, base_url),
             engine: world.engine.clone(),
@@ -87,7 +90,18 @@ impl TestSite {
         let accept = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("text/html,*/*;q=0.8"))]);
         let client = Client::builder().redirect(Policy::none()).default_headers(accept).build().unwrap();
         let mailbox = Arc::new(Mailbox::default());
-        Self { world, base, mailbox, queue, workers: None, client, shutdown, served, _folder: folder }
+        Self {
+            world,
+            base,
+            mailbox,
+            accounts: arranged,
+            queue,
+            workers: None,
+            client,
+            shutdown,
+            served,
+            _folder: folder,
+        }
     }
 
     /// Starts workers beside it: orders are delivered, and mails come.
@@ -101,6 +115,11 @@ impl TestSite {
         let stop = CancellationToken::new();
         let workers = Runner::start(&config, &self.world.engine, &self.queue, &Liveness::unobserved(), &stop);
         self.workers = Some(workers.unwrap());
+    }
+
+    /// Has somebody sign up and confirm; call it before [`TestSite::work`].
+    pub async fn owner(&self, email: &str) -> Owner {
+        owner(&self.accounts, &self.mailbox, &visit(self.world.engine.now()), email).await
     }
 
     /// Makes a folder such as `cargo dev build-ui` writes.

@@ -403,7 +403,11 @@ impl World {
 
     /// Waits until a count that others change is so large; fails after half a minute.
     pub async fn until(&self, count: &str, at_least: i64) {
-        let sql = self.sql().await;
+        self.until_as(&self.sql().await, count, at_least).await;
+    }
+
+    /// Waits until a count is reached, as somebody sees it.
+    pub async fn until_as(&self, sql: &RawSql, count: &str, at_least: i64) {
         let reached = async {
             let mut looks = tokio::time::interval(Duration::from_millis(20));
             while sql.count(count, &[]).await.unwrap() < at_least {

@@ -104,7 +104,7 @@ pub async fn sign_up(accounts: &Accounts, visit: &Visit, request: SignUp) -> Res
     let letter = match (silent, known) {
         (true, _) => Letter::Nothing { filler: format!("{base}/confirm?token={}", token.secret.expose()) },
         // The token of this sign-up is told to nobody.
-        (false, true) => Letter::KnownAddress { link: format!("{base}/login") },
+        (false, true) => Letter::KnownAddress { link: format!("{base}/log-in") },
         (false, false) => Letter::ConfirmEmail { link: format!("{base}/confirm?token={}", token.secret.expose()) },
     };
     let mail = Addressed { to: email, locale: visit.locale, letter };

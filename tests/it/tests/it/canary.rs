@@ -13,16 +13,25 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::TimeDelta;
 use image::{DynamicImage, GrayImage, ImageFormat};
+use kamiflow_domain::accounts::authenticate::authenticate;
+use kamiflow_domain::accounts::log_in::{LogIn, LoggedIn, log_in};
+use kamiflow_domain::accounts::proof::Proof;
+use kamiflow_domain::accounts::sign_up::{SignUp, sign_up};
+use kamiflow_domain::accounts::sudo::sudo;
+use kamiflow_domain::accounts::totp::enroll_totp;
 use kamiflow_domain::card_file::{CardFileReader, NumberHashKey, ReadOptions};
 use kamiflow_domain::connect_shop::{ConnectShop, Grant, Purpose, connect_shop};
 use kamiflow_domain::import_cards::{FileChoices, ImportCards, ImportMode, import_cards};
 use kamiflow_domain::marketplace::{TokenLevels, Tokens};
 use kamiflow_domain::register_application::{ApplicationOwner, RegisterApplication, register_application};
 use kamiflow_domain::verification::{Subject, SubmitVerification, submit_verification};
-use kamiflow_kernel::{ApplicationId, DataKeyId, GatewayKind, LineId, MallId, SecretText};
+use kamiflow_kernel::{ApplicationId, DataKeyId, GatewayKind, LineId, MallId, MerchantId, SecretText};
 use kamiflow_pinduoduo::{AppKeys, MallToken};
+use kamiflow_queue::Queue;
+use kamiflow_runner::queue_config;
 use kamiflow_store::{credentials, redemptions, reseal};
-use kamiflow_test_support::{TestApp, World, WorldOptions};
+use kamiflow_test_support::accounts::{Mailbox, PASSWORD, accounts, owner, visit};
+use kamiflow_test_support::{Servers, TestApp, World, WorldOptions};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -37,20 +46,26 @@ const OUR_TRACES: &str = "info,kamiflow=trace,kamiflow_domain=trace,kamiflow_ker
 /// What is sealed, opened, by column.
 type Sealed = BTreeMap<&'static str, BTreeSet<Vec<u8>>>;
 
-/// Opens every sealed value of the world's merchant, whatever its column.
+/// Opens every sealed value of the world's merchant and of the platform, whatever its column.
 async fn sealed_values(world: &World) -> Sealed {
-    let sql = world.sql().await;
+    // Rows of users are shown to nobody else, so nobody else than the superuser finds all.
+    let sql = world.sql_as_superuser().await;
     let mut found = Sealed::new();
-    let mut tx = world.tx().await;
     for place in reseal::PLACES {
         // A value is sealed for its row, an attempt's for its delivery.
         let row_id = if place.table == "delivery_attempts" { "delivery_id" } else { "id" };
         for column in [Some(place.columns.0), place.columns.1].into_iter().flatten() {
             let name = column.rsplit('.').next().unwrap();
-            let statement =
-                format!("SELECT {row_id}, data_key_id, {name} FROM {} WHERE {name} IS NOT NULL", place.table);
+            let statement = format!(
+                "SELECT t.{row_id}, t.data_key_id, t.{name}, k.merchant_id
+                   FROM {} t JOIN data_keys k ON k.id = t.data_key_id WHERE t.{name} IS NOT NULL",
+                place.table
+            );
             for row in sql.query(&statement, &[]).await.unwrap() {
+                let owner = MerchantId::from_uuid(row.get(3));
+                let mut tx = world.engine.store.tenant_tx(owner).await.unwrap();
                 let key = tx.data_key_by_id(DataKeyId::from_uuid(row.get(1))).await.unwrap();
+                tx.commit().await.unwrap();
                 let plain = key.open(column, row.get(0), row.get(2)).unwrap();
                 found.entry(column).or_default().insert(plain.expose().to_vec());
             }
@@ -138,6 +153,30 @@ async fn plant_verification(world: &World) {
     submit_verification(&world.engine, &world.ctx(), request).await.unwrap();
 }
 
+/// Has somebody sign up with a second factor, and somebody else wait for the mail.
+async fn plant_account(world: &World) {
+    let redis = &Servers::get().await.redis_url;
+    let queue = Queue::connect(queue_config(redis, &format!("canary-{}", world.merchant), 1)).await.unwrap();
+    let accounts = accounts(world.engine.store.clone(), world.engine.clock.clone(), &queue, "https://kamiflow.example");
+    accounts.prepare().await.unwrap();
+    let visit = visit(world.engine.now());
+    let owner = owner(&accounts, &Mailbox::default(), &visit, "canary-owner@example.com").await;
+    let form = LogIn { login: owner.email.clone(), password: PASSWORD.into(), device: None };
+    let LoggedIn::Done(session) = log_in(&accounts, &visit, form).await.unwrap() else {
+        panic!("no second factor yet")
+    };
+    let account = authenticate(&accounts, &visit, session.access.expose()).await.unwrap();
+    sudo(&accounts, &visit, &account, &Proof::Password(PASSWORD.into())).await.unwrap();
+    let account = authenticate(&accounts, &visit, session.access.expose()).await.unwrap();
+    enroll_totp(&accounts, &visit, &account).await.unwrap();
+    let waiting = SignUp {
+        email: "canary-waiting@example.com".to_owned(),
+        password: PASSWORD.into(),
+        merchant_name: "CANARYMERCHANT".to_owned(),
+    };
+    sign_up(&accounts, &visit, waiting).await.unwrap();
+}
+
 /// A worker that logs everything of ours into a file.
 struct Worker {
     process: Child,
@@ -215,6 +254,7 @@ async fn no_process_and_no_command_shows_what_is_sealed() {
     world.until("SELECT count(*) FROM deliveries WHERE state = 'delivered'", 3).await;
     plant_platform_code(&world).await;
     plant_verification(&world).await;
+    plant_account(&world).await;
     let metrics = worker.metrics().await;
     worker.dumps_no_core();
     let log = worker.stopped().await;
@@ -288,6 +328,7 @@ async fn no_error_and_no_panic_shows_what_is_sealed() {
     world.deliver_all(std::slice::from_ref(&order)).await;
     plant_platform_code(&world).await;
     plant_verification(&world).await;
+    plant_account(&world).await;
     let sealed = sealed_values(&world).await;
     let text = |column: &str| String::from_utf8(sealed[column].first().unwrap().clone()).unwrap();
     let secret = |column: &str| SecretText::from(text(column));

@@ -67,7 +67,8 @@ async fn postgres(folder: &Path, certificates: &Certificates) -> LocalPostgres {
     for (name, text) in [("tls.key", &*certificates.key), ("tls.crt", &*certificates.certificate), ("tls_hba", hba)] {
         // Written by the server, so that they belong to its user and nobody else reads the key.
         let line = text.escape_default();
-        let write = format!("COPY (SELECT 1) TO PROGRAM 'umask 077; printf %b \"{line}\" > {name}'");
+        // The row is read first: a program that ends before it was handed its input fails the statement.
+        let write = format!("COPY (SELECT 1) TO PROGRAM 'umask 077; cat > /dev/null; printf %b \"{line}\" > {name}'");
         client.batch_execute(&write).await.unwrap();
     }
     let data: String = client.query_one("SHOW data_directory", &[]).await.unwrap().get(0);

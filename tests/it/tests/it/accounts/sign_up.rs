@@ -76,7 +76,7 @@ async fn a_known_address_writes_the_same_rows_and_says_so_by_mail_alone() {
     let after_new = sql.count(rows, &[]).await.unwrap();
     assert_eq!(after_known - before, after_new - after_known, "the same rows for both");
     let mails = app.mails(&[owner.merchant]).await;
-    assert!(mails["known@example.com"].last().unwrap().text.contains("/login"));
+    assert!(mails["known@example.com"].last().unwrap().text.contains("/log-in"));
     assert!(!mails["known@example.com"].last().unwrap().text.contains("token="), "no token for a known address");
     assert!(mails["new@example.com"][0].text.contains("/confirm?token="));
     // The password of the second sign-up is not the account's.
