@@ -68,6 +68,13 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
         arguments: Vec<OsString>,
     },
+    /// Walks what people do on the site in headless Chromium, from sign-up to the first delivered order
+    #[command(after_help = "Example: cargo dev with-servers -- cargo dev journeys --json")]
+    Journeys {
+        /// The program's own options.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+        arguments: Vec<OsString>,
+    },
     /// Runs a command with a private Postgres and Redis, and stops them when it ends.
     #[command(after_help = "Example: cargo dev with-servers -- cargo nextest run --package kamiflow-store")]
     WithServers {
@@ -86,7 +93,8 @@ fn main() -> Result<ExitCode> {
         Command::Chaos { arguments } => chaos::run(&repository, &arguments),
         Command::BuildUi => build_ui::run(&repository),
         Command::EnvDocs { check } => env_docs::run(&repository, check),
-        Command::Screenshots { arguments } => screenshots::run(&repository, &arguments),
+        Command::Screenshots { arguments } => screenshots::run(&repository, "screenshots", &arguments),
+        Command::Journeys { arguments } => screenshots::run(&repository, "journeys", &arguments),
         Command::WithServers { command } => with_servers::run(&repository, &command),
     }
 }

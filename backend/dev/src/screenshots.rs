@@ -1,4 +1,4 @@
-//! `cargo dev screenshots …`: builds the pages and the program that takes pictures of them, and runs it.
+//! `cargo dev screenshots …` and `cargo dev journeys …`: build the pages and the program that looks at them, and run it.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
@@ -11,8 +11,8 @@ use kamiflow_runtime::config::{EnvSource as _, ProcessEnv};
 use crate::build_ui;
 use crate::repository::Repository;
 
-/// Becomes the program.
-pub(crate) fn run(repository: &Repository, arguments: &[OsString]) -> Result<ExitCode> {
+/// Becomes the program's command.
+pub(crate) fn run(repository: &Repository, command: &str, arguments: &[OsString]) -> Result<ExitCode> {
     build_ui::run(repository)?;
     let mut build = Command::new("cargo");
     build.args(["build", "--package", "kamiflow-browser"]).current_dir(repository.path(""));
@@ -23,10 +23,10 @@ pub(crate) fn run(repository: &Repository, arguments: &[OsString]) -> Result<Exi
         }
     }
     if !build.status().context("could not run cargo")?.success() {
-        bail!("the screenshot program does not build");
+        bail!("the program that looks at pages does not build");
     }
     let target = ProcessEnv.get("CARGO_TARGET_DIR").map_or_else(|| repository.path("target"), PathBuf::from);
     let program = target.join("debug/kamiflow-browser");
-    let error = Command::new(&program).arg("screenshots").args(arguments).current_dir(repository.path("")).exec();
+    let error = Command::new(&program).arg(command).args(arguments).current_dir(repository.path("")).exec();
     Err(error).with_context(|| format!("could not run {}", program.display()))
 }

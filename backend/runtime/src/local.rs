@@ -25,6 +25,7 @@ mod binaries;
 mod bootstrap;
 mod error;
 mod folder;
+mod mail;
 mod postgres;
 mod redis;
 mod sweep;
@@ -37,6 +38,7 @@ use std::path::Path;
 
 pub use self::bootstrap::{BOOTSTRAP_SQL, bootstrap};
 pub use self::error::LocalError;
+pub use self::mail::LocalMail;
 pub(crate) use self::postgres::percent_encode;
 pub use self::postgres::{Durability, LocalPostgres, PostgresOptions};
 pub use self::redis::LocalRedis;

@@ -9,6 +9,7 @@
 
 mod account;
 mod overview;
+mod team;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -116,6 +117,10 @@ pub(crate) async fn prepare(product: &Product, visitor: &Visitor, page: &mut Pag
     page.inbox.clone_from(&product.inbox);
     let path = page.path.clone();
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    if path == "/join" {
+        let token = page.query.get("token").cloned().unwrap_or_default();
+        page.data = Some(team::offer(product, &visitor.visit, &token, visitor.account.is_some()).await?);
+    }
     let Some(area @ ("console" | "account")) = segments.first().copied() else { return Ok(()) };
     let Some(account) = &visitor.account else { return Err(Stop::Elsewhere(log_in_path(&path))) };
     if account.must_change_password && path != "/account/password" {
@@ -144,6 +149,8 @@ pub(crate) async fn prepare(product: &Product, visitor: &Visitor, page: &mut Pag
 async fn load(asked: &Asked<'_>, segments: &[&str]) -> Result<Option<Loaded>, Stop> {
     Ok(Some(match segments {
         ["console"] => overview::load(asked),
+        ["console", "audit"] => team::audit(asked).await?,
+        ["console", "team"] => team::team(asked).await?,
         ["account", "security"] => account::security(asked).await?,
         ["account", ..] => return Ok(None),
         _ => return Err(Stop::NotFound),

@@ -8,8 +8,9 @@ use leptos_router::{SsrMode, path};
 use crate::context::{PageContext, provide_page};
 use crate::document::Document;
 use crate::pages::{
-    ChangeEmail, Confirm, ConsoleSample, ErrorPage, Help, Landing, LogIn, NotFound, Overview, Password, Pricing,
-    Privacy, Reset, ResetPassword, SecondStep, SignUp, SignUpSent, Status, Styleguide, Sudo, Terms,
+    Audit, ChangeEmail, Confirm, ConsoleSample, ErrorPage, Help, Join, Landing, LogIn, NotFound, OncePage, Overview,
+    Password, Pricing, Privacy, Reset, ResetPassword, SecondStep, Security, SignUp, SignUpSent, Status, Styleguide,
+    Sudo, Team, Terms,
 };
 
 /// The paths of the pages anybody may read, for programs that visit all of them.
@@ -61,8 +62,12 @@ pub fn App(
                     <Route path=path!("/reset") view=Reset ssr=SsrMode::Async/>
                     <Route path=path!("/change-email") view=ChangeEmail ssr=SsrMode::Async/>
                     <Route path=path!("/account/password") view=Password ssr=SsrMode::Async/>
+                    <Route path=path!("/account/security") view=Security ssr=SsrMode::Async/>
                     <Route path=path!("/account/sudo") view=Sudo ssr=SsrMode::Async/>
+                    <Route path=path!("/join") view=Join ssr=SsrMode::Async/>
                     <Route path=path!("/console") view=Overview ssr=SsrMode::Async/>
+                    <Route path=path!("/console/audit") view=Audit ssr=SsrMode::Async/>
+                    <Route path=path!("/console/team") view=Team ssr=SsrMode::Async/>
                     <Route path=path!("/styleguide") view=move || only(development, Styleguide) ssr=SsrMode::Async/>
                     <Route path=path!("/styleguide/console") view=move || only(development, ConsoleSample) ssr=SsrMode::Async/>
                 </Routes>
@@ -76,12 +81,22 @@ fn only<V: IntoView + 'static>(permitted: bool, page: fn() -> V) -> AnyView {
     if permitted { page().into_any() } else { NotFound().into_any() }
 }
 
+/// Renders what a form shows once, outside of the router: the answer to a `POST` is no page of its own.
+#[must_use]
+pub fn render_once(page: PageContext) -> String {
+    render(page, || view! { <OncePage/> }.into_any())
+}
+
 /// Renders the page of a refusal outside of the router: no route was asked, or the one asked has failed.
 #[must_use]
 pub fn render_error(page: PageContext, status: u16) -> String {
+    render(page, move || view! { <ErrorPage status=status/> }.into_any())
+}
+
+fn render(page: PageContext, body: impl FnOnce() -> AnyView + Send + 'static) -> String {
     Owner::new_root(None).with(|| {
         provide_page(page);
         provide_meta_context();
-        view! { <Document><ErrorPage status=status/></Document> }.to_html()
+        view! { <Document>{body()}</Document> }.to_html()
     })
 }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use base64::Engine as _;
 use serde_json::{Value, json};
-use thirtyfour::{ChromiumLikeCapabilities as _, DesiredCapabilities, WebDriver};
+use thirtyfour::prelude::ElementQueryable as _;
+use thirtyfour::{By, ChromiumLikeCapabilities as _, DesiredCapabilities, WebDriver};
 
 /// How long the driver may take to start.
 const START: Duration = Duration::from_secs(20);
@@ -91,6 +92,42 @@ impl Browser {
             tokio::task::yield_now().await;
         }
         Ok(())
+    }
+
+    /// Opens a page with these cookies, whatever runs on it.
+    pub(crate) async fn goto(&self, address: &str, cookies: &[(&str, &str)]) -> Result<()> {
+        for (name, value) in cookies {
+            self.tell("Network.setCookie", json!({ "url": address, "name": name, "value": value })).await?;
+        }
+        Ok(self.driver.goto(address).await?)
+    }
+
+    /// Lets pages run scripts, or not.
+    pub(crate) async fn set_scripts(&self, run: bool) -> Result<()> {
+        self.tell("Emulation.setScriptExecutionDisabled", json!({ "value": !run })).await.map(drop)
+    }
+
+    /// Presses the first element that fits.
+    pub(crate) async fn click(&self, selector: &str) -> Result<()> {
+        let element = self.driver.query(By::Css(selector)).first().await.with_context(|| format!("no {selector}"))?;
+        element.scroll_into_view().await?;
+        Ok(element.click().await?)
+    }
+
+    /// Types into a field.
+    pub(crate) async fn fill(&self, selector: &str, text: &str) -> Result<()> {
+        let element = self.driver.query(By::Css(selector)).first().await.with_context(|| format!("no {selector}"))?;
+        Ok(element.send_keys(text).await?)
+    }
+
+    /// Returns whether an element is there.
+    pub(crate) async fn shows(&self, selector: &str) -> Result<bool> {
+        Ok(!self.driver.find_all(By::Css(selector)).await?.is_empty())
+    }
+
+    /// Returns the path of the page that is open.
+    pub(crate) async fn path(&self) -> Result<String> {
+        Ok(self.driver.current_url().await?.path().to_owned())
     }
 
     /// Runs a script in the page and returns what it returns.

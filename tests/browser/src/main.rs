@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "a program of developers says on stdout what it found")]
 
 mod browser;
+mod journeys;
 mod screenshots;
 
 use std::process::ExitCode;
@@ -21,11 +22,14 @@ struct Arguments {
 enum Command {
     /// Takes a picture of every page in each language, theme and width, and fails on what does not fit.
     Screenshots(screenshots::Options),
+    /// Walks what people do, from sign-up to the first delivered order, and prints how long it takes.
+    Journeys(journeys::Options),
 }
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     match Arguments::parse().command {
         Command::Screenshots(options) => screenshots::run(&options).await,
+        Command::Journeys(options) => journeys::run(&options).await,
     }
 }

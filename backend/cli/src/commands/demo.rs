@@ -10,10 +10,12 @@ mod fulfiller;
 mod installation;
 mod screen;
 mod shops;
+mod site;
 mod summary;
 mod tracker;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -88,6 +90,14 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FOLDER", default_value = ".kamiflow/demo")]
     dir: PathBuf,
 
+    /// The built web pages; without them there is no web site.
+    #[arg(long, value_name = "FOLDER", default_value = ".kamiflow/site")]
+    site: PathBuf,
+
+    /// Serves the web site here; else at 127.0.0.1:8080, or at any port if that is taken.
+    #[arg(long, value_name = "IP:PORT")]
+    listen: Option<SocketAddr>,
+
     /// The same seed lets the sandbox make the same choices.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -143,6 +153,10 @@ async fn sell(
     console: Console,
 ) -> Result<Exit> {
     let engine = &installation.engine;
+    let (queue, control) = (&installation.queue, &installation.control);
+    let parts = site::Parts { engine, queue, control, inbox: installation.inbox() };
+    let product = site::product(&parts).await?;
+    let pages = site::serve(&options.site, options.listen, (&parts, &product), console)?;
     console
         .step(format_args!("Connecting {} sandbox shops, mapping their products (usually a second)", catalog::SHOPS));
     let merchant = Merchant::set_up(engine, &installation.control).await?;
@@ -152,6 +166,9 @@ async fn sell(
     merchant.go_live(engine).await?;
     merchant.import(engine, stock.imported).await?;
     let workers = installation.work()?;
+    if let Some(pages) = &pages {
+        console.note(pages.place());
+    }
     console.note(installation.places());
     console.step("Selling; Ctrl-C stops everything");
 
@@ -160,6 +177,9 @@ async fn sell(
     let complete = day.run(stop, console).await;
     // Workers first: books are compared when nothing moves any more.
     installation::stop_workers(workers).await;
+    if let Some(pages) = pages {
+        pages.stop().await?;
+    }
     let complete = complete?;
     day.close(complete, console).await
 }

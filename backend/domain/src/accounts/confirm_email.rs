@@ -3,18 +3,18 @@
 //! Nobody is logged in by it. Who signed up with somebody else's address knows the password and not the mail; who reads
 //! the mail and did not sign up does not know the password, and gets a new one by a reset.
 
-use kamiflow_kernel::{LoginName, MerchantCode, MerchantId, Role, SecretText, ShopScope, UserId};
+use kamiflow_kernel::{EmailAddress, LoginName, MerchantCode, MerchantId, Role, SecretText, ShopScope, UserId};
 use kamiflow_store::accounts::users::{self, NewUser, Origin};
 use kamiflow_store::merchants::{self, NewMerchant};
 use kamiflow_store::sign_ups::SignUpRow;
 use kamiflow_store::team::members::{self, MembershipRow};
-use kamiflow_store::{StoreError, UserTx, sign_ups};
+use kamiflow_store::{StoreError, sign_ups};
 use serde_json::json;
 use tracing::warn;
 
 use super::new_session::record;
 use super::secrets::hash_of;
-use super::sign_up::Pending;
+use super::sign_up::{Pending, SignUp, SignUpError, check, hash};
 use super::{Accounts, Visit};
 
 /// Fastest polling of a new merchant's shops, seconds.
@@ -52,16 +52,24 @@ pub async fn confirm_email(
     token: &SecretText,
 ) -> Result<Confirmed, ConfirmEmailError> {
     let sign_up = find(accounts, visit, token).await?.ok_or(ConfirmEmailError::TokenRefused)?;
-    let (user, merchant) = (UserId::generate(), MerchantId::generate());
-    let mut tx = accounts.store.user_tx(merchant, user).await?;
+    let pending: Pending = serde_json::from_slice(sign_up.contents.expose())
+        .map_err(|error| StoreError::Corrupt(format!("a sign-up cannot be read: {error}")))?;
     // Of two who confirm at the same time the log-in name lets one through.
-    make_account(&mut tx, visit, &sign_up).await.map_err(|error| match error.constraint() {
-        Some("users_login_once") => ConfirmEmailError::TokenRefused,
-        _ => error.into(),
+    let confirmed = make_account(accounts, visit, &sign_up.login, pending).await.map_err(|error| {
+        if error.constraint() == Some("users_login_once") { ConfirmEmailError::TokenRefused } else { error.into() }
     })?;
-    tx.commit().await?;
     forget(accounts, &sign_up).await;
-    Ok(Confirmed { login: sign_up.login, user, merchant })
+    Ok(confirmed)
+}
+
+/// Makes an account at once, for the operator and the demo: nobody has shown that the address is theirs.
+///
+/// # Errors
+/// When what was given cannot be taken, the log-in name is taken (constraint `users_login_once`), or the store fails.
+pub async fn open_account(accounts: &Accounts, visit: &Visit, request: SignUp) -> Result<Confirmed, SignUpError> {
+    let email: EmailAddress = request.email.parse()?;
+    let pending = hash(accounts, visit, check(request)?).await?;
+    Ok(make_account(accounts, visit, &LoginName::from(email), pending).await?)
 }
 
 async fn find(accounts: &Accounts, visit: &Visit, token: &SecretText) -> Result<Option<SignUpRow>, StoreError> {
@@ -83,12 +91,18 @@ async fn forget(accounts: &Accounts, sign_up: &SignUpRow) {
     }
 }
 
-async fn make_account(tx: &mut UserTx, visit: &Visit, sign_up: &SignUpRow) -> Result<(), StoreError> {
-    let pending: Pending = serde_json::from_slice(sign_up.contents.expose())
-        .map_err(|error| StoreError::Corrupt(format!("a sign-up cannot be read: {error}")))?;
-    let (user, name) = (tx.user(), sign_up.login.as_str().split('@').next().unwrap_or_default());
+async fn make_account(
+    accounts: &Accounts,
+    visit: &Visit,
+    login: &LoginName,
+    pending: Pending,
+) -> Result<Confirmed, StoreError> {
+    let (user, merchant) = (UserId::generate(), MerchantId::generate());
+    let mut user_tx = accounts.store.user_tx(merchant, user).await?;
+    let tx = &mut user_tx;
+    let name = login.as_str().split('@').next().unwrap_or_default();
     let new = NewUser {
-        login: &sign_up.login,
+        login,
         origin: Origin::Email,
         name,
         password_hash: &SecretText::new(pending.password_hash),
@@ -100,7 +114,9 @@ async fn make_account(tx: &mut UserTx, visit: &Visit, sign_up: &SignUpRow) -> Re
     merchants::update_code(tx.tenant(), &random_code()?).await?;
     let seat = MembershipRow { user, role: Role::Owner, shops: ShopScope::All };
     members::insert(tx.tenant(), &seat, visit.now).await?;
-    record(tx, visit, "account.create", json!({ "role": Role::Owner })).await
+    record(tx, visit, "account.create", json!({ "role": Role::Owner })).await?;
+    user_tx.commit().await?;
+    Ok(Confirmed { login: login.clone(), user, merchant })
 }
 
 /// Makes a merchant's code: nine consonants, so that it spells nothing and two of a million merchants rarely meet.

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use kamiflow_kernel::{
-    EmailAddress, EmailAddressError, Locale, LoginName, MerchantId, SecretBytes, SecretText, SignUpId,
+    EmailAddress, EmailAddressError, Locale, LoginName, MerchantId, NewPassword, SecretBytes, SecretText, SignUpId,
 };
 use kamiflow_store::accounts::lookup;
 use kamiflow_store::sign_ups::{self, NewSignUp};
@@ -77,16 +77,14 @@ pub(super) struct Pending {
 /// When what was typed cannot be taken; the same for every address.
 pub async fn sign_up(accounts: &Accounts, visit: &Visit, request: SignUp) -> Result<(), SignUpError> {
     let email: EmailAddress = request.email.parse()?;
-    let password = password::check(request.password)?;
-    let merchant_name = one_line(&request.merchant_name, 120).ok_or(SignUpError::MerchantName)?;
+    let typed = check(request)?;
     if let Passage::Wait(retry_after) = accounts.throttle.pass(&throttle::of_requests("sign-up", visit)).await? {
         return Err(SignUpError::TooMany { retry_after });
     }
     let login = LoginName::from(email.clone());
     let silent = accounts.throttle.pass(&throttle::of_mails("sign-up", &login)).await? != Passage::Open;
-    let password_hash = accounts.hasher.hash(password.secret()).await?;
+    let pending = hash(accounts, visit, typed).await?;
     let known = is_known(&accounts.store, &login).await?;
-    let pending = Pending { password_hash: password_hash.expose().to_owned(), merchant_name, locale: visit.locale };
 
     let mut tx = accounts.store.tenant_tx(MerchantId::PLATFORM).await?;
     let token = fresh();
@@ -112,6 +110,23 @@ pub async fn sign_up(accounts: &Accounts, visit: &Visit, request: SignUp) -> Res
     tx.commit().await?;
     accounts.wakes.wake(MerchantId::PLATFORM, &[wake]).await;
     Ok(())
+}
+
+/// Refuses a password and a name that cannot be taken, before anything is worked on.
+pub(super) fn check(request: SignUp) -> Result<(NewPassword, String), SignUpError> {
+    let password = password::check(request.password)?;
+    let merchant_name = one_line(&request.merchant_name, 120).ok_or(SignUpError::MerchantName)?;
+    Ok((password, merchant_name))
+}
+
+/// Hashes the password; what is left is what an account is made of.
+pub(super) async fn hash(
+    accounts: &Accounts,
+    visit: &Visit,
+    (password, merchant_name): (NewPassword, String),
+) -> Result<Pending, SignUpError> {
+    let password_hash = accounts.hasher.hash(password.secret()).await?;
+    Ok(Pending { password_hash: password_hash.expose().to_owned(), merchant_name, locale: visit.locale })
 }
 
 /// Returns whether somebody logs in with this name.

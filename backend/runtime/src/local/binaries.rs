@@ -81,6 +81,13 @@ pub(super) fn redis(near: &Path) -> Result<PathBuf, LocalError> {
         })
 }
 
+/// Returns the mail catcher, if it is installed: only the demo wants one.
+pub(super) fn mail_catcher(near: &Path) -> Option<PathBuf> {
+    let mut folders = search_path();
+    folders.extend(tool_folders(near).map(|tools| tools.join("maildev/node_modules/.bin")));
+    folders.into_iter().map(|folder| folder.join("maildev")).find(|program| program.is_file())
+}
+
 fn search_path() -> Vec<PathBuf> {
     let path = ProcessEnv.get("PATH").unwrap_or_default();
     std::env::split_paths(&path).filter(|folder| folder.is_absolute()).collect()

@@ -5,6 +5,7 @@ mod confirm;
 mod log_in;
 mod password;
 mod reset_password;
+mod security;
 mod session;
 mod sign_up;
 mod sudo;
@@ -26,6 +27,12 @@ pub(super) fn configure(services: &mut ServiceConfig) {
         .route("/reset", web::post().to(reset_password::reset))
         .route("/change-email", web::post().to(change_email::confirm))
         .route("/account/password", web::post().to(password::change))
+        .route("/account/security/totp", web::post().to(security::enroll))
+        .route("/account/security/totp/confirm", web::post().to(security::confirm))
+        .route("/account/security/codes", web::post().to(security::codes))
+        .route("/account/security/factor", web::post().to(security::remove))
+        .route("/account/security/session", web::post().to(security::end))
+        .route("/account/security/others", web::post().to(security::end_others))
         .route("/account/merchants", web::post().to(session::merchant))
         .route("/console/mode", web::post().to(session::mode))
         .route("/account/sudo", web::post().to(sudo::sudo));

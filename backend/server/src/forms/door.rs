@@ -8,6 +8,7 @@ use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
 use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, web};
 use kamiflow_app::context::FormOutcome;
+use kamiflow_app::views::once::Once;
 use kamiflow_domain::accounts::Account;
 use kamiflow_domain::ctx::{Ctx, Denied};
 use kamiflow_store::StoreError;
@@ -16,7 +17,7 @@ use tracing::error;
 use super::flash;
 use crate::product::Product;
 use crate::visitor::Visitor;
-use crate::web::{Site, log_in_path, refuse, sudo_path};
+use crate::web::{Site, log_in_path, refuse, render_once, sudo_path};
 
 /// What a form works with that anybody may send.
 pub(crate) struct Door {
@@ -84,6 +85,11 @@ impl Desk {
     /// Answers with the form's own page, which says what is wrong. `outcome` holds what was typed.
     pub(crate) fn refuse(&self, page: &str, refused: Refused, outcome: FormOutcome) -> HttpResponse {
         answer(&self.request, &self.site, page, (refused, outcome))
+    }
+
+    /// Shows a secret once. Nothing keeps the answer, and asking for it again by the browser's button sends the form again.
+    pub(crate) fn once(&self, once: Once) -> HttpResponse {
+        render_once(&self.request, once)
     }
 
     /// Answers what a use case said: on to `page`, where it is told as `notice`, or back there with what went wrong.

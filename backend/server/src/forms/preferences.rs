@@ -49,7 +49,7 @@ pub(crate) fn local_path(wanted: Option<&str>) -> &str {
         path.starts_with('/')
             && path.len() <= 512
             && !path.starts_with("//")
-            && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.~%".contains(&byte))
+            && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.~%?=&".contains(&byte))
     };
     wanted.filter(is_local).unwrap_or("/")
 }

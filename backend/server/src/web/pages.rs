@@ -1,5 +1,7 @@
 //! Pages: what each is told of its request, and their mounting.
 
+use std::sync::Arc;
+
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::cookie::Cookie;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -8,7 +10,8 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, web};
 use kamiflow_app::context::{Condition, PageContext, provide_answer, provide_page};
-use kamiflow_app::routes::App;
+use kamiflow_app::routes::{self, App};
+use kamiflow_app::views::once::Once;
 use kamiflow_kernel::Locale;
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;
@@ -101,7 +104,10 @@ pub(crate) async fn frame(
     keep(answer.response_mut(), &cookies);
     let headers = answer.headers_mut();
     if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        // What is shown once says more: it is not to be stored at all.
+        if !headers.contains_key(header::CACHE_CONTROL) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        }
         headers.insert(header::VARY, HeaderValue::from_static("Cookie, Accept-Language, Accept-Encoding"));
         if had_outcome {
             // What a form said is said once.
@@ -109,6 +115,17 @@ pub(crate) async fn frame(
         }
     }
     Ok(answer.map_into_left_body())
+}
+
+/// Renders what a form shows once, in the answer to it.
+pub(crate) fn render_once(request: &HttpRequest, once: Once) -> HttpResponse {
+    let mut page = request.extensions().get::<PageContext>().cloned().unwrap_or_default();
+    page.data = Some(Arc::new(once));
+    page.outcome = None;
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .body(routes::render_once(page))
 }
 
 /// Files and probes are the same for everybody.

@@ -22,6 +22,13 @@ fn t_notice(code: &str) -> String {
         "accounts.email_half" => t::notices::email_half(),
         "accounts.email_changed" => t::notices::email_changed(),
         "accounts.proven" => t::notices::proven(),
+        "accounts.signed_out" => t::notices::signed_out(),
+        "accounts.factor_removed" => t::notices::factor_removed(),
+        "team.invited" => t::notices::invited(),
+        "team.revoked" => t::notices::revoked(),
+        "team.removed" => t::notices::removed(),
+        "team.factor_reset" => t::notices::factor_reset(),
+        "team.joined" => t::notices::joined(),
         "sandbox.made" => t::notices::sandbox_made(),
         _ => t::notices::done(),
     };

@@ -26,6 +26,8 @@ pub(crate) enum Section {
     Notifications,
     /// 团队
     Team,
+    /// 账号与安全; not in the sidebar
+    Account,
 }
 
 impl Section {
@@ -42,6 +44,7 @@ impl Section {
             Self::Shops => ("/console/shops", "store", t::console::shops()),
             Self::Notifications => ("/console/notifications", "bell-ring", t::console::notifications()),
             Self::Team => ("/console/team", "users", t::console::team()),
+            Self::Account => ("/account/security", "key-round", t::console::security()),
         }
     }
 

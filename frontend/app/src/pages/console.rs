@@ -1,8 +1,12 @@
 //! The console's pages, one file per area; what they show is in [`crate::views`].
 
+mod audit;
 mod overview;
+mod team;
 
+pub(crate) use self::audit::Audit;
 pub(crate) use self::overview::Overview;
+pub(crate) use self::team::{Team, role_name};
 
 use leptos::prelude::*;
 
@@ -13,7 +17,7 @@ use crate::layouts::{ConsoleLayout, Frame, Section};
 
 /// A page of the console: frame, title, a line of context, acts, and what was just done.
 #[component]
-fn ConsolePage(
+pub(crate) fn ConsolePage(
     section: Section,
     #[prop(into)] title: String,
     #[prop(optional, into)] context: Option<String>,

@@ -4,19 +4,21 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use kamiflow_domain::accounts::mailer::Mailer;
 use kamiflow_domain::engine::Engine;
-use kamiflow_kernel::{Clock as _, SecretBytes};
+use kamiflow_kernel::{Clock as _, SecretBytes, SecretText};
 use kamiflow_queue::Queue;
-use kamiflow_runner::{PoolKind, PushSettings, Runner, RunnerConfig, RunnerHandle, queue_config};
+use kamiflow_runner::{PoolKind, PushSettings, Runner, RunnerConfig, RunnerHandle, SmtpMailer, queue_config};
 use kamiflow_runtime::clock::SystemClock;
 use kamiflow_runtime::config::{Gateway, GatewayEndpoint};
 use kamiflow_runtime::health::Health;
-use kamiflow_runtime::local::{self, LocalServers, PostgresOptions};
+use kamiflow_runtime::local::{self, LocalMail, LocalServers, PostgresOptions};
 use kamiflow_sandbox::{Sandbox, SandboxConfig, SandboxHandle, Scenario};
 use kamiflow_store::{KeyRing, Store, StoreConfig, migrate};
 use tokio_util::sync::CancellationToken;
@@ -31,6 +33,8 @@ const MASTER_KEY_ID: &str = "demo";
 /// How other commands reach the running demo; a file that a shell can read.
 const ENV: &str = "env";
 const CONNECTIONS: usize = 32;
+/// The sender of the demo's mails.
+const SENDER: &str = "Kamiflow <noreply@kamiflow.example>";
 /// How long what is in flight may take when the demo stops.
 const STOP: Duration = Duration::from_secs(25);
 /// Idle shops are read at least so often.
@@ -46,6 +50,7 @@ pub(super) struct Installation {
     pub(super) queue: Queue,
     pub(super) control: Control,
     push: Option<PushSettings>,
+    mail: Option<LocalMail>,
     sandbox: SandboxHandle,
     servers: LocalServers,
     env: PathBuf,
@@ -84,17 +89,27 @@ impl Installation {
         };
         let engine = platform.engine(store, Some(&queue))?;
         let push = platform::push(&gateway)?;
+        let mail = LocalMail::start(&dir.join("mail")).await?;
         let env = fs::canonicalize(dir)?.join(ENV);
         write_private(&env, &variables(&servers, &sandbox, &master))?;
-        Ok(Self { engine, queue, control, push, sandbox, servers, env })
+        Ok(Self { engine, queue, control, push, mail, sandbox, servers, env })
     }
 
     /// Starts the workers.
     pub(super) fn work(&self) -> Result<RunnerHandle> {
-        let config = RunnerConfig { pools: CONCURRENCY.to_vec(), push: self.push.clone(), mailer: None };
+        let mailer: Option<Arc<dyn Mailer>> = match &self.mail {
+            Some(mail) => Some(Arc::new(SmtpMailer::new(&SecretText::new(mail.url()), SENDER)?)),
+            None => None,
+        };
+        let config = RunnerConfig { pools: CONCURRENCY.to_vec(), push: self.push.clone(), mailer };
         let liveness = platform::liveness(&Health::new());
         // The handle is stopped when the demo ends, so that a signal first lets the books be closed.
         Ok(Runner::start(&config, &self.engine, &self.queue, &liveness, &CancellationToken::new())?)
+    }
+
+    /// Returns where caught mails are shown, if they are caught.
+    pub(super) fn inbox(&self) -> Option<String> {
+        self.mail.as_ref().map(LocalMail::page)
     }
 
     /// Returns how the sandbox can be watched and how other commands are pointed at the demo, for people.
@@ -113,6 +128,7 @@ impl Installation {
         let began = Instant::now();
         // It would point at servers that are gone.
         let _ = fs::remove_file(&self.env);
+        drop(self.mail);
         self.sandbox.stop().await;
         drop((self.engine, self.queue));
         let servers = self.servers;

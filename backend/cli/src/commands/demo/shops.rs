@@ -17,18 +17,15 @@ use kamiflow_domain::save_rules;
 use kamiflow_domain::sync_products::sync_products;
 use kamiflow_domain::upload_cards::{UploadCards, upload_cards};
 use kamiflow_kernel::{GatewayKind, MerchantId, PoolId, RuleId, ShopId, ShopState, SkuId};
-use kamiflow_store::merchants::NewMerchant;
 use kamiflow_store::products::{self, Handling};
-use kamiflow_store::{card_pools, merchants, shops, system};
+use kamiflow_store::{card_pools, shops, system};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::catalog::{self, Good};
 use crate::sandbox_control::Control;
 
-const MERCHANT: &str = "演示商家";
 /// Fastest polling of the demo's plan, seconds.
-const POLL_FLOOR_S: i32 = 2;
 /// How far back a new shop is read.
 const LOOK_BACK: Duration = Duration::from_secs(60);
 const NUMBER: &str = "KF{X:14}";
@@ -67,7 +64,7 @@ impl Merchant {
         let id = merchant(engine).await?;
         let ctx = act(engine, id);
         let application = RegisterApplication {
-            owner: ApplicationOwner::Own,
+            owner: ApplicationOwner::Hosted,
             gateway: GatewayKind::Sandbox,
             client_id: catalog::CLIENT_ID.to_owned(),
             client_secret: catalog::CLIENT_SECRET.into(),
@@ -171,18 +168,13 @@ impl Merchant {
     }
 }
 
+/// Returns the merchant of the demo's owner, which is the oldest one.
 async fn merchant(engine: &Engine) -> Result<MerchantId> {
     let mut tx = engine.store.system_tx().await?;
     let known = system::list_merchants(&mut tx).await?;
     tx.commit().await?;
-    if let Some(id) = known.into_iter().find(|id| *id != MerchantId::PLATFORM) {
-        return Ok(id);
-    }
-    let id = MerchantId::generate();
-    let mut tx = engine.store.tenant_tx(id).await?;
-    merchants::insert(&mut tx, &NewMerchant { name: MERCHANT, poll_floor_s: POLL_FLOOR_S }).await?;
-    tx.commit().await?;
-    Ok(id)
+    // Ids are time-ordered: whoever signed up in the demo came later.
+    known.into_iter().filter(|id| *id != MerchantId::PLATFORM).min().context("the demo's owner has no merchant")
 }
 
 async fn pools(engine: &Engine, merchant: MerchantId) -> Result<BTreeMap<Good, PoolId>> {

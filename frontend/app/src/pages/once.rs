@@ -1,0 +1,74 @@
+//! Secrets that are shown once.
+
+use leptos::prelude::*;
+
+use crate::components::{Banner, Field, Look, Qr, Submit, Tone, href};
+use crate::document::PageTitle;
+use crate::islands::CopyButton;
+use crate::layouts::AccountLayout;
+use crate::views::once::Once;
+use crate::{context, t};
+
+/// The answer to a form that made a secret.
+#[component]
+pub(crate) fn OncePage() -> AnyView {
+    let Some(once) = context::data::<Once>() else { return ().into_any() };
+    let (title, text, body, back) = match &*once {
+        Once::TotpSeed { text, url } => (
+            t::once::totp_title(),
+            t::once::totp_text(),
+            seed(text.expose().to_owned(), url.expose().to_owned()),
+            "/account/security",
+        ),
+        Once::RecoveryCodes(codes) => {
+            let codes: Vec<String> = codes.iter().map(|code| code.expose().to_owned()).collect();
+            (t::once::codes_title(), t::once::codes_text(), copied(codes.join("\n")), "/account/security")
+        }
+        Once::TemporaryPassword { login, password } => (
+            t::once::password_title(),
+            t::once::password_text(),
+            view! { <p class="mono">{login.clone()}</p>{copied(password.expose().to_owned())} }.into_any(),
+            "/console/team",
+        ),
+        Once::InvitationLink(link) => {
+            let link = link.expose().to_owned();
+            let body = view! { <Qr text=link.clone() label=t::once::link_title()/>{copied(link)} }.into_any();
+            (t::once::link_title(), t::once::link_text(), body, "/console/team")
+        }
+    };
+    view! {
+        <PageTitle name=title/>
+        <AccountLayout>
+            <div class="w-full max-w-sm grid gap-4">
+                <h1 class="text-2xl font-semibold">{title}</h1>
+                <p class="text-ink2 leading-6">{text}</p>
+                {body}
+                <Banner tone=Tone::Review icon="eye">{t::once::only_once()}</Banner>
+                <a class=Look::Quiet.class() href=back>{t::once::kept()}</a>
+            </div>
+        </AccountLayout>
+    }
+    .into_any()
+}
+
+fn seed(text: String, url: String) -> AnyView {
+    view! {
+        <Qr text=url label=t::once::totp_title()/>
+        {copied(text)}
+        <form class="grid gap-4" method="post" action="/account/security/totp/confirm">
+            <Field name="code" label=t::once::first_code() autocomplete="one-time-code" max_length=10/>
+            <Submit class="w-full">{t::once::confirm_code()}</Submit>
+        </form>
+    }
+    .into_any()
+}
+
+fn copied(text: String) -> AnyView {
+    view! {
+        <div class="card p-3 flex gap-3 items-start">
+            <pre class="mono text-sm flex-1 min-w-0 whitespace-pre-wrap break-all">{text.clone()}</pre>
+            <CopyButton text=text label=t::site::copy().to_owned() done=t::site::copied().to_owned() icon=href("copy")/>
+        </div>
+    }
+    .into_any()
+}

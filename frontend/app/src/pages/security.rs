@@ -1,0 +1,114 @@
+//! `/account/security`: devices, second factors, the password.
+
+use leptos::prelude::*;
+
+use super::console::ConsolePage;
+use crate::components::{Badge, Card, Column, Empty, Look, Submit, Table, Tone};
+use crate::layouts::Section;
+use crate::views::account::{Factor, Security as Data, Session};
+use crate::{context, format, t};
+
+/// What guards the own account.
+#[component]
+pub(crate) fn Security() -> AnyView {
+    let Some(data) = context::data::<Data>() else { return ().into_any() };
+    view! {
+        <ConsolePage section=Section::Account title=t::security::title() context=t::security::context()>
+            <Card title=t::security::password()>
+                <div class="p-4 flex gap-4 flex-wrap items-center">
+                    <p class="flex-1 min-w-56 text-ink2">{t::security::password_text()}</p>
+                    <a class=Look::Quiet.class() href="/account/password">{t::accounts::password_title()}</a>
+                </div>
+            </Card>
+            <Factors factors=data.factors.iter().map(row).collect_view().into_any() is_empty=data.factors.is_empty() codes_left=data.codes_left/>
+            <Devices rows=data.sessions.iter().map(device).collect_view().into_any() many={data.sessions.len() > 1}/>
+        </ConsolePage>
+    }
+    .into_any()
+}
+
+#[component]
+fn Factors(factors: AnyView, is_empty: bool, codes_left: i64) -> AnyView {
+    let add = view! {
+        <form method="post" action="/account/security/totp">
+            <Submit look=if is_empty { Look::Primary } else { Look::Quiet }>{t::security::add_totp()}</Submit>
+        </form>
+    };
+    let columns = vec![Column::words(t::security::factor()), Column::words(t::security::since()), Column::words("")];
+    let body = if is_empty {
+        view! { <Empty icon="shield-check" title=t::security::no_factor() reason=t::security::no_factor_text()/> }
+            .into_any()
+    } else {
+        view! {
+            <Table caption=t::security::factors() columns=columns>{factors}</Table>
+            <form class="p-4 flex gap-4 flex-wrap items-center" method="post" action="/account/security/codes">
+                <p class="flex-1 min-w-56 text-ink2">{t::security::codes_left(codes_left)}</p>
+                <Submit look=Look::Quiet>{t::security::new_codes()}</Submit>
+            </form>
+        }
+        .into_any()
+    };
+    view! { <Card title=t::security::factors() acts=add.into_any()>{body}</Card> }.into_any()
+}
+
+fn row(factor: &Factor) -> impl IntoView + use<> {
+    let (id, since) = (factor.id.to_string(), format::moment(factor.created_at));
+    let kind = if factor.kind == "totp" { t::security::totp() } else { t::security::passkey() };
+    view! {
+        <tr>
+            <td>{kind}</td>
+            <td>{since}</td>
+            <td class="r">
+                <form method="post" action="/account/security/factor">
+                    <button class="btn btn-danger sm" name="factor" value=id>{t::security::remove()}</button>
+                </form>
+            </td>
+        </tr>
+    }
+}
+
+#[component]
+fn Devices(rows: AnyView, many: bool) -> AnyView {
+    let others = many.then(|| {
+        view! {
+            <form method="post" action="/account/security/others">
+                <Submit look=Look::Quiet>{t::security::sign_out_others()}</Submit>
+            </form>
+        }
+        .into_any()
+    });
+    let columns = vec![
+        Column::words(t::security::device()),
+        Column::words(t::security::place()),
+        Column::words(t::security::last_used()),
+        Column::words(""),
+    ];
+    view! {
+        <Card title=t::security::devices() acts=others.unwrap_or_else(|| ().into_any())>
+            <Table caption=t::security::devices() columns=columns>{rows}</Table>
+        </Card>
+    }
+    .into_any()
+}
+
+fn device(session: &Session) -> impl IntoView + use<> {
+    let end = if session.is_this {
+        view! { <Badge tone=Tone::Delivered icon="check">{t::security::this_device()}</Badge> }.into_any()
+    } else {
+        let id = session.id.to_string();
+        view! {
+            <form method="post" action="/account/security/session">
+                <button class="btn btn-quiet sm" name="session" value=id>{t::security::sign_out()}</button>
+            </form>
+        }
+        .into_any()
+    };
+    view! {
+        <tr>
+            <td class="max-w-96 truncate">{session.browser.clone()}</td>
+            <td class="mono">{session.place.clone()}</td>
+            <td>{format::moment(session.last_used_at)}</td>
+            <td class="r">{end}</td>
+        </tr>
+    }
+}

@@ -1,0 +1,26 @@
+//! What is shown once, in the answer to the form that made it: nowhere is it kept to be shown again.
+
+use kamiflow_kernel::SecretText;
+
+/// A secret for its owner's eyes.
+#[derive(Debug)]
+pub enum Once {
+    /// The seed of a code generator, which waits for its first code.
+    TotpSeed {
+        /// For typing.
+        text: SecretText,
+        /// For a picture.
+        url: SecretText,
+    },
+    /// Codes for the day the phone is gone.
+    RecoveryCodes(Vec<SecretText>),
+    /// The password of a sub-account, until its first log-in.
+    TemporaryPassword {
+        /// What is typed to log in.
+        login: String,
+        /// The password.
+        password: SecretText,
+    },
+    /// A link that lets somebody join the team.
+    InvitationLink(SecretText),
+}

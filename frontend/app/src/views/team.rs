@@ -1,0 +1,99 @@
+//! `/console/team`, `/console/audit` and `/join`.
+
+use chrono::{DateTime, Utc};
+use kamiflow_domain::list_shops::ShopSummary;
+use kamiflow_kernel::{InvitationId, Role, UserId};
+
+/// The team as a member sees it.
+#[derive(Debug)]
+pub struct Team {
+    /// Who is in it.
+    pub members: Vec<Member>,
+    /// Who was invited and has not come yet; only for who may invite.
+    pub invitations: Vec<Invitation>,
+    /// The shops a seat may be limited to.
+    pub shops: Vec<ShopSummary>,
+    /// Whether the member may invite, change and remove.
+    pub may_manage: bool,
+    /// What sub-accounts end with: `@` and the merchant's code.
+    pub code: String,
+}
+
+/// Somebody in the team.
+#[derive(Debug)]
+pub struct Member {
+    /// Who.
+    pub user: UserId,
+    /// Shown to the team.
+    pub name: String,
+    /// What is typed to log in.
+    pub login: String,
+    /// What the member is.
+    pub role: Role,
+    /// How many shops the member sees; `None` for all.
+    pub shops: Option<usize>,
+    /// Whether this merchant made the account.
+    pub is_sub_account: bool,
+    /// Whether there is a second factor.
+    pub second_factor: bool,
+    /// When the member last worked for this merchant.
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// Whether it is who looks.
+    pub is_oneself: bool,
+    /// Whether who looks may change this seat.
+    pub is_governed: bool,
+}
+
+/// Somebody who was invited.
+#[derive(Debug)]
+pub struct Invitation {
+    /// Which.
+    pub id: InvitationId,
+    /// Whom it was mailed to.
+    pub email: Option<String>,
+    /// What the new member will be.
+    pub role: Role,
+    /// Good until then.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The audit log, newest first.
+#[derive(Debug)]
+pub struct Audit {
+    /// The acts.
+    pub acts: Vec<Act>,
+    /// Where the next page begins.
+    pub before: Option<i64>,
+    /// The area that is looked at; empty for all.
+    pub area: String,
+}
+
+/// An act.
+#[derive(Debug)]
+pub struct Act {
+    /// Its place in the line.
+    pub seq: i64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who: a member's name, or the product itself.
+    pub actor: String,
+    /// Did what: `area.act`.
+    pub action: String,
+    /// To what.
+    pub target: String,
+    /// Where from.
+    pub place: String,
+    /// Found again in logs.
+    pub request_id: String,
+    /// More, as JSON without secrets.
+    pub detail: String,
+}
+
+/// What an invitation offers.
+#[derive(Debug)]
+pub struct Offer {
+    /// Which merchant invites; `None` for a link that is no longer good.
+    pub offer: Option<(String, Role)>,
+    /// Whether somebody is logged in who could accept.
+    pub is_logged_in: bool,
+}
