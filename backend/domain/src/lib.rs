@@ -59,6 +59,7 @@ pub mod rotate_keys;
 pub mod save_rules;
 pub mod shop_access;
 pub mod show_order;
+pub mod show_shop;
 pub mod sync;
 pub mod sync_products;
 pub mod teams;

@@ -2,9 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use kamiflow_kernel::{Permission, ShopId, ShopState};
-use kamiflow_store::pauses::{NewPause, PauseScope, PausedWork};
+use kamiflow_store::pauses::NewPause;
 use kamiflow_store::{StoreError, TenantTx, card_pools, cards, pauses, products, shops, stock_waits};
 use serde_json::json;
+
+pub use kamiflow_store::pauses::{PauseScope, PausedWork};
 
 use crate::acts;
 use crate::ctx::{Ctx, Denied};

@@ -9,6 +9,7 @@
 
 mod account;
 mod overview;
+mod shops;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -144,6 +145,10 @@ pub(crate) async fn prepare(product: &Product, visitor: &Visitor, page: &mut Pag
 async fn load(asked: &Asked<'_>, segments: &[&str]) -> Result<Option<Loaded>, Stop> {
     Ok(Some(match segments {
         ["console"] => overview::load(asked),
+        ["console", "shops"] => shops::list(asked).await?,
+        ["console", "shops", shop] => shops::show(asked, shop).await?,
+        ["console", "shops", shop, "disconnect"] => shops::disconnection(asked, shop).await?,
+        ["console", "shops", shop, "trial"] => shops::trial(asked, shop).await?,
         ["account", "security"] => account::security(asked).await?,
         ["account", ..] => return Ok(None),
         _ => return Err(Stop::NotFound),

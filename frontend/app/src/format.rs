@@ -1,4 +1,7 @@
-//! Numbers as people read them.
+//! Numbers and moments as people read them.
+
+use chrono::{DateTime, Utc};
+use kamiflow_kernel::format_platform_time;
 
 /// Writes a count with a comma per thousand.
 pub(crate) fn count(number: u64) -> String {
@@ -13,9 +16,21 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
+/// Writes a moment to the minute, in Asia/Shanghai.
+pub(crate) fn moment(at: DateTime<Utc>) -> String {
+    let text = format_platform_time(at);
+    text.get(..16).unwrap_or(&text).to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moment_is_shown_where_the_shops_are() {
+        let at = "2026-11-22T16:05:59Z".parse().unwrap();
+        assert_eq!(moment(at), "2026-11-23 00:05");
+    }
 
     #[test]
     fn thousands_are_grouped() {

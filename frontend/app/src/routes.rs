@@ -8,8 +8,9 @@ use leptos_router::{SsrMode, path};
 use crate::context::{PageContext, provide_page};
 use crate::document::Document;
 use crate::pages::{
-    ChangeEmail, Confirm, ConsoleSample, ErrorPage, Help, Landing, LogIn, NotFound, Overview, Password, Pricing,
-    Privacy, Reset, ResetPassword, SecondStep, SignUp, SignUpSent, Status, Styleguide, Sudo, Terms,
+    ChangeEmail, Confirm, ConsoleSample, DisconnectShop, ErrorPage, Help, Landing, LogIn, NotFound, Overview, Password,
+    Pricing, Privacy, Reset, ResetPassword, SecondStep, Shop, ShopList, SignUp, SignUpSent, Status, Styleguide, Sudo,
+    Terms, TrialRun,
 };
 
 /// The paths of the pages anybody may read, for programs that visit all of them.
@@ -63,6 +64,10 @@ pub fn App(
                     <Route path=path!("/account/password") view=Password ssr=SsrMode::Async/>
                     <Route path=path!("/account/sudo") view=Sudo ssr=SsrMode::Async/>
                     <Route path=path!("/console") view=Overview ssr=SsrMode::Async/>
+                    <Route path=path!("/console/shops") view=ShopList ssr=SsrMode::Async/>
+                    <Route path=path!("/console/shops/:shop") view=Shop ssr=SsrMode::Async/>
+                    <Route path=path!("/console/shops/:shop/disconnect") view=DisconnectShop ssr=SsrMode::Async/>
+                    <Route path=path!("/console/shops/:shop/trial") view=TrialRun ssr=SsrMode::Async/>
                     <Route path=path!("/styleguide") view=move || only(development, Styleguide) ssr=SsrMode::Async/>
                     <Route path=path!("/styleguide/console") view=move || only(development, ConsoleSample) ssr=SsrMode::Async/>
                 </Routes>

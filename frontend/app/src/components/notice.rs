@@ -23,6 +23,11 @@ fn t_notice(code: &str) -> String {
         "accounts.email_changed" => t::notices::email_changed(),
         "accounts.proven" => t::notices::proven(),
         "sandbox.made" => t::notices::sandbox_made(),
+        "shops.disconnected" => t::notices::shops_disconnected(),
+        "shops.live" => t::notices::shops_live(),
+        "shops.paused" => t::notices::shops_paused(),
+        "shops.resumed" => t::notices::shops_resumed(),
+        "shops.trial_run" => t::notices::shops_trial_run(),
         _ => t::notices::done(),
     };
     known.to_owned()

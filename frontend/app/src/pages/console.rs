@@ -1,8 +1,10 @@
 //! The console's pages, one file per area; what they show is in [`crate::views`].
 
 mod overview;
+mod shops;
 
 pub(crate) use self::overview::Overview;
+pub(crate) use self::shops::{DisconnectShop, Shop, ShopList, TrialRun};
 
 use leptos::prelude::*;
 
