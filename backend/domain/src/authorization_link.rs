@@ -170,6 +170,14 @@ pub async fn open_link(engine: &Engine, token: &SecretText) -> Result<OpenedLink
     Ok(OpenedLink { merchant: claims.merchant, merchant_name, mall, expires_at: row.expires_at })
 }
 
+/// Returns what tells a browser from all others, for one that uses a link without a log-in.
+#[must_use]
+pub fn new_browser() -> SecretText {
+    let mut random = [0_u8; 32];
+    rand::fill(&mut random);
+    SecretText::new(URL_SAFE_NO_PAD.encode(random))
+}
+
 /// Begins the authorization of a link, in the browser that then keeps it. Call it for a click, never for opening.
 ///
 /// # Errors

@@ -29,6 +29,8 @@ pub mod go_live;
 pub mod import_cards;
 pub mod ingest;
 pub mod ledger_root;
+pub mod list_applications;
+pub mod list_grants;
 pub mod list_shops;
 pub mod manage_cards;
 pub mod map_sku;

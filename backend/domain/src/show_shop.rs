@@ -24,7 +24,9 @@ pub struct ApplicationView {
     pub application: ApplicationId,
     /// Whether it is the operator's, hosted for all merchants.
     pub is_hosted: bool,
-    /// Its public id with the middle hidden.
+    /// Its public id, as the platform's pages are asked for with it.
+    pub client_id: String,
+    /// The same with the middle hidden, as pages show it.
     pub masked_client_id: String,
     /// Its type on the platform; empty where nobody said.
     pub app_type: String,
@@ -38,6 +40,7 @@ impl From<ApplicationRow> for ApplicationView {
             application: row.id,
             is_hosted: row.owner == MerchantId::PLATFORM,
             masked_client_id: masked(&row.client_id),
+            client_id: row.client_id.clone(),
             is_stopped: row.is_stopped(),
             app_type: row.app_type,
         }

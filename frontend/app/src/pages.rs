@@ -1,6 +1,7 @@
 //! The pages, one file each.
 
 mod account;
+mod authorize;
 mod console;
 mod error;
 mod help;
@@ -15,7 +16,10 @@ mod status;
 mod styleguide;
 
 pub(crate) use self::account::{Password, Sudo};
-pub(crate) use self::console::{DisconnectShop, Overview, Shop, ShopList, TrialRun};
+pub(crate) use self::authorize::{AuthorizeByLink, CameBack};
+pub(crate) use self::console::{
+    Authorize, ConnectShop, Connected, DisconnectShop, Overview, Shop, ShopList, Tokens, TrialRun,
+};
 pub(crate) use self::error::{ErrorPage, NotFound};
 pub(crate) use self::help::Help;
 pub(crate) use self::landing::Landing;

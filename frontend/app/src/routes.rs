@@ -8,9 +8,9 @@ use leptos_router::{SsrMode, path};
 use crate::context::{PageContext, provide_page};
 use crate::document::Document;
 use crate::pages::{
-    ChangeEmail, Confirm, ConsoleSample, DisconnectShop, ErrorPage, Help, Landing, LogIn, NotFound, Overview, Password,
-    Pricing, Privacy, Reset, ResetPassword, SecondStep, Shop, ShopList, SignUp, SignUpSent, Status, Styleguide, Sudo,
-    Terms, TrialRun,
+    Authorize, AuthorizeByLink, CameBack, ChangeEmail, Confirm, ConnectShop, Connected, ConsoleSample, DisconnectShop,
+    ErrorPage, Help, Landing, LogIn, NotFound, Overview, Password, Pricing, Privacy, Reset, ResetPassword, SecondStep,
+    Shop, ShopList, SignUp, SignUpSent, Status, Styleguide, Sudo, Terms, Tokens, TrialRun,
 };
 
 /// The paths of the pages anybody may read, for programs that visit all of them.
@@ -65,6 +65,12 @@ pub fn App(
                     <Route path=path!("/account/sudo") view=Sudo ssr=SsrMode::Async/>
                     <Route path=path!("/console") view=Overview ssr=SsrMode::Async/>
                     <Route path=path!("/console/shops") view=ShopList ssr=SsrMode::Async/>
+                    <Route path=path!("/authorize/:token") view=AuthorizeByLink ssr=SsrMode::Async/>
+                    <Route path=path!("/console/shops/authorize") view=Authorize ssr=SsrMode::Async/>
+                    <Route path=path!("/console/shops/callback") view=CameBack ssr=SsrMode::Async/>
+                    <Route path=path!("/console/shops/new") view=ConnectShop ssr=SsrMode::Async/>
+                    <Route path=path!("/console/shops/tokens") view=Tokens ssr=SsrMode::Async/>
+                    <Route path=path!("/console/shops/:shop/connected") view=Connected ssr=SsrMode::Async/>
                     <Route path=path!("/console/shops/:shop") view=Shop ssr=SsrMode::Async/>
                     <Route path=path!("/console/shops/:shop/disconnect") view=DisconnectShop ssr=SsrMode::Async/>
                     <Route path=path!("/console/shops/:shop/trial") view=TrialRun ssr=SsrMode::Async/>

@@ -1,5 +1,6 @@
 //! What pages behind the log-in show: the server reads it, the page renders it. One file per area.
 
 pub mod account;
+pub mod connect;
 pub mod overview;
 pub mod shops;

@@ -1,5 +1,6 @@
 //! The forms about shops.
 
+mod connect;
 mod disconnect;
 mod live;
 mod pause;
@@ -11,6 +12,10 @@ use kamiflow_kernel::ShopId;
 /// Adds the routes.
 pub(super) fn configure(services: &mut ServiceConfig) {
     services
+        .route("/authorize/{token}", web::post().to(connect::begin_link))
+        .route("/console/shops/authorize", web::post().to(connect::begin))
+        .route("/console/shops/keys", web::post().to(connect::keys))
+        .route("/console/shops/link", web::post().to(connect::link))
         .route("/console/shops/sandbox", web::post().to(sandbox::create))
         .route("/console/shops/{shop}/buyer", web::post().to(sandbox::buy))
         .route("/console/shops/{shop}/disconnect", web::post().to(disconnect::disconnect))

@@ -24,6 +24,7 @@ fn t_notice(code: &str) -> String {
         "accounts.proven" => t::notices::proven(),
         "sandbox.made" => t::notices::sandbox_made(),
         "shops.disconnected" => t::notices::shops_disconnected(),
+        "shops.keys_proved" => t::notices::shops_keys_proved(),
         "shops.live" => t::notices::shops_live(),
         "shops.paused" => t::notices::shops_paused(),
         "shops.resumed" => t::notices::shops_resumed(),

@@ -55,3 +55,4 @@ mod verification;
 mod waiting_orders;
 mod web_pages;
 mod web_security;
+mod web_shops;

@@ -51,6 +51,7 @@ fn list_acts(offers_sandbox: bool) -> AnyView {
     });
     view! {
         {sandbox}
+        <a class=Look::Quiet.class() href="/console/shops/tokens"><Icon name="key-round"/>{t::connect::tokens_title()}</a>
         <a class=Look::Primary.class() href="/console/shops/new"><Icon name="store"/>{t::overview::connect()}</a>
     }
     .into_any()
@@ -93,7 +94,7 @@ fn row(shop: &ShopSummary, life: Option<&TokenLife>, now: DateTime<Utc>) -> AnyV
 }
 
 /// Says how long tokens live, and whether somebody must act.
-fn life_badge(life: &TokenLife, now: DateTime<Utc>) -> AnyView {
+pub(super) fn life_badge(life: &TokenLife, now: DateTime<Utc>) -> AnyView {
     let (tone, icon) = match life.urgency {
         Urgency::None => (Tone::Delivered, "circle-check"),
         Urgency::Soon => (Tone::Review, "clock"),
@@ -119,6 +120,6 @@ fn left(until: DateTime<Utc>, now: DateTime<Utc>) -> String {
 }
 
 /// Counts of the database are never negative.
-fn count(number: i64) -> u64 {
+pub(super) fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }

@@ -1,0 +1,302 @@
+//! The pages about shops over HTTP: what each would send, going live, pausing, connecting, and who sees which.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kamiflow_test_support::accounts::{PASSWORD, token_in};
+use kamiflow_test_support::{RawSql, TestSite};
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+/// A browser: keeps cookies, and follows nothing by itself.
+struct Browser<'a> {
+    site: &'a TestSite,
+    cookies: BTreeMap<String, String>,
+}
+
+/// What a browser was answered.
+struct Answer {
+    status: u16,
+    location: String,
+    body: String,
+}
+
+impl<'a> Browser<'a> {
+    fn new(site: &'a TestSite) -> Self {
+        Self { site, cookies: BTreeMap::new() }
+    }
+
+    /// Signs somebody up and logs in.
+    async fn owner(site: &'a TestSite, email: &str) -> Self {
+        let mut browser = Self::new(site);
+        let form = form(&[("email", email), ("password", PASSWORD), ("merchant", "测试商家")]);
+        assert_eq!(browser.post("/sign-up", &form).await.location, "/sign-up/sent");
+        let token = token_in(&site.mailbox.take(email).await);
+        let confirmed = browser.post("/confirm", &self::form(&[("token", token.expose())])).await;
+        assert_eq!(confirmed.location, "/log-in");
+        browser.logs_in(email).await;
+        browser
+    }
+
+    async fn logs_in(&mut self, email: &str) {
+        let answer = self.post("/log-in", &form(&[("login", email), ("password", PASSWORD)])).await;
+        assert_eq!(answer.status, 303, "{}", answer.body);
+        assert!(self.cookies.contains_key("kf_access"), "logged in");
+    }
+
+    async fn get(&mut self, path: &str) -> Answer {
+        let request = self.site.get(path);
+        self.send(request).await
+    }
+
+    async fn post(&mut self, path: &str, body: &str) -> Answer {
+        let request = self.site.post(path, body);
+        self.send(request).await
+    }
+
+    /// Sends a form that must be taken.
+    async fn does(&mut self, path: &str, fields: &[(&str, &str)]) -> String {
+        let answer = self.post(path, &form(fields)).await;
+        assert_eq!(answer.status, 303, "{path}: {}", answer.body);
+        answer.location
+    }
+
+    /// Opens a page that must be there.
+    async fn sees(&mut self, path: &str) -> String {
+        let answer = self.get(path).await;
+        assert_eq!(answer.status, 200, "{path} → {}: {}", answer.location, answer.body);
+        assert_eq!(answer.body.matches("<h1").count(), 1, "{path} has one title");
+        assert!(!answer.body.contains(" style="), "{path} has an inline style");
+        answer.body
+    }
+
+    /// Proves anew who she is.
+    async fn proves(&mut self) {
+        self.does("/account/sudo", &[("password", PASSWORD), ("next", "/console")]).await;
+    }
+
+    async fn send(&mut self, request: RequestBuilder) -> Answer {
+        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let answer = request.header("cookie", cookies.join("; ")).send().await.unwrap();
+        for cookie in answer.headers().get_all("set-cookie") {
+            let (name, rest) = cookie.to_str().unwrap().split_once('=').unwrap();
+            let value = rest.split(';').next().unwrap();
+            if value.is_empty() || rest.contains("Max-Age=0") {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        let location = answer.headers().get("location").map(|path| path.to_str().unwrap().to_owned());
+        let status = answer.status().as_u16();
+        Answer { status, location: location.unwrap_or_default(), body: answer.text().await.unwrap() }
+    }
+
+    /// Makes a sandbox shop; returns its id and its mall's number.
+    async fn sandbox_shop(&mut self) -> (String, i64) {
+        self.does("/console/shops/sandbox", &[]).await;
+        let list = self.sees("/console/shops").await;
+        let shop = between(&list, "href=\"/console/shops/shop_", "\"");
+        let shop = format!("shop_{shop}");
+        let page = self.sees(&format!("/console/shops/{shop}")).await;
+        (shop, between(&page, "店铺编号 ", " ").parse().unwrap())
+    }
+}
+
+fn form(fields: &[(&str, &str)]) -> String {
+    let mut body = reqwest::Url::parse("http://form.example").unwrap();
+    body.query_pairs_mut().extend_pairs(fields);
+    body.query().unwrap_or_default().to_owned()
+}
+
+fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}"));
+    rest.split_once(after).unwrap().0
+}
+
+/// Lets buyers order the voucher of a sandbox shop; returns the orders' numbers.
+async fn order(site: &TestSite, mall: i64, more: Value) -> Vec<String> {
+    let mut body = json!({ "mall_id": mall, "sku_id": mall * 1_000 + 1 });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let made = site.world.control("POST", "/orders", &body).await;
+    made["order_sns"].as_array().unwrap().iter().map(|sn| sn.as_str().unwrap().to_owned()).collect()
+}
+
+/// Waits until a count that workers change is so large.
+async fn until(sql: &RawSql, count: &str, wanted: i64) {
+    let reached = async {
+        let mut looks = tokio::time::interval(Duration::from_millis(20));
+        while sql.count(count, &[]).await.unwrap() != wanted {
+            looks.tick().await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(60), reached).await;
+    assert!(in_time.is_ok(), "{count} is {}, never {wanted}", sql.count(count, &[]).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_backlog_is_not_sent_on_going_live_and_what_is_paid_afterwards_is() {
+    let mut site = TestSite::start().await;
+    site.work();
+    let mut browser = Browser::owner(&site, "owner@example.com").await;
+    let (shop, mall) = browser.sandbox_shop().await;
+    let page = format!("/console/shops/{shop}");
+    let trial = format!("{page}/trial");
+    assert_eq!(browser.does(&trial, &[]).await, page);
+    let shown = browser.sees(&page).await;
+    assert!(shown.contains("已回到空跑") && shown.contains("空跑中。"), "{shown}");
+
+    let backlog = order(&site, mall, json!({ "count": 50 })).await;
+    assert_eq!(backlog.len(), 50);
+    let sql = site.world.sql_as_superuser().await;
+    let seen = format!(
+        "SELECT count(*) FROM orders o JOIN shops s ON s.id = o.shop_id WHERE s.mall_id = {mall} AND o.state = 'seen'"
+    );
+    until(&sql, &seen, 50).await;
+    // Times of payment have whole seconds: the backlog was paid before the second of going live.
+    site.world.time_passes(5).await;
+    let list = browser.sees(&trial).await;
+    assert_eq!(list.matches("name=\"order\"").count(), 50, "{list}");
+    assert!(list.contains("本页 50 单") && !list.contains("rel=\"next\""), "{list}");
+
+    let live = format!("{page}/live");
+    let mut fields = vec![("start", "now")];
+    // A browser sends ticks whatever is chosen above them.
+    fields.push(("order", &backlog[0]));
+    assert!(browser.does(&live, &fields).await.starts_with("/account/sudo?next="), "going live asks for a proof");
+    assert!(browser.sees(&page).await.contains("空跑中。"));
+    browser.proves().await;
+    assert_eq!(browser.does(&live, &fields).await, page);
+    assert!(browser.sees(&page).await.contains("正式运行。"));
+
+    let new = order(&site, mall, json!({})).await;
+    let state = |state: &str| {
+        format!(
+            "SELECT count(*) FROM orders o JOIN shops s ON s.id = o.shop_id WHERE s.mall_id = {mall} AND o.state = '{state}'"
+        )
+    };
+    until(&sql, &state("held_backlog"), 50).await;
+    until(&sql, &seen, 0).await;
+    let sent = "SELECT count(*) FROM deliveries WHERE state = 'delivered'";
+    until(&sql, sent, 1).await;
+    let vouchers = site.world.vouchers_sent().await;
+    assert_eq!(vouchers.keys().collect::<Vec<_>>(), [&new[0]]);
+    let emptied = browser.sees(&trial).await;
+    assert!(emptied.contains("这家店已经正式运行"), "{emptied}");
+    drop(browser);
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_ticked_of_the_backlog_is_sent_and_the_rest_is_not() {
+    let mut site = TestSite::start().await;
+    site.work();
+    let mut browser = Browser::owner(&site, "owner@example.com").await;
+    let (shop, mall) = browser.sandbox_shop().await;
+    let page = format!("/console/shops/{shop}");
+    browser.does(&format!("{page}/trial"), &[]).await;
+    let backlog = order(&site, mall, json!({ "count": 3 })).await;
+    let sql = site.world.sql_as_superuser().await;
+    until(&sql, "SELECT count(*) FROM orders WHERE state = 'seen'", 3).await;
+    site.world.time_passes(5).await;
+    browser.proves().await;
+
+    let live = format!("{page}/live");
+    let unknown = [("start", "backlog"), ("order", "261122-100000000000017")];
+    assert_eq!(browser.does(&live, &unknown).await, format!("{page}/trial"));
+    assert!(browser.sees(&format!("{page}/trial")).await.contains("勾选的订单里有的已经不能发了"));
+    let ticked = [("start", "backlog"), ("order", &backlog[0]), ("order", &backlog[2])];
+    assert_eq!(browser.does(&live, &ticked).await, page);
+    until(&sql, "SELECT count(*) FROM deliveries WHERE state = 'delivered'", 2).await;
+    until(&sql, "SELECT count(*) FROM orders WHERE state = 'held_backlog'", 1).await;
+    let mut expected = vec![&backlog[0], &backlog[2]];
+    expected.sort();
+    assert_eq!(site.world.vouchers_sent().await.keys().collect::<Vec<_>>(), expected);
+    drop(browser);
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn a_pause_says_what_waits_and_ends_with_a_click() {
+    let mut site = TestSite::start().await;
+    site.work();
+    let mut browser = Browser::owner(&site, "owner@example.com").await;
+    let (shop, mall) = browser.sandbox_shop().await;
+    let page = format!("/console/shops/{shop}");
+    let pause = |reason: &'static str| [("work", "delivery"), ("reason", reason), ("hours", "4")];
+    browser.does(&format!("{page}/pause"), &pause(" ")).await;
+    assert!(browser.sees(&page).await.contains("请填写。"));
+    browser.does(&format!("{page}/pause"), &[("work", "delivery"), ("reason", "盘点"), ("hours", "7")]).await;
+    assert!(!browser.sees(&page).await.contains("发货已暂停。"));
+    browser.does(&format!("{page}/pause"), &pause("盘点")).await;
+    let paused = browser.sees(&page).await;
+    assert!(paused.contains("发货已暂停。") && paused.contains("盘点。0 单在等"), "{paused}");
+
+    let waiting = order(&site, mall, json!({})).await.remove(0);
+    let sql = site.world.sql_as_superuser().await;
+    until(&sql, "SELECT count(*) FROM deliveries WHERE state = 'pending'", 1).await;
+    let paused = browser.sees(&page).await;
+    assert!(paused.contains("盘点。1 单在等") && paused.contains(&waiting), "{paused}");
+    browser.does(&format!("{page}/resume"), &[("work", "delivery")]).await;
+    until(&sql, "SELECT count(*) FROM deliveries WHERE state = 'delivered'", 1).await;
+    assert!(!browser.sees(&page).await.contains("发货已暂停。"));
+
+    let asked = browser.sees(&format!("{page}/disconnect")).await;
+    assert!(asked.contains("断开「演练店"), "{asked}");
+    assert_eq!(browser.does(&format!("{page}/disconnect"), &[]).await, page);
+    let gone = browser.sees(&page).await;
+    assert!(gone.contains("已断开。") && !gone.contains("发货前检查"), "{gone}");
+    drop(browser);
+    site.stop().await;
+}
+
+/// Pages and forms of one shop, with what a form sends.
+const OF_A_SHOP: &[(&str, Option<&str>)] = &[
+    ("", None),
+    ("/trial", None),
+    ("/disconnect", None),
+    ("/live", Some("start=now")),
+    ("/trial", Some("")),
+    ("/pause", Some("work=both&reason=x&hours=")),
+    ("/resume", Some("work=both")),
+    ("/buyer", Some("")),
+    ("/disconnect", Some("")),
+];
+
+#[tokio::test]
+async fn a_shop_is_there_for_its_merchant_and_its_acts_for_who_may() {
+    let mut site = TestSite::start().await;
+    site.work();
+    let mut owner = Browser::owner(&site, "owner@example.com").await;
+    let (shop, _mall) = owner.sandbox_shop().await;
+    let mut stranger = Browser::owner(&site, "stranger@example.com").await;
+    stranger.proves().await;
+    for (rest, body) in OF_A_SHOP {
+        let path = format!("/console/shops/{shop}{rest}");
+        let answer = match body {
+            Some(body) => stranger.post(&path, body).await,
+            None => stranger.get(&path).await,
+        };
+        assert_eq!(answer.status, 404, "{path} {body:?}");
+    }
+    assert_eq!(stranger.get("/console/shops/shop_nonsense").await.status, 404);
+    assert!(stranger.sees("/console/shops").await.contains("还没有店铺"));
+
+    owner.proves().await;
+    let sql = site.world.sql_as_superuser().await;
+    sql.execute("UPDATE memberships SET role = 'viewer'", &[]).await.unwrap();
+    let seen = owner.sees(&format!("/console/shops/{shop}")).await;
+    assert!(seen.contains("发货前检查") && !seen.contains("/pause\"") && !seen.contains("断开店铺"), "{seen}");
+    for (rest, body) in OF_A_SHOP.iter().filter(|(rest, body)| body.is_some() || *rest == "/disconnect") {
+        let path = format!("/console/shops/{shop}{rest}");
+        let answer = match body {
+            Some(body) => owner.post(&path, body).await,
+            None => owner.get(&path).await,
+        };
+        assert_eq!(answer.status, 403, "{path} {body:?}");
+    }
+    let visitor = site.request(Method::GET, &format!("/console/shops/{shop}")).send().await.unwrap();
+    assert_eq!(visitor.status(), 303, "nobody is logged in");
+    drop((owner, stranger));
+    site.stop().await;
+}
