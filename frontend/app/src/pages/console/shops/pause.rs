@@ -7,7 +7,7 @@ use kamiflow_kernel::{OrderSn, ShopId};
 use leptos::prelude::*;
 
 use super::count;
-use crate::components::{Badge, Card, Field, Icon, Look, Moment, Submit, Tone};
+use crate::components::{Badge, Card, Field, Icon, Look, Moment, Submit, Tone, t_error};
 use crate::{context, format, t};
 
 /// Pauses in force, each with what waits and the button that ends it.
@@ -83,7 +83,8 @@ pub(super) fn PauseCard(shop: ShopView) -> AnyView {
     } else {
         ().into_any()
     };
-    let hours_wrong = context::page().outcome.as_ref().is_some_and(|outcome| outcome.error("hours").is_some());
+    let wrong = context::page().outcome.as_ref().and_then(|outcome| outcome.error("hours").map(t_error));
+    let hours_wrong = wrong.is_some();
     view! {
         <Card title=t::pauses::title() acts=now>
             <form class="p-4 grid gap-4" method="post" action=format!("/console/shops/{id}/pause")>
@@ -105,6 +106,7 @@ pub(super) fn PauseCard(shop: ShopView) -> AnyView {
                         <option value="4">{t::pauses::hours_4()}</option>
                         <option value="24">{t::pauses::hours_24()}</option>
                     </select>
+                    {wrong.map(|wrong| view! { <span class="errtext"><Icon name="circle-alert" size="s"/>{wrong}</span> })}
                 </div>
                 <Submit look=Look::Quiet><Icon name="pause"/>{t::pauses::pause()}</Submit>
             </form>
