@@ -11,6 +11,7 @@ mod account;
 mod connect;
 mod overview;
 mod shops;
+mod verification;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -178,6 +179,7 @@ async fn load(asked: &Asked<'_>, segments: &[&str]) -> Result<Option<Loaded>, St
         ["console", "shops", shop, "connected"] => connect::connected(asked, shop).await?,
         ["console", "shops", shop, "disconnect"] => shops::disconnection(asked, shop).await?,
         ["console", "shops", shop, "trial"] => shops::trial(asked, shop).await?,
+        ["console", "verification"] => verification::load(asked).await?,
         ["account", "security"] => account::security(asked).await?,
         ["account", ..] => return Ok(None),
         _ => return Err(Stop::NotFound),

@@ -12,6 +12,7 @@ pub(crate) mod door;
 pub(crate) mod flash;
 pub(crate) mod preferences;
 mod shops;
+mod verification;
 
 use actix_web::web::{self, ServiceConfig};
 
@@ -20,5 +21,6 @@ pub(crate) fn configure(services: &mut ServiceConfig) {
     services
         .route("/preferences", web::post().to(preferences::change))
         .configure(accounts::configure)
-        .configure(shops::configure);
+        .configure(shops::configure)
+        .configure(verification::configure);
 }

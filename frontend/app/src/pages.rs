@@ -18,7 +18,7 @@ mod styleguide;
 pub(crate) use self::account::{Password, Sudo};
 pub(crate) use self::authorize::{AuthorizeByLink, CameBack};
 pub(crate) use self::console::{
-    Authorize, ConnectShop, Connected, DisconnectShop, Overview, Shop, ShopList, Tokens, TrialRun,
+    Authorize, ConnectShop, Connected, DisconnectShop, Overview, Shop, ShopList, Tokens, TrialRun, Verification,
 };
 pub(crate) use self::error::{ErrorPage, NotFound};
 pub(crate) use self::help::Help;

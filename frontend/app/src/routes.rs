@@ -10,7 +10,7 @@ use crate::document::Document;
 use crate::pages::{
     Authorize, AuthorizeByLink, CameBack, ChangeEmail, Confirm, ConnectShop, Connected, ConsoleSample, DisconnectShop,
     ErrorPage, Help, Landing, LogIn, NotFound, Overview, Password, Pricing, Privacy, Reset, ResetPassword, SecondStep,
-    Shop, ShopList, SignUp, SignUpSent, Status, Styleguide, Sudo, Terms, Tokens, TrialRun,
+    Shop, ShopList, SignUp, SignUpSent, Status, Styleguide, Sudo, Terms, Tokens, TrialRun, Verification,
 };
 
 /// The paths of the pages anybody may read, for programs that visit all of them.
@@ -74,6 +74,7 @@ pub fn App(
                     <Route path=path!("/console/shops/:shop") view=Shop ssr=SsrMode::Async/>
                     <Route path=path!("/console/shops/:shop/disconnect") view=DisconnectShop ssr=SsrMode::Async/>
                     <Route path=path!("/console/shops/:shop/trial") view=TrialRun ssr=SsrMode::Async/>
+                    <Route path=path!("/console/verification") view=Verification ssr=SsrMode::Async/>
                     <Route path=path!("/styleguide") view=move || only(development, Styleguide) ssr=SsrMode::Async/>
                     <Route path=path!("/styleguide/console") view=move || only(development, ConsoleSample) ssr=SsrMode::Async/>
                 </Routes>

@@ -4,3 +4,4 @@ pub mod account;
 pub mod connect;
 pub mod overview;
 pub mod shops;
+pub mod verification;

@@ -29,6 +29,7 @@ fn t_notice(code: &str) -> String {
         "shops.paused" => t::notices::shops_paused(),
         "shops.resumed" => t::notices::shops_resumed(),
         "shops.trial_run" => t::notices::shops_trial_run(),
+        "verification.submitted" => t::notices::verification_submitted(),
         _ => t::notices::done(),
     };
     known.to_owned()

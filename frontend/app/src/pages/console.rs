@@ -3,10 +3,12 @@
 mod connect;
 mod overview;
 mod shops;
+mod verification;
 
 pub(crate) use self::connect::{Authorize, ConnectShop, Connected, ToPlatform, Tokens};
 pub(crate) use self::overview::Overview;
 pub(crate) use self::shops::{DisconnectShop, Shop, ShopList, TrialRun};
+pub(crate) use self::verification::Verification;
 
 use leptos::prelude::*;
 

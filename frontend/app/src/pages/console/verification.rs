@@ -71,7 +71,8 @@ fn standing(view: &VerificationView) -> AnyView {
 /// The form of a person or of a company; which one stands in the address.
 #[component]
 fn Form(kind: Kind) -> AnyView {
-    let tab = |label: &str, href: &str| Tab { label: label.to_owned(), href: href.to_owned(), count: None, is_hot: false };
+    let tab =
+        |label: &str, href: &str| Tab { label: label.to_owned(), href: href.to_owned(), count: None, is_hot: false };
     let tabs = vec![
         tab(t::verification::person(), "/console/verification"),
         tab(t::verification::company(), "/console/verification?kind=company"),
@@ -160,7 +161,9 @@ fn submission(row: &SubmissionView) -> AnyView {
     let decided = row.decided_at.map(|at| {
         view! { <Moment at=at/>" "{row.decided_by.clone()}" "{row.reason.clone()} }
     });
-    let destroyed = row.destroyed_at.map(|at| view! { <span class="sub block">{t::verification::destroyed(format::moment(at))}</span> });
+    let destroyed = row
+        .destroyed_at
+        .map(|at| view! { <span class="sub block">{t::verification::destroyed(format::moment(at))}</span> });
     view! {
         <tr>
             <td>{kind}" "<span class="mask">{t::verification::last4(&row.last4)}</span></td>
