@@ -17,6 +17,7 @@ use kamiflow_runner::{Liveness, PushSettings, SharedBudget};
 use kamiflow_runtime::clock::SystemClock;
 use kamiflow_runtime::config::{Gateway, GatewayEndpoint};
 use kamiflow_runtime::health::Health;
+use kamiflow_server::PlatformPages;
 use kamiflow_store::Store;
 use tracing::warn;
 use url::Url;
@@ -27,6 +28,9 @@ use crate::exit::WrongUsage;
 const PRODUCTION_ROUTER: &str = "https://gw-api.pinduoduo.com/api/router";
 /// Pinduoduo's message push (protocol 8).
 const PRODUCTION_PUSH: &str = "wss://message-api.pinduoduo.com";
+/// Where a mall's main account authorizes: on a computer, and on a phone.
+const PRODUCTION_WEB: &str = "https://fuwu.pinduoduo.com/service-market/auth";
+const PRODUCTION_PHONE: &str = "https://mai.pinduoduo.com/h5-login.html";
 /// Where a sandbox serves its router, below its base address.
 const SANDBOX_ROUTER: &str = "/api/router";
 
@@ -140,6 +144,21 @@ fn router(endpoint: &GatewayEndpoint) -> Result<Url> {
         }
     };
     Url::parse(&text).with_context(|| format!("`{text}` is no address of a gateway"))
+}
+
+/// Returns the platform's pages on which the main account of a mall authorizes (protocol 2.1).
+///
+/// # Errors
+/// When the sandbox's address is none.
+pub(crate) fn authorization_pages(endpoint: &GatewayEndpoint) -> Result<PlatformPages> {
+    let (web, phone) = match endpoint {
+        GatewayEndpoint::Production => (PRODUCTION_WEB.to_owned(), PRODUCTION_PHONE.to_owned()),
+        GatewayEndpoint::Sandbox { .. } => {
+            let at = |path| Ok::<_, anyhow::Error>(router(endpoint)?.join(path)?.into());
+            (at("/service-market/auth")?, at("/h5-login.html")?)
+        }
+    };
+    Ok(PlatformPages { gateway: endpoint.kind(), web, phone })
 }
 
 /// A budget against a sandbox whose limits are a multiple of the platform's.

@@ -12,9 +12,10 @@ use kamiflow_domain::register_application::{ApplicationOwner, RegisterApplicatio
 use kamiflow_kernel::{GatewayKind, MerchantId, SecretBytes, SecretText};
 use kamiflow_queue::Queue;
 use kamiflow_runner::{SharedThrottle, Waker};
-use kamiflow_runtime::config::Auth;
+use kamiflow_runtime::config::{Auth, GatewayEndpoint};
 use kamiflow_server::{Product, SandboxDesk};
 
+use crate::platform;
 use crate::sandbox_control::Control;
 
 /// The id of the key that a process makes for itself.
@@ -26,7 +27,7 @@ const APP_TYPE: &str = "商家后台系统";
 ///
 /// # Errors
 /// When a setting is out of bounds, or the store fails.
-pub(crate) async fn product(auth: &Auth, engine: &Engine, queue: &Queue) -> Result<Product> {
+pub(crate) async fn product(auth: &Auth, gateway: &GatewayEndpoint, engine: &Engine, queue: &Queue) -> Result<Product> {
     let cost = HashCost { memory_kib: auth.hash_memory_kib, iterations: auth.hash_iterations, lanes: auth.hash_lanes };
     let accounts = Accounts {
         store: engine.store.clone(),
@@ -38,7 +39,8 @@ pub(crate) async fn product(auth: &Auth, engine: &Engine, queue: &Queue) -> Resu
         config: Arc::new(AccountsConfig { hash_cost: cost, ..AccountsConfig::default() }),
     };
     accounts.prepare().await.context("the keys of accounts could not be made")?;
-    Ok(Product { accounts, engine: engine.clone(), waker: Waker::new(queue), sandbox: None, inbox: None })
+    let platform = platform::authorization_pages(gateway)?;
+    Ok(Product { accounts, engine: engine.clone(), waker: Waker::new(queue), platform, sandbox: None, inbox: None })
 }
 
 /// Returns the product with the address that links in mails begin with.

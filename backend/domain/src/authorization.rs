@@ -16,7 +16,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
-use kamiflow_kernel::{ApplicationId, AuthorizationLinkId, GatewayKind, MallId, MerchantId, SecretText, ShopId};
+use kamiflow_kernel::{
+    ApplicationId, AuthorizationLinkId, GatewayKind, MallId, MerchantId, Permission, SecretText, ShopId,
+};
 use kamiflow_store::authorization_requests::{NewRequest, RequestRow};
 use kamiflow_store::{
     StoreError, TenantTx, applications, authorization_links, authorization_requests, own_applications, shops,
@@ -27,7 +29,7 @@ use uuid::Uuid;
 
 use crate::connect_shop::{ConnectShop, ConnectShopError, ConnectedShop, Grant, Purpose, connect_shop};
 use crate::connection_routes::{ApiGrant, grants};
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Denied};
 use crate::engine::Engine;
 
 /// The platform's code lives ten minutes (protocol 2.1); the owner may have to log in there first.
@@ -85,6 +87,9 @@ pub enum BeginAuthorizationError {
     /// The shop does not exist for this merchant, or is disconnected.
     #[error("the shop was not found")]
     ShopUnknown,
+    /// The actor may not do it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store failed.
     #[error("the authorization could not begin")]
     Store(#[source] StoreError),
@@ -103,13 +108,14 @@ impl From<StoreError> for BeginAuthorizationError {
 /// Begins an authorization in a browser; `session` is whatever tells this browser's session from all others.
 ///
 /// # Errors
-/// When application or shop are not the merchant's, or the store fails.
+/// When the actor may not manage shops, application or shop are not the merchant's, or the store fails.
 pub async fn begin_authorization(
     engine: &Engine,
     ctx: &Ctx,
     session: &SecretText,
     (application, purpose): (ApplicationId, Purpose),
 ) -> Result<BegunAuthorization, BeginAuthorizationError> {
+    ctx.require(Permission::ManageShops)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let begun = begin(&mut tx, ctx.now, session, (application, purpose, None)).await?;
     tx.commit().await?;

@@ -9,7 +9,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
-use kamiflow_kernel::{ApplicationId, AuthorizationLinkId, MallId, MerchantId, SecretText, ShopId};
+use kamiflow_kernel::{ApplicationId, AuthorizationLinkId, MallId, MerchantId, Permission, SecretText, ShopId};
 use kamiflow_store::authorization_links::{LinkRow, NewLink};
 use kamiflow_store::{StoreError, TenantTx, applications, authorization_links, merchants, shops};
 use serde_json::json;
@@ -103,13 +103,14 @@ pub struct MadeLink {
 /// Makes a link: for a mall to connect, or for the mall of a shop that needs a new authorization.
 ///
 /// # Errors
-/// When application or shop are not the merchant's, or the store fails.
+/// When the actor may not manage shops, application or shop are not the merchant's, or the store fails.
 pub async fn make_link(
     engine: &Engine,
     ctx: &Ctx,
     (application, purpose): (ApplicationId, Purpose),
     valid_for: TimeDelta,
 ) -> Result<MadeLink, BeginAuthorizationError> {
+    ctx.require(Permission::ManageShops)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let application = applications::fetch(&mut tx, application).await?;
     let shop = match purpose {
@@ -167,6 +168,14 @@ pub async fn open_link(engine: &Engine, token: &SecretText) -> Result<OpenedLink
     };
     tx.commit().await?;
     Ok(OpenedLink { merchant: claims.merchant, merchant_name, mall, expires_at: row.expires_at })
+}
+
+/// Returns what tells a browser from all others, for one that uses a link without a log-in.
+#[must_use]
+pub fn new_browser() -> SecretText {
+    let mut random = [0_u8; 32];
+    rand::fill(&mut random);
+    SecretText::new(URL_SAFE_NO_PAD.encode(random))
 }
 
 /// Begins the authorization of a link, in the browser that then keeps it. Call it for a click, never for opening.

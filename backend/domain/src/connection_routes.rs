@@ -171,6 +171,17 @@ pub enum Granted {
     NotTold,
 }
 
+/// The push topics to subscribe the application to (protocol 8): orders that change, and after-sales.
+pub const TOPICS: &[&str] = &[
+    "pdd_trade_TradeConfirmed",
+    "pdd_trade_TradeRiskChanged",
+    "pdd_trade_TradeSellerShip",
+    "pdd_trade_TradeSuccess",
+    "pdd_refund_RefundCreated",
+    "pdd_refund_RefundAgreeAgreement",
+    "pdd_refund_RefundClosed",
+];
+
 /// An API, and whether it may be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ApiGrant {

@@ -1,13 +1,13 @@
 //! Answers requests for malls that this merchant has connected; and disconnects shops.
 
-use kamiflow_kernel::{ShopId, ShopState, TakeOverId};
+use kamiflow_kernel::{Permission, ShopId, ShopState, TakeOverId};
 use kamiflow_store::shops::ShopChange;
 use kamiflow_store::take_overs::TakeOverRow;
 use kamiflow_store::{StoreError, TenantTx, outbox, pauses, shops, take_overs};
 use serde_json::json;
 
 use crate::acts;
-use crate::ctx::Ctx;
+use crate::ctx::{ActError, Ctx};
 use crate::engine::Engine;
 
 const MOST: i64 = 100;
@@ -24,8 +24,9 @@ pub enum Answer {
 /// Lists requests that wait for an answer.
 ///
 /// # Errors
-/// When the store fails.
-pub async fn list_take_overs(engine: &Engine, ctx: &Ctx) -> Result<Vec<TakeOverRow>, StoreError> {
+/// When the actor may not manage shops, or the store fails.
+pub async fn list_take_overs(engine: &Engine, ctx: &Ctx) -> Result<Vec<TakeOverRow>, ActError> {
+    ctx.require(Permission::ManageShops)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let open = take_overs::list_open(&mut tx, MOST).await?;
     tx.commit().await?;
@@ -35,13 +36,9 @@ pub async fn list_take_overs(engine: &Engine, ctx: &Ctx) -> Result<Vec<TakeOverR
 /// Answers a request; one that was answered stays as it is.
 ///
 /// # Errors
-/// When the store fails.
-pub async fn answer_take_over(
-    engine: &Engine,
-    ctx: &Ctx,
-    request: TakeOverId,
-    answer: Answer,
-) -> Result<(), StoreError> {
+/// When the actor may not manage shops, or the store fails.
+pub async fn answer_take_over(engine: &Engine, ctx: &Ctx, request: TakeOverId, answer: Answer) -> Result<(), ActError> {
+    ctx.require(Permission::ManageShops)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let (name, action) = match answer {
         Answer::Release => ("released", "take_over.release"),
@@ -55,20 +52,22 @@ pub async fn answer_take_over(
     if answer == Answer::Release {
         disconnect(&mut tx, ctx, shop).await?;
     }
-    tx.commit().await
+    Ok(tx.commit().await?)
 }
 
 /// Disconnects a shop: no work is begun for it any more, and its history stays. What was handed over and has no outcome
 /// yet keeps its cards.
 ///
 /// # Errors
-/// [`StoreError::NotFound`] for another merchant's shop, or one that is disconnected.
-pub async fn disconnect_shop(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<(), StoreError> {
+/// When the actor may not manage shops; [`StoreError::NotFound`] for another merchant's shop, or one that is disconnected.
+pub async fn disconnect_shop(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<(), ActError> {
+    ctx.require(Permission::ManageShops)?;
+    ctx.sees(shop)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     // No hand-over starts behind it.
     pauses::lock(&mut tx).await?;
     disconnect(&mut tx, ctx, shop).await?;
-    tx.commit().await
+    Ok(tx.commit().await?)
 }
 
 async fn disconnect(tx: &mut TenantTx, ctx: &Ctx, shop: ShopId) -> Result<(), StoreError> {

@@ -1,11 +1,11 @@
 //! How long each shop's tokens live, and how many orders wait for a new authorization.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use kamiflow_kernel::{ShopId, ShopState};
+use kamiflow_kernel::{Permission, ShopId, ShopState};
 use kamiflow_store::token_lives::TokenLifeRow;
 use kamiflow_store::{StoreError, token_lives};
 
-use crate::ctx::Ctx;
+use crate::ctx::{ActError, Ctx};
 use crate::engine::Engine;
 use crate::marketplace::TokenLevels;
 use crate::refresh_token;
@@ -44,18 +44,20 @@ pub struct TokenLife {
     pub waiting: i64,
 }
 
-/// Lists the merchant's shops by the time that is left.
+/// Lists the shops the actor sees by the time that is left.
 ///
 /// # Errors
-/// When the store fails.
-pub async fn list_token_lives(engine: &Engine, ctx: &Ctx) -> Result<Vec<TokenLife>, StoreError> {
+/// When the actor may not look at shops, or the store fails.
+pub async fn list_token_lives(engine: &Engine, ctx: &Ctx) -> Result<Vec<TokenLife>, ActError> {
+    ctx.require(Permission::ShowShops)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let rows = token_lives::list(&mut tx, None, MOST).await?;
     tx.commit().await?;
-    rows.into_iter().map(|row| life(row, ctx.now)).collect()
+    let seen = rows.into_iter().filter(|row| ctx.sees(row.shop).is_ok());
+    Ok(seen.map(|row| life(row, ctx.now)).collect::<Result<_, _>>()?)
 }
 
-fn life(row: TokenLifeRow, now: DateTime<Utc>) -> Result<TokenLife, StoreError> {
+pub(crate) fn life(row: TokenLifeRow, now: DateTime<Utc>) -> Result<TokenLife, StoreError> {
     let state = row.state.parse().map_err(|unknown| StoreError::Corrupt(format!("{unknown}")))?;
     let urgency = urgency(&row, now);
     Ok(TokenLife {

@@ -2,9 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use kamiflow_kernel::{Permission, ShopId, ShopState};
-use kamiflow_store::pauses::{NewPause, PauseScope, PausedWork};
+use kamiflow_store::pauses::NewPause;
 use kamiflow_store::{StoreError, TenantTx, card_pools, cards, pauses, products, shops, stock_waits};
 use serde_json::json;
+
+pub use kamiflow_store::pauses::{PauseScope, PausedWork};
 
 use crate::acts;
 use crate::ctx::{Ctx, Denied};
@@ -92,7 +94,7 @@ pub async fn resume(engine: &Engine, ctx: &Ctx, scope: PauseScope, work: PausedW
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     // Whoever has seen the pause has put its work off by then, and is found below.
     pauses::lock(&mut tx).await?;
-    if let PauseScope::Sku(_) = scope {
+    if let PauseScope::Shop(_) | PauseScope::Sku(_) = scope {
         check_target(&mut tx, ctx, scope).await?;
     }
     if !pauses::delete(&mut tx, scope, work).await? {

@@ -6,12 +6,12 @@
 mod goods;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use kamiflow_kernel::{GatewayKind, PoolId, ShopId, ShopState, SkuId};
+use kamiflow_kernel::{GatewayKind, Permission, PoolId, ShopId, ShopState, SkuId};
 use kamiflow_store::token_lives::TokenLifeRow;
 use kamiflow_store::{StoreError, TenantTx, notification_addresses, shops, token_lives};
 
 use crate::connection_routes::{Granted, NeededFor, grants};
-use crate::ctx::Ctx;
+use crate::ctx::{ActError, Ctx};
 use crate::engine::Engine;
 use crate::marketplace::{ErrorClass, MarketError};
 use crate::shop_access::{self, Shop};
@@ -190,8 +190,10 @@ pub struct Preflight {
 /// Looks whether a shop will deliver.
 ///
 /// # Errors
-/// [`StoreError::NotFound`] for another merchant's shop.
-pub async fn preflight(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<Preflight, StoreError> {
+/// When the actor may not look at shops; [`StoreError::NotFound`] for another merchant's shop.
+pub async fn preflight(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<Preflight, ActError> {
+    ctx.require(Permission::ShowShops)?;
+    ctx.sees(shop)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let row = shops::fetch(&mut tx, shop).await?;
     let opened = shop_access::open(&mut tx, shop).await?;

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{DeliveryMethod, OrderId, OrderSn, PoolId, ReasonCode, ShopId, ShopState};
+use kamiflow_kernel::{DeliveryMethod, OrderId, OrderSn, Permission, PoolId, ReasonCode, ShopId, ShopState};
 use kamiflow_store::orders::OrderRow;
 use kamiflow_store::sku_lookup::SkuFacts;
 use kamiflow_store::trial_orders::{self, SeenOrder};
@@ -17,13 +17,13 @@ use kamiflow_store::{StoreError, TenantTx, card_pools, handled_outside, orders, 
 pub use kamiflow_store::handled_outside::HandledOutside;
 
 use crate::compat;
-use crate::ctx::Ctx;
+use crate::ctx::{ActError, Ctx};
 use crate::engine::Engine;
 use crate::ingest::{self, Decision};
 use crate::shop_access::{self, Shop};
 
 /// Most orders on a page.
-const MOST_ON_PAGE: i64 = 50;
+pub const MOST_ON_PAGE: i64 = 50;
 const MOST_OUTSIDE: i64 = 100;
 
 /// Which orders.
@@ -79,8 +79,10 @@ pub struct TrialOrder {
 /// Shows what a shop would send. A shop that is live sends it, so there its list is empty.
 ///
 /// # Errors
-/// [`StoreError::NotFound`] for another merchant's shop.
-pub async fn list_trial_orders(engine: &Engine, ctx: &Ctx, page: TrialRunPage) -> Result<Vec<TrialOrder>, StoreError> {
+/// When the actor may not look at orders; [`StoreError::NotFound`] for another merchant's shop.
+pub async fn list_trial_orders(engine: &Engine, ctx: &Ctx, page: TrialRunPage) -> Result<Vec<TrialOrder>, ActError> {
+    ctx.require(Permission::ShowOrders)?;
+    ctx.sees(page.shop)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let opened = shop_access::open(&mut tx, page.shop).await?;
     if opened.state == ShopState::Live {
@@ -168,8 +170,10 @@ fn not_sent(decision: Decision, sku: Option<&SkuFacts>) -> Would {
 /// Lists a shop's orders that somebody else shipped, or put other cards on, the latest first.
 ///
 /// # Errors
-/// When the store fails.
-pub async fn list_handled_outside(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<Vec<HandledOutside>, StoreError> {
+/// When the actor may not look at orders, or the store fails.
+pub async fn list_handled_outside(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<Vec<HandledOutside>, ActError> {
+    ctx.require(Permission::ShowOrders)?;
+    ctx.sees(shop)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let list = handled_outside::list(&mut tx, shop, MOST_OUTSIDE).await?;
     tx.commit().await?;

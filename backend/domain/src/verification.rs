@@ -20,7 +20,8 @@ pub mod review;
 
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use kamiflow_kernel::{
-    CreditCode, CreditCodeError, GatewayKind, MerchantId, ResidentId, ResidentIdError, SecretBytes, VerificationId,
+    CreditCode, CreditCodeError, GatewayKind, MerchantId, Permission, ResidentId, ResidentIdError, SecretBytes,
+    VerificationId,
 };
 use kamiflow_store::verification_pictures::{LookRow, NewPicture};
 use kamiflow_store::verifications::{Decision, NewVerification, VerificationRow};
@@ -30,7 +31,7 @@ use serde_json::json;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::acts;
-use crate::ctx::Ctx;
+use crate::ctx::{ActError, Ctx, Denied};
 use crate::engine::{Engine, Wake};
 use crate::verification_picture::{self, PictureError};
 
@@ -227,6 +228,9 @@ pub enum SubmitVerificationError {
     /// Nothing is asked.
     #[error("the merchant is verified already")]
     AlreadyApproved,
+    /// The actor may not do it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store failed.
     #[error("the submission could not be stored")]
     Store(#[source] StoreError),
@@ -259,6 +263,7 @@ pub async fn submit_verification(
     ctx: &Ctx,
     request: SubmitVerification,
 ) -> Result<SubmittedVerification, SubmitVerificationError> {
+    ctx.require(Permission::Verify)?;
     let SubmitVerification { subject, pictures } = request;
     if !(1..=2).contains(&pictures.len()) {
         return Err(SubmitVerificationError::PictureCount(pictures.len()));
@@ -410,8 +415,9 @@ pub struct VerificationView {
 /// Shows a merchant's verification.
 ///
 /// # Errors
-/// When the store fails.
-pub async fn show_verification(engine: &Engine, ctx: &Ctx) -> Result<VerificationView, StoreError> {
+/// When the actor may not submit it, or the store fails.
+pub async fn show_verification(engine: &Engine, ctx: &Ctx) -> Result<VerificationView, ActError> {
+    ctx.require(Permission::Verify)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let rows = verifications::list(&mut tx, HISTORY).await?;
     let approved = verifications::find_approved(&mut tx).await?;

@@ -8,8 +8,11 @@
 //! line in [`load`].
 
 mod account;
+mod connect;
 mod overview;
+mod shops;
 mod team;
+mod verification;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -19,9 +22,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use kamiflow_app::context::{PageContext, SessionView};
 use kamiflow_domain::accounts::switch_merchant::list_merchants;
 use kamiflow_domain::accounts::{Account, Visit};
+use kamiflow_domain::connection_tokens::{TokenLife, Urgency, list_token_lives};
 use kamiflow_domain::ctx::{ActError, Ctx, Denied};
 use kamiflow_domain::list_shops::{ShopSummary, list_shops};
 use kamiflow_store::StoreError;
+
+pub(crate) use self::connect::session_of;
 
 use crate::forms::flash;
 use crate::product::Product;
@@ -117,9 +123,18 @@ pub(crate) async fn prepare(product: &Product, visitor: &Visitor, page: &mut Pag
     page.inbox.clone_from(&product.inbox);
     let path = page.path.clone();
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-    if path == "/join" {
-        let token = page.query.get("token").cloned().unwrap_or_default();
-        page.data = Some(team::offer(product, &visitor.visit, &token, visitor.account.is_some()).await?);
+    // Who joins or authorizes by a link need not be logged in.
+    match segments.as_slice() {
+        ["join"] => {
+            let token = page.query.get("token").cloned().unwrap_or_default();
+            page.data = Some(team::offer(product, &visitor.visit, &token, visitor.account.is_some()).await?);
+        }
+        ["authorize", token] => page.data = Some(connect::by_link(product, token).await?),
+        _ if path == connect::CALLBACK => page.data = Some(connect::take(product, visitor, page).await?),
+        _ => {}
+    }
+    if path == connect::CALLBACK {
+        return Ok(());
     }
     let Some(area @ ("console" | "account")) = segments.first().copied() else { return Ok(()) };
     let Some(account) = &visitor.account else { return Err(Stop::Elsewhere(log_in_path(&path))) };
@@ -138,11 +153,23 @@ pub(crate) async fn prepare(product: &Product, visitor: &Visitor, page: &mut Pag
     };
     if let Some(session) = &mut page.session {
         session.is_test = is_test;
+        session.waiting_for_authorization = waiting(product, &ctx, &shops, is_test).await?;
     }
     let asked = Asked { product, account, visit: &visitor.visit, ctx: &ctx, shops, is_test, page };
     let loaded = load(&asked, &segments).await?;
     page.data = loaded;
     Ok(())
+}
+
+/// Counts the orders that wait for a new authorization, of the shops that are looked at.
+async fn waiting(product: &Product, ctx: &Ctx, shops: &[ShopSummary], is_test: bool) -> Result<Option<u64>, Stop> {
+    let is_looked_at =
+        |life: &&TokenLife| shops.iter().any(|shop| shop.shop == life.shop && shop.is_sandbox() == is_test);
+    let lives = list_token_lives(&product.engine, ctx).await?;
+    let expired: Vec<&TokenLife> =
+        lives.iter().filter(|life| life.urgency == Urgency::Expired).filter(is_looked_at).collect();
+    let orders = expired.iter().map(|life| u64::try_from(life.waiting).unwrap_or_default()).sum();
+    Ok((!expired.is_empty()).then_some(orders))
 }
 
 /// Which loader is whose; `None` for a page that shows nothing of the merchant's.
@@ -151,6 +178,15 @@ async fn load(asked: &Asked<'_>, segments: &[&str]) -> Result<Option<Loaded>, St
         ["console"] => overview::load(asked),
         ["console", "audit"] => team::audit(asked).await?,
         ["console", "team"] => team::team(asked).await?,
+        ["console", "shops"] => shops::list(asked).await?,
+        ["console", "shops", "authorize"] => connect::authorize(asked).await?,
+        ["console", "shops", "new"] => connect::wizard(asked).await?,
+        ["console", "shops", "tokens"] => connect::tokens(asked).await?,
+        ["console", "shops", shop] => shops::show(asked, shop).await?,
+        ["console", "shops", shop, "connected"] => connect::connected(asked, shop).await?,
+        ["console", "shops", shop, "disconnect"] => shops::disconnection(asked, shop).await?,
+        ["console", "shops", shop, "trial"] => shops::trial(asked, shop).await?,
+        ["console", "verification"] => verification::load(asked).await?,
         ["account", "security"] => account::security(asked).await?,
         ["account", ..] => return Ok(None),
         _ => return Err(Stop::NotFound),
@@ -170,6 +206,7 @@ async fn session_view(product: &Product, visitor: &Visitor, account: &Account) -
         merchants,
         member: if account.name.is_empty() { account.login.to_string() } else { account.name.clone() },
         is_test: false,
+        waiting_for_authorization: None,
         has_sudo: account.sudo_until.is_some_and(|until| visitor.visit.now < until),
         has_second_factor: account.has_second_factor,
     })

@@ -13,6 +13,7 @@ pub(crate) mod flash;
 pub(crate) mod preferences;
 mod shops;
 mod team;
+mod verification;
 
 use actix_web::web::{self, ServiceConfig};
 
@@ -22,5 +23,6 @@ pub(crate) fn configure(services: &mut ServiceConfig) {
         .route("/preferences", web::post().to(preferences::change))
         .configure(accounts::configure)
         .configure(shops::configure)
-        .configure(team::configure);
+        .configure(team::configure)
+        .configure(verification::configure);
 }

@@ -32,5 +32,5 @@ mod visitor;
 mod web;
 
 pub use application::{Application, BindError, Dependencies};
-pub use product::{Product, SandboxDesk};
+pub use product::{PlatformPages, Product, SandboxDesk};
 pub use web::{Site, SiteError};

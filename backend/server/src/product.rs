@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kamiflow_domain::accounts::Accounts;
 use kamiflow_domain::connection_sandbox::SandboxControl;
 use kamiflow_domain::engine::Engine;
-use kamiflow_kernel::ApplicationId;
+use kamiflow_kernel::{ApplicationId, GatewayKind};
 use kamiflow_runner::Waker;
 
 /// The use cases behind pages and forms. Cheap to clone.
@@ -17,10 +17,23 @@ pub struct Product {
     pub engine: Engine,
     /// Tells workers what was just committed.
     pub waker: Waker,
+    /// Where shops are connected.
+    pub platform: PlatformPages,
     /// Sandbox shops for merchants, where this installation runs a sandbox.
     pub sandbox: Option<SandboxDesk>,
     /// Where mails can be read that this installation only catches; none where they are really sent.
     pub inbox: Option<String>,
+}
+
+/// The platform's pages on which the main account of a mall authorizes.
+#[derive(Debug, Clone)]
+pub struct PlatformPages {
+    /// Which platform.
+    pub gateway: GatewayKind,
+    /// For a computer.
+    pub web: String,
+    /// For a phone.
+    pub phone: String,
 }
 
 /// A sandbox that merchants may try shops on.

@@ -26,6 +26,8 @@ const REFRESH: &str = "kf_refresh";
 const DEVICE: &str = "kf_device";
 /// The cookie of what is looked at: `test` for sandbox shops.
 pub(crate) const MODE: &str = "kf_mode";
+/// The cookie of a browser that began an authorization by a link.
+const LINK: &str = "kf_link";
 /// How long a browser is known.
 const DEVICE_FOR: TimeDelta = TimeDelta::days(365);
 
@@ -38,6 +40,8 @@ pub(crate) struct Visitor {
     pub(crate) account: Option<Account>,
     /// Whether only sandbox shops are looked at; without the cookie the shops that are there decide.
     pub(crate) mode: Option<Mode>,
+    /// What tells a browser from others that began an authorization by a link.
+    pub(crate) link: Option<SecretText>,
 }
 
 /// Which shops are looked at.
@@ -74,14 +78,15 @@ pub(crate) async fn recognize(
     let visit = visit(request, site, product.engine.now(), locale);
     let token = |name| cookie_value(request, site, name);
     let mode = token(MODE).map(|word| if word.expose() == "test" { Mode::Test } else { Mode::Live });
+    let link = token(LINK);
     if let Some(access) = token(ACCESS) {
         match authenticate(&product.accounts, &visit, access.expose()).await {
-            Ok(account) => return Ok((Visitor { visit, account: Some(account), mode }, Vec::new())),
+            Ok(account) => return Ok((Visitor { visit, account: Some(account), mode, link }, Vec::new())),
             Err(AuthenticateError::Store(error)) => return Err(error),
             Err(AuthenticateError::TokenRefused | AuthenticateError::SessionEnded) => {}
         }
     }
-    let Some(refresh) = token(REFRESH) else { return Ok((Visitor { visit, account: None, mode }, Vec::new())) };
+    let Some(refresh) = token(REFRESH) else { return Ok((Visitor { visit, account: None, mode, link }, Vec::new())) };
     match refresh_session(&product.accounts, &visit, &refresh).await {
         Ok(refreshed) => {
             let account = authenticate(&product.accounts, &visit, refreshed.access.expose()).await;
@@ -90,10 +95,10 @@ pub(crate) async fn recognize(
                 Err(AuthenticateError::Store(error)) => return Err(error),
                 Err(AuthenticateError::TokenRefused | AuthenticateError::SessionEnded) => None,
             };
-            Ok((Visitor { visit, account, mode }, renewed(site, &refreshed)))
+            Ok((Visitor { visit, account, mode, link }, renewed(site, &refreshed)))
         }
         Err(RefreshSessionError::Ended | RefreshSessionError::Reused) => {
-            Ok((Visitor { visit, account: None, mode }, ended(site)))
+            Ok((Visitor { visit, account: None, mode, link }, ended(site)))
         }
         Err(RefreshSessionError::Store(error)) => Err(error),
     }
@@ -102,6 +107,11 @@ pub(crate) async fn recognize(
 /// Returns the token by which the browser is known again.
 pub(crate) fn device(request: &HttpRequest, site: &Site) -> Option<SecretText> {
     cookie_value(request, site, DEVICE)
+}
+
+/// Returns the cookie of a browser that begins an authorization by a link.
+pub(crate) fn by_link(site: &Site, value: &SecretText, until: DateTime<Utc>) -> Cookie<'static> {
+    cookie(site, LINK, value, until)
 }
 
 /// Returns the cookies of a session that has begun.

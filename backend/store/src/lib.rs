@@ -47,6 +47,7 @@ pub mod deliveries;
 pub mod delivery_lines;
 pub mod exceptions;
 pub mod handled_outside;
+pub mod held_work;
 pub mod hot_statements;
 pub mod jobs;
 pub mod ledger_roots;

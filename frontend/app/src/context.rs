@@ -55,6 +55,8 @@ pub struct SessionView {
     pub member: String,
     /// Whether test mode is on: only sandbox shops are seen.
     pub is_test: bool,
+    /// Orders that wait for a new authorization; none while no authorization has ended.
+    pub waiting_for_authorization: Option<u64>,
     /// Whether what asks for a fresh proof is allowed for now.
     pub has_sudo: bool,
     /// Whether a second factor is asked for as proof, instead of the password.

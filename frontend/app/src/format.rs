@@ -1,22 +1,7 @@
 //! Numbers and moments as people read them.
 
-use chrono::{DateTime, FixedOffset, Utc};
-use leptos::prelude::*;
-
-/// Where merchants are, whatever their browsers say.
-const SHANGHAI_SECONDS: i32 = 8 * 3_600;
-
-/// Writes a moment by Shanghai's clock, exact for who hovers and for programs.
-pub(crate) fn moment(at: DateTime<Utc>) -> AnyView {
-    let shown = written(at, "%Y-%m-%d %H:%M");
-    let exact = written(at, "%Y-%m-%d %H:%M:%S");
-    view! { <time datetime=at.to_rfc3339() title=exact>{shown}</time> }.into_any()
-}
-
-fn written(at: DateTime<Utc>, format: &str) -> String {
-    FixedOffset::east_opt(SHANGHAI_SECONDS)
-        .map_or_else(|| at.format(format).to_string(), |zone| at.with_timezone(&zone).format(format).to_string())
-}
+use chrono::{DateTime, Utc};
+use kamiflow_kernel::format_platform_time;
 
 /// Writes a count with a comma per thousand.
 pub(crate) fn count(number: u64) -> String {
@@ -31,9 +16,21 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
+/// Writes a moment to the minute, in Asia/Shanghai.
+pub(crate) fn moment(at: DateTime<Utc>) -> String {
+    let text = format_platform_time(at);
+    text.get(..16).unwrap_or(&text).to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moment_is_shown_where_the_shops_are() {
+        let at = "2026-11-22T16:05:59Z".parse().unwrap();
+        assert_eq!(moment(at), "2026-11-23 00:05");
+    }
 
     #[test]
     fn thousands_are_grouped() {

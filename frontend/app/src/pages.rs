@@ -1,6 +1,7 @@
 //! The pages, one file each.
 
 mod account;
+mod authorize;
 mod console;
 mod error;
 mod help;
@@ -18,7 +19,11 @@ mod status;
 mod styleguide;
 
 pub(crate) use self::account::{Password, Sudo};
-pub(crate) use self::console::{Audit, Overview, Team};
+pub(crate) use self::authorize::{AuthorizeByLink, CameBack};
+pub(crate) use self::console::{
+    Audit, Authorize, ConnectShop, Connected, DisconnectShop, Overview, Shop, ShopList, Team, Tokens, TrialRun,
+    Verification,
+};
 pub(crate) use self::error::{ErrorPage, NotFound};
 pub(crate) use self::help::Help;
 pub(crate) use self::join::Join;

@@ -8,9 +8,10 @@ use leptos_router::{SsrMode, path};
 use crate::context::{PageContext, provide_page};
 use crate::document::Document;
 use crate::pages::{
-    Audit, ChangeEmail, Confirm, ConsoleSample, ErrorPage, Help, Join, Landing, LogIn, NotFound, OncePage, Overview,
-    Password, Pricing, Privacy, Reset, ResetPassword, SecondStep, Security, SignUp, SignUpSent, Status, Styleguide,
-    Sudo, Team, Terms,
+    Audit, Authorize, AuthorizeByLink, CameBack, ChangeEmail, Confirm, ConnectShop, Connected, ConsoleSample,
+    DisconnectShop, ErrorPage, Help, Join, Landing, LogIn, NotFound, OncePage, Overview, Password, Pricing, Privacy,
+    Reset, ResetPassword, SecondStep, Security, Shop, ShopList, SignUp, SignUpSent, Status, Styleguide, Sudo, Team,
+    Terms, Tokens, TrialRun, Verification,
 };
 
 /// The paths of the pages anybody may read, for programs that visit all of them.
@@ -68,6 +69,17 @@ pub fn App(
                     <Route path=path!("/console") view=Overview ssr=SsrMode::Async/>
                     <Route path=path!("/console/audit") view=Audit ssr=SsrMode::Async/>
                     <Route path=path!("/console/team") view=Team ssr=SsrMode::Async/>
+                    <Route path=path!("/console/shops") view=ShopList ssr=SsrMode::Async/>
+                    <Route path=path!("/authorize/:token") view=AuthorizeByLink ssr=SsrMode::Async/>
+                    <Route path=path!("/console/shops/authorize") view=Authorize ssr=SsrMode::Async/>
+                    <Route path=path!("/console/shops/callback") view=CameBack ssr=SsrMode::Async/>
+                    <Route path=path!("/console/shops/new") view=ConnectShop ssr=SsrMode::Async/>
+                    <Route path=path!("/console/shops/tokens") view=Tokens ssr=SsrMode::Async/>
+                    <Route path=path!("/console/shops/:shop/connected") view=Connected ssr=SsrMode::Async/>
+                    <Route path=path!("/console/shops/:shop") view=Shop ssr=SsrMode::Async/>
+                    <Route path=path!("/console/shops/:shop/disconnect") view=DisconnectShop ssr=SsrMode::Async/>
+                    <Route path=path!("/console/shops/:shop/trial") view=TrialRun ssr=SsrMode::Async/>
+                    <Route path=path!("/console/verification") view=Verification ssr=SsrMode::Async/>
                     <Route path=path!("/styleguide") view=move || only(development, Styleguide) ssr=SsrMode::Async/>
                     <Route path=path!("/styleguide/console") view=move || only(development, ConsoleSample) ssr=SsrMode::Async/>
                 </Routes>

@@ -1,6 +1,9 @@
 //! What pages behind the log-in show: the server reads it, the page renders it. One file per area.
 
 pub mod account;
+pub mod connect;
 pub mod once;
 pub mod overview;
+pub mod shops;
 pub mod team;
+pub mod verification;

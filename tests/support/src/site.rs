@@ -12,7 +12,7 @@ use kamiflow_runner::{Liveness, PoolKind, PushSettings, Runner, RunnerConfig, Ru
 use kamiflow_runtime::config::{self, Ui};
 use kamiflow_runtime::health::Health;
 use kamiflow_runtime::telemetry::Metrics;
-use kamiflow_server::{Application, Dependencies, Product, SandboxDesk, Site};
+use kamiflow_server::{Application, Dependencies, PlatformPages, Product, SandboxDesk, Site};
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder};
@@ -77,6 +77,11 @@ impl TestSite {
             accounts: accounts(store, clock, &queue, base_url),
             engine: world.engine.clone(),
             waker: Waker::new(&queue),
+            platform: PlatformPages {
+                gateway: GatewayKind::Sandbox,
+                web: world.sandbox.auth_url(),
+                phone: world.sandbox.auth_url(),
+            },
             sandbox: Some(sandbox),
             inbox: None,
         };

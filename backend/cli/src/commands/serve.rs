@@ -60,7 +60,7 @@ pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
         inside_platform_cloud: false,
     };
     let engine = platform.engine(store.clone(), Some(&queue))?;
-    let mut product = site::product(&auth, &engine, &queue).await?;
+    let mut product = site::product(&auth, &gateway.endpoint, &engine, &queue).await?;
     product.inbox = mail.inbox;
     product.sandbox = desk(&engine, &gateway, sandbox).await?;
     let dependencies = Dependencies { store, queue, health: Health::new(), metrics: Metrics::install()? };

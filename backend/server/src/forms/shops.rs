@@ -1,12 +1,31 @@
 //! The forms about shops.
 
+mod connect;
+mod disconnect;
+mod live;
+mod pause;
 mod sandbox;
 
 use actix_web::web::{self, ServiceConfig};
+use kamiflow_kernel::ShopId;
 
 /// Adds the routes.
 pub(super) fn configure(services: &mut ServiceConfig) {
     services
+        .route("/authorize/{token}", web::post().to(connect::begin_link))
+        .route("/console/shops/authorize", web::post().to(connect::begin))
+        .route("/console/shops/keys", web::post().to(connect::keys))
+        .route("/console/shops/link", web::post().to(connect::link))
         .route("/console/shops/sandbox", web::post().to(sandbox::create))
-        .route("/console/shops/{shop}/buyer", web::post().to(sandbox::buy));
+        .route("/console/shops/{shop}/buyer", web::post().to(sandbox::buy))
+        .route("/console/shops/{shop}/disconnect", web::post().to(disconnect::disconnect))
+        .route("/console/shops/{shop}/live", web::post().to(live::go))
+        .route("/console/shops/{shop}/trial", web::post().to(live::back))
+        .route("/console/shops/{shop}/pause", web::post().to(pause::set))
+        .route("/console/shops/{shop}/resume", web::post().to(pause::end));
+}
+
+/// Returns the page of a shop.
+fn page_of(shop: ShopId) -> String {
+    format!("/console/shops/{shop}")
 }

@@ -30,6 +30,13 @@ fn t_notice(code: &str) -> String {
         "team.factor_reset" => t::notices::factor_reset(),
         "team.joined" => t::notices::joined(),
         "sandbox.made" => t::notices::sandbox_made(),
+        "shops.disconnected" => t::notices::shops_disconnected(),
+        "shops.keys_proved" => t::notices::shops_keys_proved(),
+        "shops.live" => t::notices::shops_live(),
+        "shops.paused" => t::notices::shops_paused(),
+        "shops.resumed" => t::notices::shops_resumed(),
+        "shops.trial_run" => t::notices::shops_trial_run(),
+        "verification.submitted" => t::notices::verification_submitted(),
         _ => t::notices::done(),
     };
     known.to_owned()

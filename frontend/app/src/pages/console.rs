@@ -1,19 +1,26 @@
 //! The console's pages, one file per area; what they show is in [`crate::views`].
 
 mod audit;
+mod connect;
 mod overview;
+mod shops;
 mod team;
+mod verification;
 
 pub(crate) use self::audit::Audit;
+pub(crate) use self::connect::{Authorize, ConnectShop, Connected, ToPlatform, Tokens};
 pub(crate) use self::overview::Overview;
+pub(crate) use self::shops::{DisconnectShop, Shop, ShopList, TrialRun};
 pub(crate) use self::team::{Team, role_name};
+pub(crate) use self::verification::Verification;
 
 use leptos::prelude::*;
 
-use crate::components::{FormError, Notice};
+use crate::components::{Banner, FormError, Notice, Tone};
 use crate::context;
 use crate::document::PageTitle;
 use crate::layouts::{ConsoleLayout, Frame, Section};
+use crate::t;
 
 /// A page of the console: frame, title, a line of context, acts, and what was just done.
 #[component]
@@ -26,10 +33,11 @@ pub(crate) fn ConsolePage(
 ) -> AnyView {
     let page = context::page();
     let session = page.session.clone().unwrap_or_default();
+    let banner = session.waiting_for_authorization.map(expired);
     let frame = Frame { session, section, counts: Vec::new(), running: None };
     view! {
         <PageTitle name=title.clone()/>
-        <ConsoleLayout frame=frame>
+        <ConsoleLayout frame=frame banner=banner.unwrap_or_else(|| ().into_any())>
             <div class="ph">
                 <div class="min-w-0">
                     <h1>{title}</h1>
@@ -43,6 +51,17 @@ pub(crate) fn ConsolePage(
                 {children()}
             </div>
         </ConsoleLayout>
+    }
+    .into_any()
+}
+
+/// An authorization has ended: how many orders wait for another one.
+fn expired(waiting: u64) -> AnyView {
+    let act = ("/console/shops/tokens".to_owned(), t::console::expired_act().to_owned());
+    view! {
+        <Banner tone=Tone::Exception icon="key-round" lead=t::console::expired_lead() act=act>
+            {t::console::expired_text(waiting)}
+        </Banner>
     }
     .into_any()
 }

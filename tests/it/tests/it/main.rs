@@ -56,3 +56,4 @@ mod waiting_orders;
 mod web_accounts;
 mod web_pages;
 mod web_security;
+mod web_shops;

@@ -45,7 +45,7 @@ fn row(member: &Member, may_manage: bool) -> impl IntoView + use<> {
     };
     let sees = member.shops.map_or_else(|| t::team::all_shops().to_owned(), t::team::some_shops);
     let acts = (may_manage && member.is_governed && !member.is_oneself).then(|| acts(member));
-    let last_used = member.last_used_at.map_or_else(|| "—".into_any(), format::moment);
+    let last_used = member.last_used_at.map_or_else(|| "—".to_owned(), format::moment);
     view! {
         <tr>
             <td><div class="font-medium">{member.name.clone()}</div><div class="sub">{member.login.clone()}</div></td>

@@ -17,6 +17,7 @@ pub(crate) fn ConsoleSample() -> AnyView {
         merchants: Vec::new(),
         member: t::styleguide::sample_member().to_owned(),
         is_test: true,
+        waiting_for_authorization: None,
         has_sudo: false,
         has_second_factor: false,
     };

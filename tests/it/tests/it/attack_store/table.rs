@@ -13,11 +13,11 @@ use kamiflow_store::pauses::{PauseScope, PausedLevels, PausedWork};
 use kamiflow_store::{
     StoreError, TenantTx, application_return, applications, attempts, audit, authorization_links,
     authorization_requests, backlog, card_claims, card_pools, card_uses, cards, charge_requests, coverage,
-    coverage_repair, credentials, deliveries, delivery_lines, exceptions, handled_outside, jobs, ledger_roots, mails,
-    merchants, notification_addresses, order_events, order_hints, order_progress, orders, outbox, own_applications,
-    pauses, platform_stock, platform_uploads, products, redemptions, refunds, reseal, restored_shops, rollups, rules,
-    ship_by, shop_sync, shops, sign_ups, sku_lookup, startup, stock_waits, take_overs, team, token_lives, told,
-    trial_orders, verification_pictures, verifications,
+    coverage_repair, credentials, deliveries, delivery_lines, exceptions, handled_outside, held_work, jobs,
+    ledger_roots, mails, merchants, notification_addresses, order_events, order_hints, order_progress, orders, outbox,
+    own_applications, pauses, platform_stock, platform_uploads, products, redemptions, refunds, reseal, restored_shops,
+    rollups, rules, ship_by, shop_sync, shops, sign_ups, sku_lookup, startup, stock_waits, take_overs, team,
+    token_lives, told, trial_orders, verification_pictures, verifications,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -379,6 +379,8 @@ attacks! { VERIFICATION, t:
     notification_addresses::find();
     token_lives::list(Some(t.shop), 10);
     trial_orders::list(t.shop, None, 10);
+    held_work::count(t.shop);
+    held_work::list_next(t.shop, 10);
 }
 
 attacks! { TEAM, t:

@@ -1,0 +1,153 @@
+//! One shop: how it is connected, how long its tokens live, what is paused and what waits for that.
+
+use chrono::{DateTime, Utc};
+use kamiflow_kernel::{ApplicationId, MerchantId, OrderSn, Permission, ShopId, ShopState};
+use kamiflow_store::applications::ApplicationRow;
+use kamiflow_store::pauses::PauseRow;
+use kamiflow_store::{StoreError, TenantTx, applications, held_work, pauses, shop_sync, shops, token_lives};
+
+use crate::connection_tokens::{self, TokenLife};
+use crate::ctx::{ActError, Ctx};
+use crate::engine::Engine;
+use crate::list_shops::ShopSummary;
+use crate::pause::{PauseScope, PausedWork};
+
+/// Orders shown that go on first.
+const FIRST: i64 = 5;
+/// Letters of a client id that are shown at either end.
+const SHOWN: usize = 4;
+
+/// The application a shop is connected through. Its secret is never shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplicationView {
+    /// Its id.
+    pub application: ApplicationId,
+    /// Whether it is the operator's, hosted for all merchants.
+    pub is_hosted: bool,
+    /// Its public id, as the platform's pages are asked for with it.
+    pub client_id: String,
+    /// The same with the middle hidden, as pages show it.
+    pub masked_client_id: String,
+    /// Its type on the platform; empty where nobody said.
+    pub app_type: String,
+    /// Whether the platform lets it call nothing.
+    pub is_stopped: bool,
+}
+
+impl From<ApplicationRow> for ApplicationView {
+    fn from(row: ApplicationRow) -> Self {
+        Self {
+            application: row.id,
+            is_hosted: row.owner == MerchantId::PLATFORM,
+            masked_client_id: masked(&row.client_id),
+            client_id: row.client_id.clone(),
+            is_stopped: row.is_stopped(),
+            app_type: row.app_type,
+        }
+    }
+}
+
+/// A pause in force that holds this shop's work back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PauseView {
+    /// Whether it is the whole merchant's and not only this shop's.
+    pub is_of_merchant: bool,
+    /// Which work.
+    pub work: PausedWork,
+    /// Why.
+    pub reason: String,
+    /// Until when; `None` until somebody ends it.
+    pub ends_at: Option<DateTime<Utc>>,
+    /// How much waits.
+    pub waiting: i64,
+}
+
+/// A shop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShopView {
+    /// What lists show.
+    pub summary: ShopSummary,
+    /// What it is connected through.
+    pub application: ApplicationView,
+    /// The lives of its tokens; none once it is disconnected.
+    pub life: Option<TokenLife>,
+    /// When it was read last without a failure.
+    pub last_synced_at: Option<DateTime<Utc>>,
+    /// Pauses of it, and of the merchant.
+    pub pauses: Vec<PauseView>,
+    /// While deliveries are paused: what goes on first, and until when it must be shipped.
+    pub first: Vec<(OrderSn, Option<DateTime<Utc>>)>,
+}
+
+impl ShopView {
+    /// Returns the shop's own pause of some work.
+    #[must_use]
+    pub fn own_pause(&self, work: PausedWork) -> Option<&PauseView> {
+        self.pauses.iter().find(|pause| pause.work == work && !pause.is_of_merchant)
+    }
+}
+
+/// Shows a shop.
+///
+/// # Errors
+/// When the actor may not look at shops; [`StoreError::NotFound`] for one the actor does not see.
+pub async fn show_shop(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<ShopView, ActError> {
+    ctx.require(Permission::ShowShops)?;
+    ctx.sees(shop)?;
+    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    let row = shops::fetch(&mut tx, shop).await?;
+    let application = applications::fetch(&mut tx, row.application).await?.into();
+    let life = token_lives::list(&mut tx, Some(shop), 1).await?.pop();
+    let life = life.map(|life| connection_tokens::life(life, ctx.now)).transpose()?;
+    let last_synced_at = shop_sync::fetch(&mut tx, shop).await?.last_ok_at;
+    let pauses = pauses_of(&mut tx, shop, ctx.now).await?;
+    let waits = row.state != ShopState::Disconnected && pauses.iter().any(|pause| pause.work == PausedWork::Delivery);
+    let first = if waits { held_work::list_next(&mut tx, shop, FIRST).await? } else { Vec::new() };
+    tx.commit().await?;
+    let first = first.into_iter().filter_map(|next| Some((next.order_sn.parse().ok()?, next.last_ship_at))).collect();
+    Ok(ShopView { summary: row.into(), application, life, last_synced_at, pauses, first })
+}
+
+async fn pauses_of(tx: &mut TenantTx, shop: ShopId, now: DateTime<Utc>) -> Result<Vec<PauseView>, StoreError> {
+    let concerns =
+        |pause: &PauseRow| matches!(pause.scope, PauseScope::Merchant) || pause.scope == PauseScope::Shop(shop);
+    let active: Vec<PauseRow> = pauses::list_active(tx, now).await?.into_iter().filter(concerns).collect();
+    if active.is_empty() {
+        return Ok(Vec::new());
+    }
+    let held = held_work::count(tx, shop).await?;
+    let view = |pause: PauseRow| PauseView {
+        is_of_merchant: pause.scope == PauseScope::Merchant,
+        work: pause.work,
+        reason: pause.reason,
+        ends_at: pause.ends_at,
+        waiting: match pause.work {
+            PausedWork::Delivery => held.deliveries,
+            PausedWork::Redemption => held.redemptions,
+        },
+    };
+    Ok(active.into_iter().map(view).collect())
+}
+
+/// Hides the middle of a client id; a short one is hidden whole.
+fn masked(client_id: &str) -> String {
+    let letters: Vec<char> = client_id.chars().collect();
+    match (letters.first_chunk::<SHOWN>(), letters.last_chunk::<SHOWN>()) {
+        (Some(head), Some(tail)) if letters.len() > 2 * SHOWN => {
+            format!("{} •••• {}", head.iter().collect::<String>(), tail.iter().collect::<String>())
+        }
+        _ => "••••".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_of_a_client_id_is_hidden() {
+        assert_eq!(masked("0123456789abcdef"), "0123 •••• cdef");
+        assert_eq!(masked("12345678"), "••••");
+        assert_eq!(masked(""), "••••");
+    }
+}
