@@ -10,6 +10,7 @@
 mod accounts;
 pub(crate) mod door;
 pub(crate) mod flash;
+mod orders;
 pub(crate) mod preferences;
 mod shops;
 
@@ -20,5 +21,6 @@ pub(crate) fn configure(services: &mut ServiceConfig) {
     services
         .route("/preferences", web::post().to(preferences::change))
         .configure(accounts::configure)
+        .configure(orders::configure)
         .configure(shops::configure);
 }

@@ -8,9 +8,10 @@ use leptos_router::{SsrMode, path};
 use crate::context::{PageContext, provide_page};
 use crate::document::Document;
 use crate::pages::{
-    ChangeEmail, Confirm, ConsoleSample, ErrorPage, Help, Landing, LogIn, NotFound, Overview, Password, Pricing,
-    Privacy, Reset, ResetPassword, SecondStep, SignUp, SignUpSent, Status, Styleguide, Sudo, Terms,
+    ChangeEmail, Confirm, ConsoleSample, ErrorPage, Help, Landing, LogIn, NotFound, Order, Overview, Password, Pricing,
+    Privacy, Reset, ResetPassword, Revealed, SecondStep, SignUp, SignUpSent, Status, Styleguide, Sudo, Terms,
 };
+use crate::t;
 
 /// The paths of the pages anybody may read, for programs that visit all of them.
 pub const PAGES: &[&str] = &[
@@ -63,6 +64,7 @@ pub fn App(
                     <Route path=path!("/account/password") view=Password ssr=SsrMode::Async/>
                     <Route path=path!("/account/sudo") view=Sudo ssr=SsrMode::Async/>
                     <Route path=path!("/console") view=Overview ssr=SsrMode::Async/>
+                    <Route path=path!("/console/shops/:shop/orders/:order_sn") view=Order ssr=SsrMode::Async/>
                     <Route path=path!("/styleguide") view=move || only(development, Styleguide) ssr=SsrMode::Async/>
                     <Route path=path!("/styleguide/console") view=move || only(development, ConsoleSample) ssr=SsrMode::Async/>
                 </Routes>
@@ -83,5 +85,26 @@ pub fn render_error(page: PageContext, status: u16) -> String {
         provide_page(page);
         provide_meta_context();
         view! { <Document><ErrorPage status=status/></Document> }.to_html()
+    })
+}
+
+/// A page that answers a form itself instead of sending on, because what it shows is shown once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerPage {
+    /// The cards of an order, in clear: [`crate::views::orders::RevealedPage`].
+    RevealedCards,
+}
+
+/// Renders the page that answers a form, outside of the router.
+#[must_use]
+pub fn render_answer(page: PageContext, answer: AnswerPage) -> String {
+    Owner::new_root(None).with(|| {
+        provide_page(page);
+        provide_meta_context();
+        match answer {
+            AnswerPage::RevealedCards => {
+                view! { <Document title=t::order::card_title()><Revealed/></Document> }.to_html()
+            }
+        }
     })
 }

@@ -1,4 +1,5 @@
 //! What pages behind the log-in show: the server reads it, the page renders it. One file per area.
 
 pub mod account;
+pub mod orders;
 pub mod overview;

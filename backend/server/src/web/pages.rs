@@ -125,7 +125,7 @@ fn keep<B>(answer: &mut HttpResponse<B>, cookies: &[Cookie<'static>]) {
 }
 
 /// Returns what is known of any request without asking anybody.
-pub(super) fn context_of(request: &HttpRequest, site: &Site) -> PageContext {
+pub(crate) fn context_of(request: &HttpRequest, site: &Site) -> PageContext {
     PageContext {
         locale: locale(request),
         theme: request.cookie(THEME).and_then(|cookie| cookie.value().parse().ok()).unwrap_or_default(),

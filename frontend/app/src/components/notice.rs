@@ -22,6 +22,8 @@ fn t_notice(code: &str) -> String {
         "accounts.email_half" => t::notices::email_half(),
         "accounts.email_changed" => t::notices::email_changed(),
         "accounts.proven" => t::notices::proven(),
+        "order.retried" => t::notices::order_retried(),
+        "order.released" => t::notices::order_released(),
         "sandbox.made" => t::notices::sandbox_made(),
         _ => t::notices::done(),
     };

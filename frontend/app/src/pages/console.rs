@@ -1,15 +1,17 @@
 //! The console's pages, one file per area; what they show is in [`crate::views`].
 
+mod order;
 mod overview;
 
+pub(crate) use self::order::{Order, Revealed};
 pub(crate) use self::overview::Overview;
 
 use leptos::prelude::*;
 
-use crate::components::{FormError, Notice};
-use crate::context;
+use crate::components::{FormError, Icon, Notice};
 use crate::document::PageTitle;
 use crate::layouts::{ConsoleLayout, Frame, Section};
+use crate::{context, t};
 
 /// A page of the console: frame, title, a line of context, acts, and what was just done.
 #[component]
@@ -18,6 +20,12 @@ fn ConsolePage(
     #[prop(into)] title: String,
     #[prop(optional, into)] context: Option<String>,
     #[prop(optional, into)] acts: Option<AnyView>,
+    /// The list above, and its name.
+    #[prop(optional)]
+    trail: Option<(String, String)>,
+    /// What stands beside the title: marks, a copy button.
+    #[prop(optional, into)]
+    marks: Option<AnyView>,
     children: Children,
 ) -> AnyView {
     let page = context::page();
@@ -26,9 +34,10 @@ fn ConsolePage(
     view! {
         <PageTitle name=title.clone()/>
         <ConsoleLayout frame=frame>
+            {trail.map(|trail| view! { <Trail trail=trail name=title.clone()/> })}
             <div class="ph">
                 <div class="min-w-0">
-                    <h1>{title}</h1>
+                    <div class="flex items-center gap-2.5 flex-wrap"><h1>{title}</h1>{marks}</div>
                     {context.map(|context| view! { <p class="sub mt-0.5">{context}</p> })}
                 </div>
                 {acts.map(|acts| view! { <div class="acts">{acts}</div> })}
@@ -39,6 +48,20 @@ fn ConsolePage(
                 {children()}
             </div>
         </ConsoleLayout>
+    }
+    .into_any()
+}
+
+/// The way back to the list that a page belongs to.
+#[component]
+fn Trail(trail: (String, String), name: String) -> AnyView {
+    let (href, list) = trail;
+    view! {
+        <nav class="sub flex items-center gap-1.5 mb-2" aria-label=t::console::trail()>
+            <a href=href class="no-underline hover:underline">{list}</a>
+            <Icon name="chevron-right" size="s"/>
+            <span aria-current="page">{name}</span>
+        </nav>
     }
     .into_any()
 }

@@ -53,5 +53,6 @@ mod tls;
 mod tokens;
 mod verification;
 mod waiting_orders;
+mod web_orders;
 mod web_pages;
 mod web_security;
