@@ -58,6 +58,8 @@ pub struct EngineConfig {
     pub ship_by_notice: Duration,
     /// Who decides about verifications.
     pub approval: Approval,
+    /// How many orders' cards a member may look at in a day.
+    pub reveals_per_day: u32,
 }
 
 impl Default for EngineConfig {
@@ -78,6 +80,7 @@ impl Default for EngineConfig {
             retention: RetentionPolicy::default(),
             ship_by_notice: Duration::from_secs(2 * 60 * 60),
             approval: Approval::by_staff(),
+            reveals_per_day: 200,
         }
     }
 }

@@ -58,6 +58,7 @@ pub mod restore_stock;
 pub mod resume_application;
 pub mod retention;
 pub mod retry_order;
+pub mod reveal_cards;
 pub mod rotate_keys;
 pub mod save_rules;
 pub mod shop_access;

@@ -1,7 +1,9 @@
 //! One order with everything known about it, for people: cards masked, nothing of the buyer.
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{Action, DeliveryId, OrderId, OrderSn, ReasonCode, SecretBytes, ShopId, ShopState};
+use kamiflow_kernel::{
+    Action, DeliveryId, DeliveryState, OrderId, OrderSn, Permission, ReasonCode, SecretBytes, ShopId, ShopState,
+};
 use kamiflow_store::deliveries::{self, DeliveryRow};
 use kamiflow_store::orders::{self, OrderRow};
 use kamiflow_store::redemptions::acts;
@@ -11,8 +13,9 @@ use kamiflow_store::{
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::ctx::Ctx;
+use crate::ctx::{ActError, Ctx};
 use crate::engine::Engine;
+use crate::pause_check::Paused;
 
 /// An order with all that belongs to it.
 #[derive(Debug, Clone, Serialize)]
@@ -31,6 +34,8 @@ pub struct OrderView {
     pub verdict: String,
     /// What keeps the whole shop from being worked for, if something does.
     pub shop_standing: Option<StandingView>,
+    /// Whether its delivery is paused.
+    pub paused: bool,
     /// What was bought.
     pub item: ItemView,
     /// What the platform said last.
@@ -43,6 +48,33 @@ pub struct OrderView {
     pub exceptions: Vec<ExceptionView>,
     /// What happened, oldest first.
     pub events: Vec<EventView>,
+}
+
+impl OrderView {
+    /// Returns whether a retry may be offered: it answers something open, and nothing open forbids it.
+    #[must_use]
+    pub fn offers_retry(&self) -> bool {
+        let holds = |open: &&ExceptionView| open.blocking || open.needs_review;
+        self.exceptions.iter().any(|open| open.allows(Action::Retry))
+            && self.exceptions.iter().filter(holds).all(|open| open.allows(Action::Retry))
+    }
+
+    /// Returns whether giving the hand-over up may be offered.
+    #[must_use]
+    pub fn offers_release(&self) -> bool {
+        let held = [DeliveryState::HandingOver.as_str(), DeliveryState::Reserved.as_str()];
+        self.delivery.as_ref().is_some_and(|delivery| held.contains(&delivery.state.as_str()))
+            && self.exceptions.iter().any(|open| open.allows(Action::ReleaseQuarantined))
+    }
+
+    /// Returns whether cards of ours may have left us for its buyer, so that there is something to reveal.
+    #[must_use]
+    pub fn has_sent_cards(&self) -> bool {
+        let left = [DeliveryState::HandingOver.as_str(), DeliveryState::Delivered.as_str()];
+        self.delivery.as_ref().is_some_and(|delivery| {
+            left.contains(&delivery.state.as_str()) && delivery.lines.iter().any(|line| line.card.is_some())
+        })
+    }
 }
 
 /// Why a whole shop stands still, or cannot do everything.
@@ -181,6 +213,14 @@ pub struct ExceptionView {
     pub detail: Value,
 }
 
+impl ExceptionView {
+    /// Returns whether a person may do something about it without risk.
+    #[must_use]
+    pub fn allows(&self, action: Action) -> bool {
+        self.safe.contains(&action.as_str())
+    }
+}
+
 /// Something that happened.
 #[derive(Debug, Clone, Serialize)]
 pub struct EventView {
@@ -195,22 +235,19 @@ pub struct EventView {
 /// Reads an order of a shop; none if it was never seen.
 ///
 /// # Errors
-/// When the store fails.
-pub async fn show(
-    engine: &Engine,
-    ctx: &Ctx,
-    shop: ShopId,
-    order_sn: &OrderSn,
-) -> Result<Option<OrderView>, StoreError> {
+/// When the actor may not see orders, or the store fails.
+pub async fn show(engine: &Engine, ctx: &Ctx, shop: ShopId, order_sn: &OrderSn) -> Result<Option<OrderView>, ActError> {
+    ctx.require(Permission::ShowOrders)?;
     if ctx.sees(shop).is_err() {
         return Ok(None);
     }
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let Some(row) = orders::find_by_sn(&mut tx, shop, order_sn).await? else { return Ok(None) };
-    let delivery = match deliveries::find_by_sn(&mut tx, shop, order_sn.as_str()).await? {
-        Some(row) => Some(delivery_view(&mut tx, row).await?),
-        None => None,
-    };
+    let (mut delivery, mut paused) = (None, false);
+    if let Some(row) = deliveries::find_by_sn(&mut tx, shop, order_sn.as_str()).await? {
+        paused = Paused::load(&mut tx, ctx.now).await?.delivery_of(shop, &row);
+        delivery = Some(delivery_view(&mut tx, row).await?);
+    }
     let redemptions = redemptions(&mut tx, shop, order_sn).await?;
     let exceptions = open_exceptions(&mut tx, shop, order_sn).await?;
     let events = order_events::list(&mut tx, row.key()).await?;
@@ -218,7 +255,7 @@ pub async fn show(
     tx.commit().await?;
     let events = events.into_iter().map(|event| EventView { at: event.at, kind: event.kind, detail: event.detail });
     let view = order_view(shop, row, (delivery, redemptions, exceptions, events.collect()));
-    Ok(Some(OrderView { shop_standing: standing, ..view }))
+    Ok(Some(OrderView { shop_standing: standing, paused, ..view }))
 }
 
 /// Returns what keeps the whole shop from being worked for; the widest reason, because it must end first.
@@ -249,6 +286,7 @@ fn order_view(shop: ShopId, row: OrderRow, belongings: Belongings) -> OrderView 
         order: row.key().id,
         shop,
         shop_standing: None,
+        paused: false,
         item: ItemView {
             goods_id: row.goods_id,
             sku_id: row.platform_sku_id,

@@ -33,7 +33,7 @@ pub use order_sn::{OrderSn, OrderSnError};
 pub use order_transitions::ORDER_TRANSITIONS;
 pub use password::{NewPassword, PasswordError};
 pub use permission::{Grant, MATRIX, Permission, Reach};
-pub use platform_time::{PlatformTimeError, format_platform_time, parse_platform_time};
+pub use platform_time::{PlatformTimeError, format_platform_time, parse_platform_time, platform_day_start};
 pub use reason::{Action, ReasonCode, Recovery};
 pub use resident_id::{ResidentId, ResidentIdError};
 pub use role::{Role, ShopScope};

@@ -1,6 +1,6 @@
 //! The platform's clock: `yyyy-MM-dd HH:mm:ss` in Asia/Shanghai, which has had no daylight saving since 1991.
 
-use chrono::{DateTime, Duration, NaiveDateTime, Utc};
+use chrono::{DateTime, Duration, NaiveDateTime, NaiveTime, Utc};
 
 const SHANGHAI_OFFSET: Duration = Duration::hours(8);
 
@@ -27,9 +27,28 @@ pub fn format_platform_time(at: DateTime<Utc>) -> String {
     (at.naive_utc() + SHANGHAI_OFFSET).format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// Returns when the platform's day of a moment began.
+#[must_use]
+pub fn platform_day_start(at: DateTime<Utc>) -> DateTime<Utc> {
+    let midnight = (at.naive_utc() + SHANGHAI_OFFSET).date().and_time(NaiveTime::MIN);
+    (midnight - SHANGHAI_OFFSET).and_utc()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_begins_at_midnight_in_shanghai() {
+        for (at, start) in [
+            ("2026-11-22 00:00:00", "2026-11-22 00:00:00"),
+            ("2026-11-22 07:59:59", "2026-11-22 00:00:00"),
+            ("2026-11-22 23:59:59", "2026-11-22 00:00:00"),
+        ] {
+            let day = platform_day_start(parse_platform_time(at).unwrap());
+            assert_eq!(format_platform_time(day), start, "{at}");
+        }
+    }
 
     #[test]
     fn shanghai_is_eight_hours_ahead() {

@@ -9,6 +9,7 @@
 
 mod account;
 mod connect;
+mod orders;
 mod overview;
 mod shops;
 mod team;
@@ -116,11 +117,7 @@ impl Asked<'_> {
 /// # Errors
 /// When something else is shown instead.
 pub(crate) async fn prepare(product: &Product, visitor: &Visitor, page: &mut PageContext) -> Result<(), Stop> {
-    if let Some(account) = &visitor.account {
-        page.session = Some(session_view(product, visitor, account).await?);
-        page.locale = account.locale;
-    }
-    page.inbox.clone_from(&product.inbox);
+    introduce(product, visitor, page).await?;
     let path = page.path.clone();
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     // Who joins or authorizes by a link need not be logged in.
@@ -146,11 +143,7 @@ pub(crate) async fn prepare(product: &Product, visitor: &Visitor, page: &mut Pag
         return if area == "account" { Ok(()) } else { Err(Stop::Elsewhere("/account/merchants".to_owned())) };
     };
     let shops = list_shops(&product.engine, &ctx).await?;
-    let is_test = match visitor.mode {
-        Some(mode) => mode == Mode::Test,
-        // Somebody who has tried nothing but sandbox shops is looking for those.
-        None => !shops.is_empty() && shops.iter().all(ShopSummary::is_sandbox),
-    };
+    let is_test = looks_at_test(visitor, &shops);
     if let Some(session) = &mut page.session {
         session.is_test = is_test;
         session.waiting_for_authorization = waiting(product, &ctx, &shops, is_test).await?;
@@ -172,6 +165,40 @@ async fn waiting(product: &Product, ctx: &Ctx, shops: &[ShopSummary], is_test: b
     Ok((!expired.is_empty()).then_some(orders))
 }
 
+/// Tells a page who is signed in.
+async fn introduce(product: &Product, visitor: &Visitor, page: &mut PageContext) -> Result<(), Stop> {
+    if let Some(account) = &visitor.account {
+        page.session = Some(session_view(product, visitor, account).await?);
+        page.locale = account.locale;
+    }
+    page.inbox.clone_from(&product.inbox);
+    Ok(())
+}
+
+/// Prepares a page that answers a form itself, about one of the member's shops or about all of them.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn prepare_answer(
+    (product, visitor, ctx): (&Product, &Visitor, &Ctx),
+    page: &mut PageContext,
+) -> Result<Vec<ShopSummary>, Stop> {
+    introduce(product, visitor, page).await?;
+    let shops = list_shops(&product.engine, ctx).await?;
+    if let Some(session) = &mut page.session {
+        session.is_test = looks_at_test(visitor, &shops);
+    }
+    Ok(shops)
+}
+
+fn looks_at_test(visitor: &Visitor, shops: &[ShopSummary]) -> bool {
+    match visitor.mode {
+        Some(mode) => mode == Mode::Test,
+        // Somebody who has tried nothing but sandbox shops is looking for those.
+        None => !shops.is_empty() && shops.iter().all(ShopSummary::is_sandbox),
+    }
+}
+
 /// Which loader is whose; `None` for a page that shows nothing of the merchant's.
 async fn load(asked: &Asked<'_>, segments: &[&str]) -> Result<Option<Loaded>, Stop> {
     Ok(Some(match segments {
@@ -187,6 +214,7 @@ async fn load(asked: &Asked<'_>, segments: &[&str]) -> Result<Option<Loaded>, St
         ["console", "shops", shop, "disconnect"] => shops::disconnection(asked, shop).await?,
         ["console", "shops", shop, "trial"] => shops::trial(asked, shop).await?,
         ["console", "verification"] => verification::load(asked).await?,
+        ["console", "shops", shop, "orders", order_sn] => orders::one(asked, shop, order_sn).await?,
         ["account", "security"] => account::security(asked).await?,
         ["account", ..] => return Ok(None),
         _ => return Err(Stop::NotFound),

@@ -10,6 +10,7 @@
 mod accounts;
 pub(crate) mod door;
 pub(crate) mod flash;
+mod orders;
 pub(crate) mod preferences;
 mod shops;
 mod team;
@@ -24,5 +25,6 @@ pub(crate) fn configure(services: &mut ServiceConfig) {
         .configure(accounts::configure)
         .configure(shops::configure)
         .configure(team::configure)
-        .configure(verification::configure);
+        .configure(verification::configure)
+        .configure(orders::configure);
 }

@@ -30,7 +30,7 @@ pub(crate) use self::admission::admit;
 pub(crate) use self::client::client_addr;
 pub(crate) use self::deadline::deadline;
 pub(crate) use self::headers::dress;
-pub(crate) use self::pages::{Pages, frame, provide, render_once};
+pub(crate) use self::pages::{Pages, context_of, frame, provide};
 pub(crate) use self::refusal::{failed, not_found, refuse};
 pub(crate) use self::request_id::{request_id, tag};
 pub use self::site::{Site, SiteError};

@@ -136,6 +136,34 @@ pub async fn list(tx: &mut TenantTx, filter: &AuditFilter<'_>, limit: i64) -> Re
     .await?)
 }
 
+/// Counts how often somebody did something since a moment. Index audit_log_of_merchant.
+///
+/// After an [`insert`] of the same transaction nobody else can add to the line, so the count is exact until the end.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn count_since(
+    tx: &mut TenantTx,
+    (actor, action): (&str, &str),
+    since: DateTime<Utc>,
+) -> Result<i64, StoreError> {
+    #[derive(QueryableByName)]
+    struct Counted {
+        #[diesel(sql_type = BigInt)]
+        n: i64,
+    }
+    let merchant = tx.merchant();
+    let counted: Counted = sql("SELECT count(*) AS n FROM audit_log
+                                 WHERE merchant_id = $1 AND actor = $2 AND action = $3 AND at >= $4")
+    .bind::<SqlUuid, _>(merchant.as_uuid())
+    .bind::<Text, _>(actor)
+    .bind::<Text, _>(action)
+    .bind::<Timestamptz, _>(since)
+    .get_result(tx.conn()?)
+    .await?;
+    Ok(counted.n)
+}
+
 /// Where a merchant's line of acts is not what was written.
 #[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
 pub struct AuditBreak {

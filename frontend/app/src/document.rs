@@ -9,7 +9,12 @@ use crate::{context, locale, t};
 
 /// The whole document, with the page inside.
 #[component]
-pub(crate) fn Document(children: Children) -> AnyView {
+pub(crate) fn Document(
+    /// The page's name, where no router collects it from [`PageTitle`].
+    #[prop(optional, into)]
+    title: Option<String>,
+    children: Children,
+) -> AnyView {
     let page = context::page();
     let assets = page.assets.clone();
     view! {
@@ -29,6 +34,7 @@ pub(crate) fn Document(children: Children) -> AnyView {
                     data-wasm=assets.wasm.clone()
                     nonce=use_nonce()
                 ></script>
+                {title.map(|name| view! { <title>{t::site::title(name)}</title> })}
                 <MetaTags/>
             </head>
             <body>

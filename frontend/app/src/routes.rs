@@ -9,9 +9,9 @@ use crate::context::{PageContext, provide_page};
 use crate::document::Document;
 use crate::pages::{
     Audit, Authorize, AuthorizeByLink, CameBack, ChangeEmail, Confirm, ConnectShop, Connected, ConsoleSample,
-    DisconnectShop, ErrorPage, Help, Join, Landing, LogIn, NotFound, OncePage, Overview, Password, Pricing, Privacy,
-    Reset, ResetPassword, SecondStep, Security, Shop, ShopList, SignUp, SignUpSent, Status, Styleguide, Sudo, Team,
-    Terms, Tokens, TrialRun, Verification,
+    DisconnectShop, ErrorPage, Help, Join, Landing, LogIn, NotFound, OncePage, Order, Overview, Password, Pricing,
+    Privacy, Reset, ResetPassword, Revealed, SecondStep, Security, Shop, ShopList, SignUp, SignUpSent, Status,
+    Styleguide, Sudo, Team, Terms, Tokens, TrialRun, Verification,
 };
 
 /// The paths of the pages anybody may read, for programs that visit all of them.
@@ -80,6 +80,7 @@ pub fn App(
                     <Route path=path!("/console/shops/:shop/disconnect") view=DisconnectShop ssr=SsrMode::Async/>
                     <Route path=path!("/console/shops/:shop/trial") view=TrialRun ssr=SsrMode::Async/>
                     <Route path=path!("/console/verification") view=Verification ssr=SsrMode::Async/>
+                    <Route path=path!("/console/shops/:shop/orders/:order_sn") view=Order ssr=SsrMode::Async/>
                     <Route path=path!("/styleguide") view=move || only(development, Styleguide) ssr=SsrMode::Async/>
                     <Route path=path!("/styleguide/console") view=move || only(development, ConsoleSample) ssr=SsrMode::Async/>
                 </Routes>
@@ -93,12 +94,6 @@ fn only<V: IntoView + 'static>(permitted: bool, page: fn() -> V) -> AnyView {
     if permitted { page().into_any() } else { NotFound().into_any() }
 }
 
-/// Renders what a form shows once, outside of the router: the answer to a `POST` is no page of its own.
-#[must_use]
-pub fn render_once(page: PageContext) -> String {
-    render(page, || view! { <OncePage/> }.into_any())
-}
-
 /// Renders the page of a refusal outside of the router: no route was asked, or the one asked has failed.
 #[must_use]
 pub fn render_error(page: PageContext, status: u16) -> String {
@@ -110,5 +105,23 @@ fn render(page: PageContext, body: impl FnOnce() -> AnyView + Send + 'static) ->
         provide_page(page);
         provide_meta_context();
         view! { <Document>{body()}</Document> }.to_html()
+    })
+}
+
+/// A page that answers a form itself instead of sending on, because what it shows is shown once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerPage {
+    /// A secret that was just made: [`crate::views::once::Once`].
+    Once,
+    /// The cards of an order, in clear: [`crate::views::orders::RevealedPage`].
+    RevealedCards,
+}
+
+/// Renders the page that answers a form, outside of the router.
+#[must_use]
+pub fn render_answer(page: PageContext, answer: AnswerPage) -> String {
+    render(page, move || match answer {
+        AnswerPage::Once => view! { <OncePage/> }.into_any(),
+        AnswerPage::RevealedCards => view! { <Revealed/> }.into_any(),
     })
 }

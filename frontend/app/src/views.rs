@@ -3,6 +3,7 @@
 pub mod account;
 pub mod connect;
 pub mod once;
+pub mod orders;
 pub mod overview;
 pub mod shops;
 pub mod team;

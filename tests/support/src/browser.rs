@@ -1,84 +1,147 @@
-//! A browser without scripts: it keeps cookies, sends forms as pages do, and shows where it is sent.
+//! A browser without scripts: keeps cookies, sends forms, follows no redirection by itself.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
-use reqwest::{RequestBuilder, Response};
+use reqwest::{Method, RequestBuilder, Response};
+use uuid::Uuid;
 
-use crate::accounts::PASSWORD;
+use crate::accounts::{PASSWORD, token_in};
 use crate::site::TestSite;
 
-/// A visitor of a site.
-pub struct Browser<'s> {
-    site: &'s TestSite,
-    jar: BTreeMap<String, String>,
+/// Somebody's browser at a site.
+pub struct Browser<'a> {
+    site: &'a TestSite,
+    cookies: Mutex<BTreeMap<String, String>>,
+    /// The address she signed up with; empty for a stranger.
+    pub email: String,
 }
 
-/// What came back.
+/// What a page or a form was answered.
+#[derive(Debug)]
 pub struct Answer {
     /// The status.
     pub status: u16,
-    /// Where the browser is sent; empty where it stays.
-    pub location: String,
+    /// Where it sends, if it does.
+    pub location: Option<String>,
+    /// Who may keep it.
+    pub cache: String,
     /// The page.
     pub body: String,
 }
 
-impl<'s> Browser<'s> {
+impl Answer {
+    /// Returns where it sends; empty where the browser stays.
+    #[must_use]
+    pub fn to(&self) -> &str {
+        self.location.as_deref().unwrap_or_default()
+    }
+}
+
+impl<'a> Browser<'a> {
     /// Returns one that has not been anywhere.
     #[must_use]
-    pub const fn new(site: &'s TestSite) -> Self {
-        Self { site, jar: BTreeMap::new() }
+    pub fn new(site: &'a TestSite) -> Self {
+        Self { site, cookies: Mutex::default(), email: String::new() }
+    }
+
+    /// Signs an owner up by the forms, confirms by the mail's link, and logs in. The site works.
+    pub async fn signed_up(site: &'a TestSite) -> Self {
+        let email = format!("owner-{}@shop.test", Uuid::now_v7().simple());
+        let browser = Self { email: email.clone(), ..Self::new(site) };
+        let form = [("email", email.as_str()), ("password", PASSWORD), ("merchant", "Kami")];
+        assert_eq!(browser.send("/sign-up", &form).await.status, 303);
+        let token = token_in(&site.mailbox.take(&email).await);
+        assert_eq!(browser.send("/confirm", &[("token", token.expose())]).await.status, 303);
+        browser.log_in(&email).await;
+        browser
+    }
+
+    /// Gives her another role in her team, behind everybody's back.
+    pub async fn becomes(&self, role: &str) {
+        let sql = self.site.world.sql_as_superuser().await;
+        let change = "UPDATE memberships SET role = $1 WHERE user_id = (SELECT id FROM users WHERE login = $2)";
+        assert_eq!(sql.execute(change, &[&role, &self.email]).await.unwrap(), 1);
     }
 
     /// Asks for a page.
-    pub async fn get(&mut self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Answer {
         self.ask(self.site.get(path)).await
     }
 
     /// Asks for a page that must be there, and returns its text.
-    pub async fn open(&mut self, path: &str) -> String {
+    pub async fn open(&self, path: &str) -> String {
         let answer = self.get(path).await;
-        assert_eq!(answer.status, 200, "{path} {}: {}", answer.location, answer.body);
+        assert_eq!(answer.status, 200, "{path} {}: {}", answer.to(), answer.body);
         answer.body
     }
 
-    /// Sends a form.
-    pub async fn send(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        self.ask(self.site.post(path, &body)).await
+    /// Sends a form with these fields from a page of the site.
+    pub async fn send(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.post(path, &form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()).await
     }
 
     /// Logs in with the usual password; no second factor.
-    pub async fn log_in(&mut self, login: &str) {
+    pub async fn log_in(&self, login: &str) {
         let answer = self.send("/log-in", &[("login", login), ("password", PASSWORD)]).await;
-        assert_eq!((answer.status, answer.location.as_str()), (303, "/console"));
+        assert_eq!((answer.status, answer.to()), (303, "/console"));
     }
 
     /// Returns the cookies as they are sent.
     #[must_use]
     pub fn cookies(&self) -> String {
-        self.jar.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+        let cookies = self.cookies.lock().unwrap();
+        cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
     }
 
-    async fn ask(&mut self, request: RequestBuilder) -> Answer {
-        let answer = request.header("cookie", self.cookies()).send().await.unwrap();
-        self.keep(&answer);
-        let location = answer.headers().get("location").map(|value| value.to_str().unwrap().to_owned());
-        let status = answer.status().as_u16();
-        Answer { status, location: location.unwrap_or_default(), body: answer.text().await.unwrap() }
+    /// Sends a form from a page of the site.
+    pub async fn post(&self, path: &str, form: &str) -> Answer {
+        self.ask(self.site.post(path, form)).await
     }
 
-    /// Keeps what is set and drops what is removed, as browsers do by the dates.
-    fn keep(&mut self, answer: &Response) {
-        for line in answer.headers().get_all("set-cookie") {
-            let line = line.to_str().unwrap();
-            let (name, rest) = line.split_once('=').unwrap();
-            let value = rest.split(';').next().unwrap();
+    /// Sends a body of another kind from a page of the site.
+    pub async fn post_body(&self, path: &str, content_type: &str, body: Vec<u8>) -> Answer {
+        let request = self.site.request(Method::POST, path).header("origin", &self.site.base);
+        self.ask(request.header("content-type", content_type).body(body)).await
+    }
+
+    /// Sends a form and asks for the page that it leads to.
+    pub async fn submit(&self, path: &str, form: &str) -> Answer {
+        let answer = self.post(path, form).await;
+        let location = answer.location.unwrap_or_else(|| panic!("{path}: {} {}", answer.status, answer.body));
+        self.get(&location).await
+    }
+
+    /// Asks for a page until it says something.
+    pub async fn watch(&self, path: &str, says: &str) -> Answer {
+        loop {
+            let answer = self.get(path).await;
+            if answer.body.contains(says) {
+                return answer;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn ask(&self, request: RequestBuilder) -> Answer {
+        let cookies = self.cookies();
+        let request = if cookies.is_empty() { request } else { request.header("cookie", cookies) };
+        self.told(request.send().await.unwrap()).await
+    }
+
+    async fn told(&self, answer: Response) -> Answer {
+        for cookie in answer.headers().get_all("set-cookie") {
+            let cookie = cookie.to_str().unwrap();
+            let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
+            let mut cookies = self.cookies.lock().unwrap();
             if value.is_empty() {
-                self.jar.remove(name);
+                cookies.remove(name);
             } else {
-                self.jar.insert(name.to_owned(), value.to_owned());
+                cookies.insert(name.to_owned(), value.to_owned());
             }
         }
+        let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let (location, cache) = (header("location"), header("cache-control").unwrap_or_default());
+        Answer { status: answer.status().as_u16(), location, cache, body: answer.text().await.unwrap() }
     }
 }

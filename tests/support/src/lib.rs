@@ -19,7 +19,7 @@
 pub mod accounts;
 mod actors;
 mod app;
-pub mod browser;
+mod browser;
 mod clock;
 mod database;
 pub mod fleet;
@@ -34,6 +34,7 @@ mod world;
 
 pub use actors::{Merchant, Pool, Shop};
 pub use app::TestApp;
+pub use browser::{Answer, Browser};
 pub use clock::ManualClock;
 pub use database::{TestDatabase, migrations_hash};
 pub use market::{ScriptedMarket, market_error};

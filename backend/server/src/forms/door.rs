@@ -1,23 +1,28 @@
 //! What a handler is given: the site, the use cases, and who asks.
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::future::{Ready, ready};
+use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::error::InternalError;
-use actix_web::http::StatusCode;
+use actix_web::http::{StatusCode, header};
 use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, web};
 use kamiflow_app::context::FormOutcome;
+use kamiflow_app::routes::{AnswerPage, render_answer};
 use kamiflow_app::views::once::Once;
 use kamiflow_domain::accounts::Account;
 use kamiflow_domain::ctx::{Ctx, Denied};
+use kamiflow_domain::list_shops::ShopSummary;
 use kamiflow_store::StoreError;
 use tracing::error;
 
 use super::flash;
+use crate::console::{self, Stop};
 use crate::product::Product;
 use crate::visitor::Visitor;
-use crate::web::{Site, log_in_path, refuse, render_once, sudo_path};
+use crate::web::{Site, context_of, log_in_path, refuse, sudo_path};
 
 /// What a form works with that anybody may send.
 pub(crate) struct Door {
@@ -88,8 +93,8 @@ impl Desk {
     }
 
     /// Shows a secret once. Nothing keeps the answer, and asking for it again by the browser's button sends the form again.
-    pub(crate) fn once(&self, once: Once) -> HttpResponse {
-        render_once(&self.request, once)
+    pub(crate) async fn once(&self, once: Once) -> HttpResponse {
+        self.show(AnswerPage::Once, |_shops| Some(once)).await
     }
 
     /// Answers what a use case said: on to `page`, where it is told as `notice`, or back there with what went wrong.
@@ -98,6 +103,27 @@ impl Desk {
             Ok(()) => flash::told(&self.site, page, notice),
             Err(refused) => self.refuse(page, refused, FormOutcome::default()),
         }
+    }
+}
+
+impl Desk {
+    /// Answers with a page of its own, because what it shows is shown once: nobody keeps it.
+    pub(crate) async fn show<T: Any + Send + Sync>(
+        &self,
+        answer: AnswerPage,
+        view: impl FnOnce(Vec<ShopSummary>) -> Option<T>,
+    ) -> HttpResponse {
+        let mut page = context_of(&self.request, &self.site);
+        let shops = match console::prepare_answer((&self.product, &self.visitor, &self.ctx), &mut page).await {
+            Ok(shops) => shops,
+            Err(stop) => return stop.answer(&self.request),
+        };
+        let Some(view) = view(shops) else { return Stop::NotFound.answer(&self.request) };
+        page.data = Some(Arc::new(view));
+        HttpResponse::Ok()
+            .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .body(render_answer(page, answer))
     }
 }
 

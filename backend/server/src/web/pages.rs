@@ -1,7 +1,5 @@
 //! Pages: what each is told of its request, and their mounting.
 
-use std::sync::Arc;
-
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::cookie::Cookie;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -10,8 +8,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, web};
 use kamiflow_app::context::{Condition, PageContext, provide_answer, provide_page};
-use kamiflow_app::routes::{self, App};
-use kamiflow_app::views::once::Once;
+use kamiflow_app::routes::App;
 use kamiflow_kernel::Locale;
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;
@@ -117,17 +114,6 @@ pub(crate) async fn frame(
     Ok(answer.map_into_left_body())
 }
 
-/// Renders what a form shows once, in the answer to it.
-pub(crate) fn render_once(request: &HttpRequest, once: Once) -> HttpResponse {
-    let mut page = request.extensions().get::<PageContext>().cloned().unwrap_or_default();
-    page.data = Some(Arc::new(once));
-    page.outcome = None;
-    HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .body(routes::render_once(page))
-}
-
 /// Files and probes are the same for everybody.
 fn is_for_nobody(path: &str) -> bool {
     path.starts_with("/assets/") || matches!(path, "/healthz" | "/readyz" | "/metrics")
@@ -142,7 +128,7 @@ fn keep<B>(answer: &mut HttpResponse<B>, cookies: &[Cookie<'static>]) {
 }
 
 /// Returns what is known of any request without asking anybody.
-pub(super) fn context_of(request: &HttpRequest, site: &Site) -> PageContext {
+pub(crate) fn context_of(request: &HttpRequest, site: &Site) -> PageContext {
     PageContext {
         locale: locale(request),
         theme: request.cookie(THEME).and_then(|cookie| cookie.value().parse().ok()).unwrap_or_default(),

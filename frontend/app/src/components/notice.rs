@@ -29,6 +29,8 @@ fn t_notice(code: &str) -> String {
         "team.removed" => t::notices::removed(),
         "team.factor_reset" => t::notices::factor_reset(),
         "team.joined" => t::notices::joined(),
+        "order.retried" => t::notices::order_retried(),
+        "order.released" => t::notices::order_released(),
         "sandbox.made" => t::notices::sandbox_made(),
         "shops.disconnected" => t::notices::shops_disconnected(),
         "shops.keys_proved" => t::notices::shops_keys_proved(),

@@ -2,6 +2,7 @@
 
 mod audit;
 mod connect;
+mod order;
 mod overview;
 mod shops;
 mod team;
@@ -9,6 +10,7 @@ mod verification;
 
 pub(crate) use self::audit::Audit;
 pub(crate) use self::connect::{Authorize, ConnectShop, Connected, ToPlatform, Tokens};
+pub(crate) use self::order::{Order, Revealed};
 pub(crate) use self::overview::Overview;
 pub(crate) use self::shops::{DisconnectShop, Shop, ShopList, TrialRun};
 pub(crate) use self::team::{Team, role_name};
@@ -16,11 +18,10 @@ pub(crate) use self::verification::Verification;
 
 use leptos::prelude::*;
 
-use crate::components::{Banner, FormError, Notice, Tone};
-use crate::context;
+use crate::components::{Banner, FormError, Icon, Notice, Tone};
 use crate::document::PageTitle;
 use crate::layouts::{ConsoleLayout, Frame, Section};
-use crate::t;
+use crate::{context, t};
 
 /// A page of the console: frame, title, a line of context, acts, and what was just done.
 #[component]
@@ -29,6 +30,12 @@ pub(crate) fn ConsolePage(
     #[prop(into)] title: String,
     #[prop(optional, into)] context: Option<String>,
     #[prop(optional, into)] acts: Option<AnyView>,
+    /// The list above, and its name.
+    #[prop(optional)]
+    trail: Option<(String, String)>,
+    /// What stands beside the title: marks, a copy button.
+    #[prop(optional, into)]
+    marks: Option<AnyView>,
     children: Children,
 ) -> AnyView {
     let page = context::page();
@@ -38,9 +45,11 @@ pub(crate) fn ConsolePage(
     view! {
         <PageTitle name=title.clone()/>
         <ConsoleLayout frame=frame banner=banner.unwrap_or_else(|| ().into_any())>
+        <ConsoleLayout frame=frame>
+            {trail.map(|trail| view! { <Trail trail=trail name=title.clone()/> })}
             <div class="ph">
                 <div class="min-w-0">
-                    <h1>{title}</h1>
+                    <div class="flex items-center gap-2.5 flex-wrap"><h1>{title}</h1>{marks}</div>
                     {context.map(|context| view! { <p class="sub mt-0.5">{context}</p> })}
                 </div>
                 {acts.map(|acts| view! { <div class="acts">{acts}</div> })}
@@ -62,6 +71,20 @@ fn expired(waiting: u64) -> AnyView {
         <Banner tone=Tone::Exception icon="key-round" lead=t::console::expired_lead() act=act>
             {t::console::expired_text(waiting)}
         </Banner>
+    }
+    .into_any()
+}
+
+/// The way back to the list that a page belongs to.
+#[component]
+fn Trail(trail: (String, String), name: String) -> AnyView {
+    let (href, list) = trail;
+    view! {
+        <nav class="sub flex items-center gap-1.5 mb-2" aria-label=t::console::trail()>
+            <a href=href class="no-underline hover:underline">{list}</a>
+            <Icon name="chevron-right" size="s"/>
+            <span aria-current="page">{name}</span>
+        </nav>
     }
     .into_any()
 }

@@ -54,6 +54,7 @@ mod tokens;
 mod verification;
 mod waiting_orders;
 mod web_accounts;
+mod web_orders;
 mod web_pages;
 mod web_security;
 mod web_shops;

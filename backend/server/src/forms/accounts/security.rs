@@ -18,7 +18,7 @@ const PAGE: &str = "/account/security";
 /// Makes a seed and shows it.
 pub(super) async fn enroll(desk: Desk) -> HttpResponse {
     match enroll_totp(&desk.product.accounts, &desk.visitor.visit, &desk.account).await {
-        Ok(seed) => desk.once(Once::TotpSeed { text: seed.text, url: seed.url }),
+        Ok(seed) => desk.once(Once::TotpSeed { text: seed.text, url: seed.url }).await,
         Err(error) => desk.refuse(PAGE, refused(error), FormOutcome::default()),
     }
 }
@@ -34,7 +34,7 @@ pub(super) async fn confirm(desk: Desk, form: web::Form<CodeForm>) -> HttpRespon
     let code = SecretText::new(form.code.expose().chars().filter(|c| !c.is_whitespace()).collect());
     match confirm_totp(&desk.product.accounts, &desk.visitor.visit, &desk.account, &code).await {
         Ok(codes) if codes.is_empty() => desk.told(PAGE, Ok(()), "accounts.proven"),
-        Ok(codes) => desk.once(Once::RecoveryCodes(codes)),
+        Ok(codes) => desk.once(Once::RecoveryCodes(codes)).await,
         Err(error) => desk.refuse(PAGE, refused(error), FormOutcome::default()),
     }
 }
@@ -42,7 +42,7 @@ pub(super) async fn confirm(desk: Desk, form: web::Form<CodeForm>) -> HttpRespon
 /// Makes new recovery codes and shows them.
 pub(super) async fn codes(desk: Desk) -> HttpResponse {
     match renew_recovery_codes(&desk.product.accounts, &desk.visitor.visit, &desk.account).await {
-        Ok(codes) => desk.once(Once::RecoveryCodes(codes)),
+        Ok(codes) => desk.once(Once::RecoveryCodes(codes)).await,
         Err(error) => desk.refuse(PAGE, refused(error), FormOutcome::default()),
     }
 }

@@ -27,7 +27,7 @@ pub(super) async fn remove(desk: Desk, form: web::Form<MemberForm>) -> HttpRespo
 /// Gives a sub-account a new temporary password.
 pub(super) async fn reset_password(desk: Desk, form: web::Form<MemberForm>) -> HttpResponse {
     match reset_sub_account(&desk.product.accounts, &desk.ctx, form.user).await {
-        Ok(made) => desk.once(Once::TemporaryPassword { login: made.login.to_string(), password: made.password }),
+        Ok(made) => desk.once(Once::TemporaryPassword { login: made.login.to_string(), password: made.password }).await,
         Err(error) => desk.refuse(PAGE, of_sub_account(error), FormOutcome::default()),
     }
 }

@@ -29,7 +29,7 @@ pub(super) async fn invite(desk: Desk, fields: Fields) -> HttpResponse {
     let request = Invite { email, locale: desk.account.locale, role, shops, inviter: desk.account.name.clone() };
     match use_case(&desk.product.accounts, &desk.ctx, &request).await {
         Ok(invited) => match invited.link {
-            Some(link) => desk.once(Once::InvitationLink(link)),
+            Some(link) => desk.once(Once::InvitationLink(link)).await,
             None => flash::told(&desk.site, PAGE, "team.invited"),
         },
         Err(error) => desk.refuse(PAGE, refused(error), typed),
@@ -64,7 +64,7 @@ pub(super) async fn sub_account(desk: Desk, fields: Fields) -> HttpResponse {
         locale: desk.account.locale,
     };
     match create_sub_account(&desk.product.accounts, &desk.ctx, &request).await {
-        Ok(made) => desk.once(Once::TemporaryPassword { login: made.login.to_string(), password: made.password }),
+        Ok(made) => desk.once(Once::TemporaryPassword { login: made.login.to_string(), password: made.password }).await,
         Err(error) => desk.refuse(PAGE, of_sub_account(error), typed),
     }
 }

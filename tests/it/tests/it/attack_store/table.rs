@@ -232,6 +232,7 @@ attacks! { ORDERS, t:
     attempts::has_unknown(t.delivery);
     attempts::expire_started(t.delivery, t.now);
     audit::insert(&audit::NewAudit { actor: "x", action: "x", target: "x", request_id: "", ip: "", detail: json!({}), at: t.now });
+    audit::count_since(("a", "b"), t.now - TimeDelta::days(1));
     audit::list(&audit::AuditFilter::ALL, 10);
     audit::find_break();
     backlog::list(t.shop, 10);
