@@ -178,7 +178,8 @@ fn not_taken(error: CompleteAuthorizationError) -> Result<NotTaken, Stop> {
         },
         CompleteAuthorizationError::Connect(ConnectShopError::Denied(_)) => NotTaken::Forbidden,
         CompleteAuthorizationError::Connect(cause) => {
-            error!(error = &cause as &dyn std::error::Error, "An authorization could not be taken");
+            let error: &dyn std::error::Error = &cause;
+            error!(error, "An authorization could not be taken");
             NotTaken::Refused
         }
         CompleteAuthorizationError::Store(error) => return Err(error.into()),

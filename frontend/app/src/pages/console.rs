@@ -45,7 +45,6 @@ pub(crate) fn ConsolePage(
     view! {
         <PageTitle name=title.clone()/>
         <ConsoleLayout frame=frame banner=banner.unwrap_or_else(|| ().into_any())>
-        <ConsoleLayout frame=frame>
             {trail.map(|trail| view! { <Trail trail=trail name=title.clone()/> })}
             <div class="ph">
                 <div class="min-w-0">

@@ -49,6 +49,7 @@ pub(super) struct Installation {
     pub(super) engine: Engine,
     pub(super) queue: Queue,
     pub(super) control: Control,
+    pub(super) endpoint: GatewayEndpoint,
     push: Option<PushSettings>,
     mail: Option<LocalMail>,
     sandbox: SandboxHandle,
@@ -92,7 +93,7 @@ impl Installation {
         let mail = LocalMail::start(&dir.join("mail")).await?;
         let env = fs::canonicalize(dir)?.join(ENV);
         write_private(&env, &variables(&servers, &sandbox, &master))?;
-        Ok(Self { engine, queue, control, push, mail, sandbox, servers, env })
+        Ok(Self { engine, queue, control, endpoint: gateway.endpoint, push, mail, sandbox, servers, env })
     }
 
     /// Starts the workers.
