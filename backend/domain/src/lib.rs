@@ -29,6 +29,7 @@ pub mod go_live;
 pub mod import_cards;
 pub mod ingest;
 pub mod ledger_root;
+pub mod list_orders;
 pub mod list_shops;
 pub mod manage_cards;
 pub mod map_sku;

@@ -171,6 +171,7 @@ fn looks_at_test(visitor: &Visitor, shops: &[ShopSummary]) -> bool {
 async fn load(asked: &Asked<'_>, segments: &[&str]) -> Result<Option<Loaded>, Stop> {
     Ok(Some(match segments {
         ["console"] => overview::load(asked),
+        ["console", "orders"] => orders::list(asked).await?,
         ["console", "shops", shop, "orders", order_sn] => orders::one(asked, shop, order_sn).await?,
         ["account", "security"] => account::security(asked).await?,
         ["account", ..] => return Ok(None),

@@ -15,7 +15,7 @@ mod status;
 mod styleguide;
 
 pub(crate) use self::account::{Password, Sudo};
-pub(crate) use self::console::{Order, Overview, Revealed};
+pub(crate) use self::console::{Order, Orders, Overview, Revealed};
 pub(crate) use self::error::{ErrorPage, NotFound};
 pub(crate) use self::help::Help;
 pub(crate) use self::landing::Landing;

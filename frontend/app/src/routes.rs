@@ -8,8 +8,8 @@ use leptos_router::{SsrMode, path};
 use crate::context::{PageContext, provide_page};
 use crate::document::Document;
 use crate::pages::{
-    ChangeEmail, Confirm, ConsoleSample, ErrorPage, Help, Landing, LogIn, NotFound, Order, Overview, Password, Pricing,
-    Privacy, Reset, ResetPassword, Revealed, SecondStep, SignUp, SignUpSent, Status, Styleguide, Sudo, Terms,
+    ChangeEmail, Confirm, ConsoleSample, ErrorPage, Help, Landing, LogIn, NotFound, Order, Orders, Overview, Password,
+    Pricing, Privacy, Reset, ResetPassword, Revealed, SecondStep, SignUp, SignUpSent, Status, Styleguide, Sudo, Terms,
 };
 use crate::t;
 
@@ -64,6 +64,7 @@ pub fn App(
                     <Route path=path!("/account/password") view=Password ssr=SsrMode::Async/>
                     <Route path=path!("/account/sudo") view=Sudo ssr=SsrMode::Async/>
                     <Route path=path!("/console") view=Overview ssr=SsrMode::Async/>
+                    <Route path=path!("/console/orders") view=Orders ssr=SsrMode::Async/>
                     <Route path=path!("/console/shops/:shop/orders/:order_sn") view=Order ssr=SsrMode::Async/>
                     <Route path=path!("/styleguide") view=move || only(development, Styleguide) ssr=SsrMode::Async/>
                     <Route path=path!("/styleguide/console") view=move || only(development, ConsoleSample) ssr=SsrMode::Async/>

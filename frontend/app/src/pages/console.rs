@@ -1,9 +1,11 @@
 //! The console's pages, one file per area; what they show is in [`crate::views`].
 
 mod order;
+mod orders;
 mod overview;
 
 pub(crate) use self::order::{Order, Revealed};
+pub(crate) use self::orders::Orders;
 pub(crate) use self::overview::Overview;
 
 use leptos::prelude::*;
