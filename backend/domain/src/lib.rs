@@ -32,6 +32,7 @@ pub mod ledger_root;
 pub mod list_applications;
 pub mod list_audit;
 pub mod list_grants;
+pub mod list_orders;
 pub mod list_shops;
 pub mod manage_cards;
 pub mod map_sku;

@@ -214,6 +214,7 @@ async fn load(asked: &Asked<'_>, segments: &[&str]) -> Result<Option<Loaded>, St
         ["console", "shops", shop, "disconnect"] => shops::disconnection(asked, shop).await?,
         ["console", "shops", shop, "trial"] => shops::trial(asked, shop).await?,
         ["console", "verification"] => verification::load(asked).await?,
+        ["console", "orders"] => orders::list(asked).await?,
         ["console", "shops", shop, "orders", order_sn] => orders::one(asked, shop, order_sn).await?,
         ["account", "security"] => account::security(asked).await?,
         ["account", ..] => return Ok(None),

@@ -6,8 +6,8 @@
 //! functions are in the schema, where the same test reads them.
 
 use crate::{
-    attempts, card_claims, coverage, deliveries, delivery_lines, exceptions, jobs, order_hints, orders, redemptions,
-    shop_sync, sku_lookup, stock_waits,
+    attempts, card_claims, coverage, deliveries, delivery_lines, exceptions, jobs, order_hints, order_list, orders,
+    redemptions, shop_sync, sku_lookup, stock_waits,
 };
 
 /// A hot statement.
@@ -132,6 +132,30 @@ pub const HOT_STATEMENTS: &[HotStatement] = &[
         order_hints::UPSERT,
         "uuid, uuid, text[], timestamptz, timestamptz, text, integer",
         &["order_hints_pkey"],
+    ),
+    hot(
+        "order_list::newest",
+        order_list::NEWEST,
+        "uuid, uuid[], timestamptz, uuid",
+        &["orders_of_shop", "exceptions_one_open"],
+    ),
+    hot(
+        "order_list::of_states",
+        order_list::OF_STATES,
+        "uuid, uuid[], timestamptz, uuid, text[]",
+        &["orders_of_shop", "exceptions_one_open"],
+    ),
+    hot(
+        "order_list::need_person",
+        order_list::NEED_PERSON,
+        "uuid, uuid[], timestamptz, uuid",
+        &["orders_pkey", "exceptions_one_open"],
+    ),
+    hot(
+        "order_list::by_number",
+        order_list::BY_NUMBER,
+        "uuid, uuid[], text, date",
+        &["orders_once", "exceptions_one_open"],
     ),
     hot("orders::find_by_sn", orders::FIND_BY_SN, "uuid, uuid, text, date", &["orders_once"]),
     hot("orders::insert_new", orders::INSERT_NEW, with_content!("uuid, uuid, "), &["orders_once"]),

@@ -57,6 +57,7 @@ pub mod migrate;
 pub mod notification_addresses;
 pub mod order_events;
 pub mod order_hints;
+pub mod order_list;
 pub mod order_progress;
 pub mod orders;
 pub mod outbox;

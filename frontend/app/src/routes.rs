@@ -9,8 +9,8 @@ use crate::context::{PageContext, provide_page};
 use crate::document::Document;
 use crate::pages::{
     Audit, Authorize, AuthorizeByLink, CameBack, ChangeEmail, Confirm, ConnectShop, Connected, ConsoleSample,
-    DisconnectShop, ErrorPage, Help, Join, Landing, LogIn, NotFound, OncePage, Order, Overview, Password, Pricing,
-    Privacy, Reset, ResetPassword, Revealed, SecondStep, Security, Shop, ShopList, SignUp, SignUpSent, Status,
+    DisconnectShop, ErrorPage, Help, Join, Landing, LogIn, NotFound, OncePage, Order, Orders, Overview, Password,
+    Pricing, Privacy, Reset, ResetPassword, Revealed, SecondStep, Security, Shop, ShopList, SignUp, SignUpSent, Status,
     Styleguide, Sudo, Team, Terms, Tokens, TrialRun, Verification,
 };
 
@@ -80,6 +80,7 @@ pub fn App(
                     <Route path=path!("/console/shops/:shop/disconnect") view=DisconnectShop ssr=SsrMode::Async/>
                     <Route path=path!("/console/shops/:shop/trial") view=TrialRun ssr=SsrMode::Async/>
                     <Route path=path!("/console/verification") view=Verification ssr=SsrMode::Async/>
+                    <Route path=path!("/console/orders") view=Orders ssr=SsrMode::Async/>
                     <Route path=path!("/console/shops/:shop/orders/:order_sn") view=Order ssr=SsrMode::Async/>
                     <Route path=path!("/styleguide") view=move || only(development, Styleguide) ssr=SsrMode::Async/>
                     <Route path=path!("/styleguide/console") view=move || only(development, ConsoleSample) ssr=SsrMode::Async/>

@@ -1,7 +1,8 @@
 //! `/console/orders` and the page of one order.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use kamiflow_app::views::orders::OrderPage;
+use kamiflow_app::views::orders::{OrderPage, OrderTab, Orders};
+use kamiflow_domain::list_orders::{Cursor, Wanted, list_orders};
 use kamiflow_domain::list_shops::ShopSummary;
 use kamiflow_domain::reveal_cards::count_reveals;
 use kamiflow_domain::show_order::{self, OrderView};
@@ -43,16 +44,51 @@ fn is_of_these_days(order_sn: &OrderSn, now: DateTime<Utc>) -> bool {
     order_sn.day().is_some_and(|day| (day - today).num_days().abs() <= 1)
 }
 
-/// Returns when the page looks again: not when it is over, or a person decides.
+/// Returns when the page looks again: not when the buyer has the cards, it is over, or a person decides.
 fn refresh_after(order: &OrderView, shop: &ShopSummary, now: DateTime<Utc>) -> Option<u32> {
     let state: OrderState = order.state.parse().ok()?;
     let needs_person = order.exceptions.iter().any(|open| open.needs_review || open.blocking);
-    if state.is_end() || needs_person || state == OrderState::HeldBacklog {
+    if state.is_end() || needs_person || matches!(state, OrderState::HeldBacklog | OrderState::Delivered) {
         return None;
     }
-    let moves =
-        matches!(state, OrderState::Seen | OrderState::Reserved | OrderState::HandingOver | OrderState::Delivered);
+    let moves = matches!(state, OrderState::Seen | OrderState::Reserved | OrderState::HandingOver);
     let stands_still = order.paused || order.shop_standing.is_some() || shop.state != ShopState::Live;
     let is_fresh = now - order.platform.read_at < FRESH;
     Some(if moves && is_fresh && !stands_still { SOON } else { LATER })
+}
+
+/// Shows a page of orders: of the shops of the present mode, filtered by what the address says.
+pub(super) async fn list(asked: &Asked<'_>) -> Result<Loaded, Stop> {
+    let shops: Vec<ShopSummary> = asked.shops().cloned().collect();
+    let shop = match asked.query("shop") {
+        Some(text) => Some(text.parse::<ShopId>().map_err(|_no_id| Stop::NotFound)?),
+        None => None,
+    };
+    // Another merchant's shop, and one that the member does not see, are not there.
+    if shop.is_some_and(|shop| !asked.shops.iter().any(|known| known.shop == shop)) {
+        return Err(Stop::NotFound);
+    }
+    let tab = tab(asked);
+    let q = asked.query("q").unwrap_or_default().trim().to_owned();
+    let number = if q.is_empty() { None } else { Some(q.parse::<OrderSn>()) };
+    let after = asked.query("after").and_then(|text| text.parse::<Cursor>().ok());
+    let looked_at: Vec<ShopId> = match shop {
+        Some(shop) => vec![shop],
+        None => shops.iter().map(|shop| shop.shop).collect(),
+    };
+    let (engine, ctx) = (&asked.product.engine, asked.ctx);
+    let (wanted, is_bad_number) = match number {
+        Some(Ok(order_sn)) => (Wanted::Number(order_sn), false),
+        Some(Err(_bad)) => (Wanted::All, true),
+        None => (tab.wanted(), false),
+    };
+    let looked_at = if is_bad_number { Vec::new() } else { looked_at };
+    let listed = list_orders(engine, ctx, &looked_at, &wanted, after).await?;
+    let is_later = after.is_some();
+    Ok(shown(Orders { shops, shop, tab, q, is_bad_number, is_later, listed, now: ctx.now }))
+}
+
+fn tab(asked: &Asked<'_>) -> OrderTab {
+    let name = asked.query("state");
+    OrderTab::ALL.into_iter().find(|tab| tab.name() == name).unwrap_or(OrderTab::All)
 }

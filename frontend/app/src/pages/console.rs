@@ -3,6 +3,7 @@
 mod audit;
 mod connect;
 mod order;
+mod orders;
 mod overview;
 mod shops;
 mod team;
@@ -11,6 +12,7 @@ mod verification;
 pub(crate) use self::audit::Audit;
 pub(crate) use self::connect::{Authorize, ConnectShop, Connected, ToPlatform, Tokens};
 pub(crate) use self::order::{Order, Revealed};
+pub(crate) use self::orders::Orders;
 pub(crate) use self::overview::Overview;
 pub(crate) use self::shops::{DisconnectShop, Shop, ShopList, TrialRun};
 pub(crate) use self::team::{Team, role_name};

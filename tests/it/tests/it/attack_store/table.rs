@@ -14,10 +14,10 @@ use kamiflow_store::{
     StoreError, TenantTx, application_return, applications, attempts, audit, authorization_links,
     authorization_requests, backlog, card_claims, card_pools, card_uses, cards, charge_requests, coverage,
     coverage_repair, credentials, deliveries, delivery_lines, exceptions, handled_outside, held_work, jobs,
-    ledger_roots, mails, merchants, notification_addresses, order_events, order_hints, order_progress, orders, outbox,
-    own_applications, pauses, platform_stock, platform_uploads, products, redemptions, refunds, reseal, restored_shops,
-    rollups, rules, ship_by, shop_sync, shops, sign_ups, sku_lookup, startup, stock_waits, take_overs, team,
-    token_lives, told, trial_orders, verification_pictures, verifications,
+    ledger_roots, mails, merchants, notification_addresses, order_events, order_hints, order_list, order_progress,
+    orders, outbox, own_applications, pauses, platform_stock, platform_uploads, products, redemptions, refunds, reseal,
+    restored_shops, rollups, rules, ship_by, shop_sync, shops, sign_ups, sku_lookup, startup, stock_waits, take_overs,
+    team, token_lives, told, trial_orders, verification_pictures, verifications,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -275,6 +275,10 @@ attacks! { ORDERS, t:
     merchants::update_poll_floor(20);
     order_events::append(t.now, &[order_events::NewEvent { order: t.order, kind: "state", detail: json!({}) }]);
     order_events::list(t.order);
+    order_list::newest(&[t.shop], order_list::Place::start());
+    order_list::of_states(&[t.shop], order_list::Place::start(), OrderState::ALL);
+    order_list::need_person(&[t.shop], order_list::Place::start());
+    order_list::by_number(&[t.shop], &t.sn);
     order_hints::upsert(t.shop, std::slice::from_ref(&t.sn), new_hints(t));
     order_hints::list_due(t.shop, t.now, 10);
     order_hints::list_among(t.shop, std::slice::from_ref(&t.sn));

@@ -1,0 +1,238 @@
+//! Lists of orders, newest first, page by page: as pages and programs ask for them, with what is open about each.
+//!
+//! ```text
+//!   shop 1  … orders_of_shop: (seen_at, id) below the cursor, the first few ─┐
+//!   shop 2  …                                                               ─┼─► the first few of all of them
+//!   shop 3  …                                                               ─┘
+//! ```
+//! Each shop is read by its own index in every month's partition and never further than a page, so a page costs the same
+//! with a thousand orders as with a million. No index knows the state: it changes too often. A list of some states looks
+//! at the last [`LOOKED_AT`] orders of each shop and tells where it stopped, so that who wants to goes on from there.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::QueryableByName;
+use diesel::sql_types::{Array, BigInt, Bool, Date, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use kamiflow_kernel::{OrderSn, OrderState, ShopId};
+use uuid::Uuid;
+
+use crate::error::StoreError;
+use crate::orders::partition_day;
+use crate::sql::sql;
+use crate::tx::TenantTx;
+
+/// Rows of one page.
+pub const PAGE: usize = 50;
+/// Orders of a shop that a list of some states looks at before it asks whether to go on.
+pub const LOOKED_AT: i64 = 1_000;
+
+/// A place in the list: of the last order of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// When the order was seen.
+    pub seen_at: DateTime<Utc>,
+    /// Its id.
+    pub id: Uuid,
+}
+
+impl Place {
+    /// Returns the place in front of every order: later than any, and within what Postgres can hold.
+    #[must_use]
+    pub fn start() -> Self {
+        let far = DateTime::from_timestamp(253_402_300_799, 0).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        Self { seen_at: far, id: Uuid::max() }
+    }
+}
+
+/// An order in a list.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema, described there")]
+pub struct ListedOrder {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: Uuid,
+    #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
+    pub shop_id: ShopId,
+    #[diesel(sql_type = Text)]
+    pub order_sn: String,
+    #[diesel(sql_type = Text)]
+    pub state: String,
+    #[diesel(sql_type = Text)]
+    pub state_cause: String,
+    #[diesel(sql_type = Text)]
+    pub goods_name: String,
+    #[diesel(sql_type = Text)]
+    pub goods_spec: String,
+    #[diesel(sql_type = Integer)]
+    pub goods_count: i32,
+    #[diesel(sql_type = BigInt)]
+    pub pay_amount_fen: i64,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub paid_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub last_ship_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub delivered_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Timestamptz)]
+    pub seen_at: DateTime<Utc>,
+    /// The reason that is open about it and says most, if one is.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub open_code: Option<String>,
+    /// Whether that waits for a person.
+    #[diesel(sql_type = Bool)]
+    pub needs_person: bool,
+    /// How many orders were looked at down to this one.
+    #[diesel(sql_type = BigInt)]
+    pub looked_at: i64,
+}
+
+impl ListedOrder {
+    /// Returns its place in the list.
+    #[must_use]
+    pub const fn place(&self) -> Place {
+        Place { seen_at: self.seen_at, id: self.id }
+    }
+}
+
+/// What is listed about each order `o`, with what is open about it. Index exceptions_one_open.
+macro_rules! listed {
+    ($looked_at:literal, $from:expr, $order:literal) => {
+        concat!(
+            "SELECT o.id, o.shop_id, o.order_sn, o.state, o.state_cause, o.goods_name, o.goods_spec, o.goods_count,
+                    o.pay_amount_fen, o.paid_at, o.last_ship_at, o.delivered_at, o.seen_at, e.code AS open_code,
+                    coalesce(e.blocking OR e.needs_review, false) AS needs_person, ",
+            $looked_at,
+            " AS looked_at FROM ",
+            $from,
+            " LEFT JOIN LATERAL (SELECT e.code, e.blocking, e.needs_review FROM exceptions e
+                                  WHERE e.merchant_id = $1 AND e.shop_id = o.shop_id AND e.order_sn = o.order_sn
+                                    AND e.resolved_at IS NULL
+                                  ORDER BY e.blocking OR e.needs_review DESC, e.opened_at LIMIT 1) AS e ON true ",
+            $order
+        )
+    };
+}
+
+/// The newest orders of shops behind a place: so many of each shop, and then of all of them.
+macro_rules! newest {
+    ($limit:literal) => {
+        concat!(
+            "(SELECT o.* FROM unnest($2::uuid[]) AS s (id)
+               CROSS JOIN LATERAL (SELECT * FROM orders o
+                                    WHERE o.merchant_id = $1 AND o.shop_id = s.id AND (o.seen_at, o.id) < ($3, $4)
+                                    ORDER BY o.seen_at DESC, o.id DESC LIMIT ",
+            $limit,
+            ") AS o ORDER BY o.seen_at DESC, o.id DESC LIMIT ",
+            $limit,
+            ")"
+        )
+    };
+}
+
+pub(crate) const NEWEST: &str =
+    listed!("0::bigint", concat!(newest!("51"), " AS o"), "ORDER BY o.seen_at DESC, o.id DESC");
+
+/// Lists the newest orders of shops behind a place, one more than a page holds. Index orders_of_shop.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn newest(tx: &mut TenantTx, shops: &[ShopId], after: Place) -> Result<Vec<ListedOrder>, StoreError> {
+    let merchant = tx.merchant();
+    Ok(sql(NEWEST)
+        .bind::<SqlUuid, _>(merchant.as_uuid())
+        .bind::<Array<SqlUuid>, _>(uuids(shops))
+        .bind::<Timestamptz, _>(after.seen_at)
+        .bind::<SqlUuid, _>(after.id)
+        .load(tx.conn()?)
+        .await?)
+}
+
+// The last order that was looked at comes along whatever its state, to tell where to go on.
+pub(crate) const OF_STATES: &str = listed!(
+    "o.n",
+    concat!(
+        "(SELECT * FROM (SELECT o.*, row_number() OVER (ORDER BY o.seen_at DESC, o.id DESC) AS n FROM ",
+        newest!("1000"),
+        " AS o) AS o WHERE o.state = ANY ($5) OR o.n = 1000 ORDER BY o.n LIMIT 52) AS o"
+    ),
+    "ORDER BY o.n"
+);
+
+/// Lists the orders in some states among the newest of shops behind a place, one more than a page holds, and with it the
+/// last one that was looked at if there are more behind it. Index orders_of_shop.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn of_states(
+    tx: &mut TenantTx,
+    shops: &[ShopId],
+    after: Place,
+    states: &[OrderState],
+) -> Result<Vec<ListedOrder>, StoreError> {
+    let merchant = tx.merchant();
+    Ok(sql(OF_STATES)
+        .bind::<SqlUuid, _>(merchant.as_uuid())
+        .bind::<Array<SqlUuid>, _>(uuids(shops))
+        .bind::<Timestamptz, _>(after.seen_at)
+        .bind::<SqlUuid, _>(after.id)
+        .bind::<Array<Text>, _>(states.iter().map(|state| state.as_str()).collect::<Vec<_>>())
+        .load(tx.conn()?)
+        .await?)
+}
+
+pub(crate) const NEED_PERSON: &str = listed!(
+    "0::bigint",
+    "(SELECT o.* FROM (SELECT DISTINCT e.order_day, e.order_id FROM exceptions e
+                        WHERE e.merchant_id = $1 AND e.shop_id = ANY ($2) AND e.resolved_at IS NULL
+                          AND (e.blocking OR e.needs_review) AND e.order_id IS NOT NULL) AS w
+       CROSS JOIN LATERAL (SELECT * FROM orders o
+                            WHERE o.merchant_id = $1 AND o.order_day = w.order_day AND o.id = w.order_id LIMIT 1) AS o
+      WHERE (o.seen_at, o.id) < ($3, $4) ORDER BY o.seen_at DESC, o.id DESC LIMIT 51) AS o",
+    "ORDER BY o.seen_at DESC, o.id DESC"
+);
+
+/// Lists the orders of shops that wait for a person, behind a place, one more than a page holds. Indexes
+/// exceptions_one_open, of which few rows are open, and orders_pkey.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn need_person(tx: &mut TenantTx, shops: &[ShopId], after: Place) -> Result<Vec<ListedOrder>, StoreError> {
+    let merchant = tx.merchant();
+    Ok(sql(NEED_PERSON)
+        .bind::<SqlUuid, _>(merchant.as_uuid())
+        .bind::<Array<SqlUuid>, _>(uuids(shops))
+        .bind::<Timestamptz, _>(after.seen_at)
+        .bind::<SqlUuid, _>(after.id)
+        .load(tx.conn()?)
+        .await?)
+}
+
+pub(crate) const BY_NUMBER: &str = listed!(
+    "0::bigint",
+    "(SELECT o.* FROM orders o WHERE o.merchant_id = $1 AND o.shop_id = ANY ($2) AND o.order_sn = $3 AND o.order_day = $4
+       ORDER BY o.seen_at DESC, o.id DESC LIMIT 51) AS o",
+    "ORDER BY o.seen_at DESC, o.id DESC"
+);
+
+/// Lists the orders of a number; each of several shops may have one. Index orders_once.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn by_number(
+    tx: &mut TenantTx,
+    shops: &[ShopId],
+    order_sn: &OrderSn,
+) -> Result<Vec<ListedOrder>, StoreError> {
+    let merchant = tx.merchant();
+    let day: NaiveDate = partition_day(order_sn);
+    Ok(sql(BY_NUMBER)
+        .bind::<SqlUuid, _>(merchant.as_uuid())
+        .bind::<Array<SqlUuid>, _>(uuids(shops))
+        .bind::<Text, _>(order_sn.as_str())
+        .bind::<Date, _>(day)
+        .load(tx.conn()?)
+        .await?)
+}
+
+fn uuids(shops: &[ShopId]) -> Vec<Uuid> {
+    shops.iter().map(|shop| shop.as_uuid()).collect()
+}
