@@ -101,7 +101,7 @@ pub(crate) async fn frame(
     keep(answer.response_mut(), &cookies);
     let headers = answer.headers_mut();
     if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
-        // What is shown once says more: it is not to be stored at all.
+        // An answer that holds secrets has said already that nobody keeps it.
         if !headers.contains_key(header::CACHE_CONTROL) {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
         }

@@ -21,7 +21,8 @@ async fn bought(browser: &Browser<'_>) -> (String, String) {
 }
 
 async fn delivered(browser: &Browser<'_>, page: &str) -> Answer {
-    timeout(PATIENCE, browser.watch(page, "平台确认收到")).await.unwrap()
+    // The words beside the badge: they are read first, so whatever follows is at least as new.
+    timeout(PATIENCE, browser.watch(page, "text-sm text-ink2\">已发给买家")).await.unwrap()
 }
 
 #[tokio::test]
