@@ -33,7 +33,7 @@ fn ConsolePage(
     let frame = Frame { session, section, counts: Vec::new(), running: None };
     view! {
         <PageTitle name=title.clone()/>
-        <ConsoleLayout frame=frame banner=banner.unwrap_or_else(|| ().into_any())>
+        <ConsoleLayout frame=frame banner=banner>
             <div class="ph">
                 <div class="min-w-0">
                     <h1>{title}</h1>
