@@ -87,7 +87,7 @@ impl Frame {
 pub(crate) fn ConsoleLayout(
     frame: Frame,
     /// The worst of what holds work up, if anything does.
-    #[prop(optional, into)]
+    #[prop(optional_no_strip, into)]
     banner: Option<AnyView>,
     children: Children,
 ) -> AnyView {

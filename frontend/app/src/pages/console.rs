@@ -46,7 +46,7 @@ pub(crate) fn ConsolePage(
     let frame = Frame { session, section, counts: Vec::new(), running: None };
     view! {
         <PageTitle name=title.clone()/>
-        <ConsoleLayout frame=frame banner=banner.unwrap_or_else(|| ().into_any())>
+        <ConsoleLayout frame=frame banner=banner>
             {trail.map(|trail| view! { <Trail trail=trail name=title.clone()/> })}
             <div class="ph">
                 <div class="min-w-0">
