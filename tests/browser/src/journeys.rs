@@ -92,7 +92,7 @@ async fn first_delivery(site: &TestSite, browser: &Browser, visitor: Visitor) ->
     arrive(browser, "/console").await?;
     browser.click("form[action$='/buyer'] button").await?;
     // The page of the order refreshes itself until the order has been delivered.
-    until(browser, "the order's mark says that it was delivered", "[data-state=delivered]").await?;
+    until(browser, "the order's mark says that it was delivered", ".ph .s-delivered").await?;
     Ok(began.elapsed())
 }
 
