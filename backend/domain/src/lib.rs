@@ -65,6 +65,7 @@ pub mod save_rules;
 pub mod shop_access;
 pub mod show_order;
 pub mod show_shop;
+pub mod stock_pages;
 pub mod sync;
 pub mod sync_products;
 pub mod teams;

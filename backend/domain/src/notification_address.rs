@@ -1,22 +1,24 @@
 //! Sets where a merchant is told what needs a person.
 
-use kamiflow_kernel::EmailAddress;
+use kamiflow_kernel::{EmailAddress, Permission};
 use kamiflow_store::{StoreError, notification_addresses};
 use serde_json::json;
 
 use crate::acts;
-use crate::ctx::Ctx;
+use crate::ctx::{ActError, Ctx};
 use crate::engine::Engine;
 
 /// Sets the address. The audit log shows that it changed, never what it is.
 ///
 /// # Errors
 /// When the store fails.
-pub async fn set_notification_address(engine: &Engine, ctx: &Ctx, address: &EmailAddress) -> Result<(), StoreError> {
+pub async fn set_notification_address(engine: &Engine, ctx: &Ctx, address: &EmailAddress) -> Result<(), ActError> {
+    ctx.require(Permission::ManageIntegrations)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     notification_addresses::upsert(&mut tx, address, ctx.now).await?;
     acts::record(&mut tx, ctx, "notification_address.set", ctx.merchant, json!({})).await?;
-    tx.commit().await
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Returns the address, if there is one.

@@ -12,6 +12,7 @@ mod connect;
 mod orders;
 mod overview;
 mod shops;
+mod stock;
 mod team;
 mod verification;
 
@@ -204,6 +205,10 @@ async fn load(asked: &Asked<'_>, segments: &[&str]) -> Result<Option<Loaded>, St
     Ok(Some(match segments {
         ["console"] => overview::load(asked),
         ["console", "audit"] => team::audit(asked).await?,
+        ["console", "notifications"] => stock::notifications(asked).await?,
+        ["console", "pools"] => stock::pools(asked).await?,
+        ["console", "pools", pool] => stock::pool(asked, pool).await?,
+        ["console", "products"] => stock::products(asked).await?,
         ["console", "team"] => team::team(asked).await?,
         ["console", "shops"] => shops::list(asked).await?,
         ["console", "shops", "authorize"] => connect::authorize(asked).await?,

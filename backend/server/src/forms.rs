@@ -13,6 +13,7 @@ pub(crate) mod flash;
 mod orders;
 pub(crate) mod preferences;
 mod shops;
+mod stock;
 mod team;
 mod verification;
 
@@ -24,6 +25,7 @@ pub(crate) fn configure(services: &mut ServiceConfig) {
         .route("/preferences", web::post().to(preferences::change))
         .configure(accounts::configure)
         .configure(shops::configure)
+        .configure(stock::configure)
         .configure(team::configure)
         .configure(verification::configure)
         .configure(orders::configure);

@@ -21,8 +21,8 @@ mod styleguide;
 pub(crate) use self::account::{Password, Sudo};
 pub(crate) use self::authorize::{AuthorizeByLink, CameBack};
 pub(crate) use self::console::{
-    Audit, Authorize, ConnectShop, Connected, DisconnectShop, Order, Orders, Overview, Revealed, Shop, ShopList, Team,
-    Tokens, TrialRun, Verification,
+    Audit, Authorize, ConnectShop, Connected, DisconnectShop, Notifications, Order, Orders, Overview, Pool, Pools,
+    Products, Revealed, Shop, ShopList, Team, Tokens, TrialRun, Verification,
 };
 pub(crate) use self::error::{ErrorPage, NotFound};
 pub(crate) use self::help::Help;

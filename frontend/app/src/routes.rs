@@ -9,9 +9,9 @@ use crate::context::{PageContext, provide_page};
 use crate::document::Document;
 use crate::pages::{
     Audit, Authorize, AuthorizeByLink, CameBack, ChangeEmail, Confirm, ConnectShop, Connected, ConsoleSample,
-    DisconnectShop, ErrorPage, Help, Join, Landing, LogIn, NotFound, OncePage, Order, Orders, Overview, Password,
-    Pricing, Privacy, Reset, ResetPassword, Revealed, SecondStep, Security, Shop, ShopList, SignUp, SignUpSent, Status,
-    Styleguide, Sudo, Team, Terms, Tokens, TrialRun, Verification,
+    DisconnectShop, ErrorPage, Help, Join, Landing, LogIn, NotFound, Notifications, OncePage, Order, Orders, Overview,
+    Password, Pool, Pools, Pricing, Privacy, Products, Reset, ResetPassword, Revealed, SecondStep, Security, Shop,
+    ShopList, SignUp, SignUpSent, Status, Styleguide, Sudo, Team, Terms, Tokens, TrialRun, Verification,
 };
 
 /// The paths of the pages anybody may read, for programs that visit all of them.
@@ -68,6 +68,10 @@ pub fn App(
                     <Route path=path!("/join") view=Join ssr=SsrMode::Async/>
                     <Route path=path!("/console") view=Overview ssr=SsrMode::Async/>
                     <Route path=path!("/console/audit") view=Audit ssr=SsrMode::Async/>
+                    <Route path=path!("/console/notifications") view=Notifications ssr=SsrMode::Async/>
+                    <Route path=path!("/console/pools") view=Pools ssr=SsrMode::Async/>
+                    <Route path=path!("/console/pools/:pool") view=Pool ssr=SsrMode::Async/>
+                    <Route path=path!("/console/products") view=Products ssr=SsrMode::Async/>
                     <Route path=path!("/console/team") view=Team ssr=SsrMode::Async/>
                     <Route path=path!("/console/shops") view=ShopList ssr=SsrMode::Async/>
                     <Route path=path!("/authorize/:token") view=AuthorizeByLink ssr=SsrMode::Async/>

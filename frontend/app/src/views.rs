@@ -6,5 +6,6 @@ pub mod once;
 pub mod orders;
 pub mod overview;
 pub mod shops;
+pub mod stock;
 pub mod team;
 pub mod verification;

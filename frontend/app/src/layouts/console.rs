@@ -14,8 +14,6 @@ pub(crate) enum Section {
     Dashboard,
     /// 订单
     Orders,
-    /// 核销规则
-    Rules,
     /// 商品与规格
     Products,
     /// 卡库
@@ -38,7 +36,6 @@ impl Section {
         match self {
             Self::Dashboard => ("/console", "layout-dashboard", t::console::dashboard()),
             Self::Orders => ("/console/orders", "receipt-text", t::console::orders()),
-            Self::Rules => ("/console/rules", "list-ordered", t::console::rules()),
             Self::Products => ("/console/products", "package", t::console::products()),
             Self::Pools => ("/console/pools", "credit-card", t::console::pools()),
             Self::Shops => ("/console/shops", "store", t::console::shops()),
@@ -49,11 +46,10 @@ impl Section {
     }
 
     /// Returns the groups of the sidebar; the first has no name.
-    fn groups() -> [(&'static str, Vec<Self>); 4] {
+    fn groups() -> [(&'static str, Vec<Self>); 3] {
         [
             ("", vec![Self::Dashboard, Self::Orders]),
             (t::console::group_products(), vec![Self::Products, Self::Pools]),
-            (t::console::group_redemption(), vec![Self::Rules]),
             (t::console::group_settings(), vec![Self::Shops, Self::Notifications, Self::Team]),
         ]
     }

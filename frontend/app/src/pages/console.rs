@@ -6,6 +6,7 @@ mod order;
 mod orders;
 mod overview;
 mod shops;
+mod stock;
 mod team;
 mod verification;
 
@@ -15,6 +16,7 @@ pub(crate) use self::order::{Order, Revealed};
 pub(crate) use self::orders::Orders;
 pub(crate) use self::overview::Overview;
 pub(crate) use self::shops::{DisconnectShop, Shop, ShopList, TrialRun};
+pub(crate) use self::stock::{Notifications, Pool, Pools, Products};
 pub(crate) use self::team::{Team, role_name};
 pub(crate) use self::verification::Verification;
 

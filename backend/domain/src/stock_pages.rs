@@ -1,0 +1,134 @@
+//! Pools and SKUs, as lists show them, and the making of pools.
+
+use kamiflow_kernel::{DeliveryMethod, Permission, PoolId, RedemptionMethod, ShopId, SkuId};
+use kamiflow_store::StoreError;
+use kamiflow_store::card_pools::{self, NewPool, StockCount};
+use kamiflow_store::products::{self, Handling};
+use serde_json::json;
+
+use crate::acts;
+use crate::compat;
+use crate::ctx::{ActError, Ctx};
+use crate::engine::{Engine, Wake};
+use crate::map_sku::{MapSku, MapSkuError, map_sku};
+
+/// Pools of one merchant; nobody has as many.
+const MOST_POOLS: i64 = 500;
+/// SKUs that a page shows.
+const MOST_SKUS: i64 = 1_000;
+
+/// A pool with what is in it.
+#[derive(Debug, Clone)]
+pub struct PoolSummary {
+    /// Its id.
+    pub pool: PoolId,
+    /// Its name.
+    pub name: String,
+    /// Below so many available cards the merchant is warned.
+    pub low_stock_at: i32,
+    /// What is in it.
+    pub stock: StockCount,
+}
+
+/// A SKU and what is done with its orders.
+#[derive(Debug, Clone)]
+pub struct SkuSummary {
+    /// Its id.
+    pub sku: SkuId,
+    /// The product's name.
+    pub goods: String,
+    /// The SKU's name.
+    pub spec: String,
+    /// Whether it is on sale.
+    pub on_sale: bool,
+    /// `skip`, or how it is handed over; `None` while nobody has decided.
+    pub method: Option<String>,
+    /// The ways that fit the kind of goods.
+    pub possible: Vec<DeliveryMethod>,
+}
+
+/// Lists the merchant's pools with their stock, oldest first.
+///
+/// # Errors
+/// When the actor may not see stock, or the store fails.
+pub async fn list_pools(engine: &Engine, ctx: &Ctx) -> Result<Vec<PoolSummary>, ActError> {
+    ctx.require(Permission::ShowStock)?;
+    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    let mut pools = Vec::new();
+    for row in card_pools::list(&mut tx, None, MOST_POOLS).await? {
+        let stock = card_pools::count_stock(&mut tx, row.id, ctx.now).await?;
+        pools.push(PoolSummary { pool: row.id, name: row.name, low_stock_at: row.low_stock_at, stock });
+    }
+    tx.commit().await?;
+    Ok(pools)
+}
+
+/// Makes an empty pool.
+///
+/// # Errors
+/// When the actor may not, or the store fails; constraints refuse a name that is taken, empty or too long.
+pub async fn create_pool(engine: &Engine, ctx: &Ctx, name: &str, low_stock_at: i32) -> Result<PoolId, ActError> {
+    ctx.require(Permission::ManageCards)?;
+    let id = PoolId::generate();
+    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    card_pools::insert(&mut tx, &NewPool { id, name, min_validity_s: 0, low_stock_at }).await?;
+    acts::record(&mut tx, ctx, "cards.pool_create", id, json!({ "name": name })).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// Lists the SKUs of a shop with what is done with their orders.
+///
+/// # Errors
+/// When the actor may not see products or the shop, or the store fails.
+pub async fn list_skus(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<Vec<SkuSummary>, ActError> {
+    ctx.require(Permission::ShowProducts)?;
+    ctx.sees(shop)?;
+    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    let rows = products::list_skus(&mut tx, shop, None, MOST_SKUS).await?;
+    tx.commit().await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| SkuSummary {
+            sku: row.id,
+            possible: possible(row.goods_type, row.delivery_type),
+            goods: row.goods_name,
+            spec: row.spec,
+            on_sale: row.on_sale,
+            method: row.delivery_method,
+        })
+        .collect())
+}
+
+fn possible(goods_type: Option<i32>, delivery_type: Option<i32>) -> Vec<DeliveryMethod> {
+    let fits = |method: &DeliveryMethod| compat::allowed(goods_type, delivery_type, *method).is_ok();
+    DeliveryMethod::ALL.iter().copied().filter(fits).collect()
+}
+
+/// Says how orders of a SKU are handed over; `None` leaves them alone. How they are declared used follows from the goods:
+/// nothing where that is possible, else the only way there is.
+///
+/// # Errors
+/// What [`map_sku`] says.
+pub async fn handle_sku(
+    engine: &Engine,
+    ctx: &Ctx,
+    sku: SkuId,
+    chosen: Option<(DeliveryMethod, Option<PoolId>)>,
+) -> Result<Vec<Wake>, MapSkuError> {
+    let Some((method, pool)) = chosen else {
+        return map_sku(engine, ctx, &MapSku { sku, handling: Handling::Skip, settings: json!({}) }).await;
+    };
+    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    let row = products::fetch_sku(&mut tx, sku).await.map_err(|error| match error {
+        StoreError::NotFound(_) => MapSkuError::SkuUnknown,
+        other => other.into(),
+    })?;
+    tx.commit().await?;
+    let ways = compat::allowed(row.goods_type, row.delivery_type, method)?.redemption;
+    let is_none = |way: &&compat::Redemption| way.method == RedemptionMethod::None;
+    let redemption =
+        ways.iter().find(is_none).or_else(|| ways.first()).map_or(RedemptionMethod::None, |way| way.method);
+    let handling = Handling::Deliver { method, pool, redemption, cards_per_unit: 1 };
+    map_sku(engine, ctx, &MapSku { sku, handling, settings: json!({}) }).await
+}

@@ -1,0 +1,47 @@
+//! `/console/pools`, `/console/products` and `/console/notifications`.
+
+use kamiflow_app::views::stock::{Notifications, Pool, Pools, Products};
+use kamiflow_domain::notification_address::find_notification_address;
+use kamiflow_domain::stock_pages::{list_pools, list_skus};
+use kamiflow_kernel::{Permission, PoolId, ShopId};
+
+use super::{Asked, Loaded, Stop, shown};
+
+/// Reads all pools.
+pub(super) async fn pools(asked: &Asked<'_>) -> Result<Loaded, Stop> {
+    let pools = list_pools(&asked.product.engine, asked.ctx).await?;
+    Ok(shown(Pools { pools, may_manage: asked.ctx.may(Permission::ManageCards) }))
+}
+
+/// Reads one pool.
+pub(super) async fn pool(asked: &Asked<'_>, pool: &str) -> Result<Loaded, Stop> {
+    let wanted: PoolId = pool.parse().map_err(|_no_id| Stop::NotFound)?;
+    let pools = list_pools(&asked.product.engine, asked.ctx).await?;
+    let pool = pools.into_iter().find(|pool| pool.pool == wanted).ok_or(Stop::NotFound)?;
+    Ok(shown(Pool { pool, may_manage: asked.ctx.may(Permission::ManageCards) }))
+}
+
+/// Reads the SKUs of the shop in the query, or of the first one.
+pub(super) async fn products(asked: &Asked<'_>) -> Result<Loaded, Stop> {
+    let shops: Vec<_> = asked.shops().cloned().collect();
+    let shop: Option<ShopId> = match asked.query("shop") {
+        Some(text) => Some(text.parse().map_err(|_no_id| Stop::NotFound)?),
+        None => shops.first().map(|shop| shop.shop),
+    };
+    let engine = &asked.product.engine;
+    let skus = match shop {
+        Some(shop) => list_skus(engine, asked.ctx, shop).await?,
+        None => Vec::new(),
+    };
+    let pools = list_pools(engine, asked.ctx).await?;
+    Ok(shown(Products { shops, shop, skus, pools, may_map: asked.ctx.may(Permission::MapSkus) }))
+}
+
+/// Reads where notices go.
+pub(super) async fn notifications(asked: &Asked<'_>) -> Result<Loaded, Stop> {
+    let address = find_notification_address(&asked.product.engine, asked.ctx).await?;
+    Ok(shown(Notifications {
+        address: address.map(|address| address.to_string()),
+        may_manage: asked.ctx.may(Permission::ManageIntegrations),
+    }))
+}

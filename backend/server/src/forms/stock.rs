@@ -1,0 +1,190 @@
+//! The forms about pools, SKUs and the address for notices.
+
+use std::io::Cursor;
+
+use actix_web::HttpResponse;
+use actix_web::web::{self, FormConfig, ServiceConfig};
+use kamiflow_app::context::FormOutcome;
+use kamiflow_domain::ctx::ActError;
+use kamiflow_domain::import_cards::{FileChoices, ImportCards, ImportCardsError, ImportMode, import_cards};
+use kamiflow_domain::map_sku::MapSkuError;
+use kamiflow_domain::notification_address::set_notification_address;
+use kamiflow_domain::stock_pages::{create_pool, handle_sku};
+use kamiflow_domain::sync_products::{SyncProductsError, sync_products};
+use kamiflow_kernel::{DeliveryMethod, EmailAddress, PoolId, ShopId, SkuId};
+use serde::Deserialize;
+
+use super::door::{Desk, Refused};
+use super::flash;
+
+/// What may be pasted at once: some fifty thousand cards.
+const PASTED: usize = 4 * 1024 * 1024;
+/// The name pasted cards have as a file.
+const PASTED_NAME: &str = "pasted.txt";
+
+/// Adds the routes.
+pub(super) fn configure(services: &mut ServiceConfig) {
+    services
+        .route("/console/pools", web::post().to(make_pool))
+        .service(
+            web::resource("/console/pools/{pool}/import")
+                .app_data(FormConfig::default().limit(PASTED))
+                .route(web::post().to(import)),
+        )
+        .route("/console/products", web::post().to(handle))
+        .route("/console/products/read", web::post().to(read))
+        .route("/console/notifications", web::post().to(notifications));
+}
+
+impl From<ActError> for Refused {
+    fn from(error: ActError) -> Self {
+        match error {
+            ActError::Denied(denied) => denied.into(),
+            ActError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// What the form of a new pool sends.
+#[derive(Deserialize)]
+struct PoolForm {
+    name: String,
+    low_stock_at: Option<String>,
+}
+
+async fn make_pool(desk: Desk, form: web::Form<PoolForm>) -> HttpResponse {
+    let (page, name) = ("/console/pools", form.name.trim());
+    let typed = FormOutcome::default().typed("name", name);
+    let low_stock_at = match form.low_stock_at.as_deref().map(str::trim) {
+        None | Some("") => 0,
+        Some(text) => match text.parse() {
+            Ok(number) => number,
+            Err(_) => return desk.refuse(page, Refused::Field("low_stock_at", "required"), typed),
+        },
+    };
+    match create_pool(&desk.product.engine, &desk.ctx, name, low_stock_at).await {
+        Ok(pool) => flash::told(&desk.site, &format!("/console/pools/{pool}"), "pools.made"),
+        Err(ActError::Store(error)) if error.constraint().is_some() => {
+            desk.refuse(page, Refused::Field("name", "pools.name"), typed)
+        }
+        Err(error) => desk.refuse(page, error.into(), typed),
+    }
+}
+
+/// What the form of pasted cards sends. The cards are not given back: they are secrets.
+#[derive(Deserialize)]
+struct ImportForm {
+    cards: String,
+    skip_bad: Option<String>,
+}
+
+async fn import(desk: Desk, pool: web::Path<PoolId>, form: web::Form<ImportForm>) -> HttpResponse {
+    let page = format!("/console/pools/{pool}");
+    let form = form.into_inner();
+    let mode = if form.skip_bad.is_some() { ImportMode::SkipBad } else { ImportMode::AllOrNothing };
+    let request = ImportCards {
+        pool: *pool,
+        // The same text pasted twice is one import.
+        caller_id: "console".to_owned(),
+        file_name: PASTED_NAME.to_owned(),
+        file: Cursor::new(form.cards.into_bytes()),
+        choices: FileChoices::default(),
+        uses_permitted: 1,
+        mode,
+    };
+    let refused = match import_cards(&desk.product.engine, &desk.ctx, request).await {
+        Ok(done) if done.batch.is_some() => {
+            desk.product.waker.wake(desk.ctx.merchant, &done.wakes).await;
+            let notice = if done.rejected == 0 { "cards.taken" } else { "cards.taken_partly" };
+            return flash::told(&desk.site, &page, notice);
+        }
+        Ok(_none) => Refused::Field("", "cards.bad_lines"),
+        Err(ImportCardsError::Empty) => Refused::Field("", "cards.empty"),
+        Err(ImportCardsError::File(_)) => Refused::Field("", "cards.unreadable"),
+        Err(ImportCardsError::PoolUnknown) => Refused::NotFound,
+        Err(ImportCardsError::Denied(denied)) => denied.into(),
+        Err(other) => Refused::Failed(Box::new(other)),
+    };
+    desk.refuse(&page, refused, FormOutcome::default())
+}
+
+/// What a row of the SKUs sends: `skip`, a method, or a method and a pool with a colon between.
+#[derive(Deserialize)]
+struct HandlingForm {
+    shop: ShopId,
+    sku: SkuId,
+    handling: String,
+}
+
+async fn handle(desk: Desk, form: web::Form<HandlingForm>) -> HttpResponse {
+    let page = format!("/console/products?shop={}", form.shop);
+    let Some(chosen) = chosen(&form.handling) else {
+        return desk.refuse(&page, Refused::Field("", "skus.refused"), FormOutcome::default());
+    };
+    match handle_sku(&desk.product.engine, &desk.ctx, form.sku, chosen).await {
+        Ok(wakes) => {
+            desk.product.waker.wake(desk.ctx.merchant, &wakes).await;
+            flash::told(&desk.site, &page, "skus.saved")
+        }
+        Err(error) => {
+            let refused = match error {
+                MapSkuError::SkuUnknown | MapSkuError::PoolUnknown => Refused::NotFound,
+                MapSkuError::Denied(denied) => denied.into(),
+                MapSkuError::Store(error) => error.into(),
+                _misfit => Refused::Field("", "skus.refused"),
+            };
+            desk.refuse(&page, refused, FormOutcome::default())
+        }
+    }
+}
+
+/// Returns what was chosen: nothing for `skip`; `None` for what no page offers.
+fn chosen(text: &str) -> Option<Option<(DeliveryMethod, Option<PoolId>)>> {
+    if text == "skip" {
+        return Some(None);
+    }
+    let (method, pool) = match text.split_once(':') {
+        Some((method, pool)) => (method, Some(pool.parse().ok()?)),
+        None => (text, None),
+    };
+    Some(Some((method.parse().ok()?, pool)))
+}
+
+/// Which shop.
+#[derive(Deserialize)]
+struct ShopForm {
+    shop: ShopId,
+}
+
+async fn read(desk: Desk, form: web::Form<ShopForm>) -> HttpResponse {
+    let page = format!("/console/products?shop={}", form.shop);
+    if let Err(error) = desk.ctx.sees(form.shop) {
+        return desk.refuse(&page, error.into(), FormOutcome::default());
+    }
+    if let Err(denied) = desk.ctx.require(kamiflow_kernel::Permission::MapSkus) {
+        return desk.refuse(&page, denied.into(), FormOutcome::default());
+    }
+    match sync_products(&desk.product.engine, &desk.ctx, form.shop).await {
+        Ok(_read) => flash::told(&desk.site, &page, "products.read"),
+        Err(SyncProductsError::Store(error)) => desk.refuse(&page, error.into(), FormOutcome::default()),
+        Err(_platform) => desk.refuse(&page, Refused::Field("", "products.unread"), FormOutcome::default()),
+    }
+}
+
+/// What the form of the address sends.
+#[derive(Deserialize)]
+struct AddressForm {
+    email: String,
+}
+
+async fn notifications(desk: Desk, form: web::Form<AddressForm>) -> HttpResponse {
+    let page = "/console/notifications";
+    let typed = FormOutcome::default().typed("email", &form.email);
+    let Ok(address) = form.email.trim().parse::<EmailAddress>() else {
+        return desk.refuse(page, Refused::Field("email", "email.invalid"), typed);
+    };
+    match set_notification_address(&desk.product.engine, &desk.ctx, &address).await {
+        Ok(()) => flash::told(&desk.site, page, "notifications.saved"),
+        Err(error) => desk.refuse(page, error.into(), typed),
+    }
+}
