@@ -41,7 +41,7 @@ type Sealed = BTreeMap<&'static str, BTreeSet<Vec<u8>>>;
 async fn sealed_values(world: &World) -> Sealed {
     let sql = world.sql().await;
     let mut found = Sealed::new();
-    let mut tx = world.tx().await;
+    let tx = world.tx().await;
     for place in reseal::PLACES {
         // A value is sealed for its row, an attempt's for its delivery.
         let row_id = if place.table == "delivery_attempts" { "delivery_id" } else { "id" };
