@@ -59,7 +59,7 @@ pub async fn approve(
     }
     let state = order.state()?;
     if state == OrderState::Done {
-        orders::transition(&mut tx, &[order.key()], &[state], OrderState::AwaitingRedemption, "redemption_reopened")
+        orders::transition(&tx, &[order.key()], &[state], OrderState::AwaitingRedemption, "redemption_reopened")
             .await?;
     } else if state != OrderState::AwaitingRedemption {
         return Err(ApproveRedemptionError::Ended(state));
@@ -70,7 +70,7 @@ pub async fn approve(
     if approved == 0 {
         return Err(ApproveRedemptionError::NothingOpen);
     }
-    exceptions::resolve(&mut tx, shop, &[order_sn.as_str()], &ANSWERED, "approved").await?;
+    exceptions::resolve(&tx, shop, &[order_sn.as_str()], &ANSWERED, "approved").await?;
     record(&mut tx, ctx, &order, ("redemption.approve", "redemption_approved", approved)).await?;
     tx.commit().await?;
     Ok(vec![Wake::Redeem(shop)])
@@ -94,7 +94,7 @@ pub async fn stop(engine: &Engine, ctx: &Ctx, shop: ShopId, order_sn: &OrderSn) 
     for progress in redemptions::lock_progress(&mut tx, &deliveries).await? {
         move_order(&mut tx, writer, &progress).await?;
     }
-    exceptions::resolve(&mut tx, shop, &[order_sn.as_str()], &ANSWERED, "stopped").await?;
+    exceptions::resolve(&tx, shop, &[order_sn.as_str()], &ANSWERED, "stopped").await?;
     record(&mut tx, ctx, &order, ("redemption.stop", "redemption_stopped", deliveries.len())).await?;
     tx.commit().await?;
     Ok(())

@@ -96,7 +96,7 @@ pub async fn report(engine: &Engine, ctx: &Ctx, report: &ReportCharge) -> Result
     let nothing = || ReportChargeError::NothingToReport(report.order_sn.clone());
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let sn = report.order_sn.as_str();
-    let row = deliveries::lock_waiting(&mut tx, report.shop, &[sn]).await?.pop().ok_or_else(nothing)?;
+    let row = deliveries::lock_waiting(&tx, report.shop, &[sn]).await?.pop().ok_or_else(nothing)?;
     let open = matches!(row.state(), Ok(DeliveryState::Pending | DeliveryState::Reserved));
     if !open || !charge_requests::answer(&mut tx, row.id(), report.charged, &report.proof, ctx.now).await? {
         return Err(nothing());
@@ -104,7 +104,7 @@ pub async fn report(engine: &Engine, ctx: &Ctx, report: &ReportCharge) -> Result
     let wakes = match report.charged {
         Charged::Yes => {
             let waiting = [ReasonCode::AwaitingFulfiller, ReasonCode::ChargeFailed];
-            exceptions::resolve(&mut tx, report.shop, &[sn], &waiting, "charged").await?;
+            exceptions::resolve(&tx, report.shop, &[sn], &waiting, "charged").await?;
             vec![Wake::Deliver(report.shop)]
         }
         Charged::No => Vec::new(),

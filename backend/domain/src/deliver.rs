@@ -29,9 +29,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt};
+use futures_util::try_join;
 use kamiflow_kernel::{MerchantId, OrderSn, ShopId, ShopState};
 use kamiflow_store::deliveries::DueDelivery;
 use kamiflow_store::order_hints::HintRow;
+use kamiflow_store::pauses::PausedLevels;
 use kamiflow_store::{StoreError, deliveries, order_hints, stock_waits};
 
 pub(crate) use reserve::count_failure;
@@ -111,12 +113,17 @@ async fn look(engine: &Engine, merchant: MerchantId, shop: ShopId) -> Result<Wor
     let now = engine.now();
     let limit = i64::try_from(engine.config.batch).unwrap_or(50);
     let mut tx = engine.store.tenant_tx(merchant).await?;
-    let mut paused = Paused::load(&mut tx, now).await?;
+    let unpaused = PausedLevels::default();
+    let (mut paused, opened, mut due, hints) = try_join!(
+        Paused::load(&tx, now),
+        shop_access::open(&tx, shop),
+        deliveries::list_due(&tx, shop, now, &unpaused, limit),
+        order_hints::list_due(&tx, shop, now, limit),
+    )?;
     if !paused.is_empty() {
         // Work is put off below for what is paused: kept so, or an end of the pause that makes it due would be overtaken.
         paused = Paused::keep(&mut tx, now).await?;
     }
-    let opened = shop_access::open(&mut tx, shop).await?;
     // What is paused costs no read: it is put off here, however much it is, and takes nobody's place in the batch. The
     // same goes for what was decided before a shop went back to trial run.
     let mut levels = paused.levels_of(shop);
@@ -127,8 +134,9 @@ async fn look(engine: &Engine, merchant: MerchantId, shop: ShopId) -> Result<Wor
     if opened.missed_waits {
         stock_waits::take_missed(&mut tx, shop, now).await?;
     }
-    let due = deliveries::list_due(&mut tx, shop, now, &levels, limit).await?;
-    let hints = order_hints::list_due(&mut tx, shop, now, limit).await?;
+    if !levels.is_empty() || opened.missed_waits {
+        due = deliveries::list_due(&tx, shop, now, &levels, limit).await?;
+    }
     tx.commit().await?;
     let (unresolved, deliverable): (Vec<_>, Vec<_>) = due.into_iter().partition(DueDelivery::is_unresolved);
     let to_read = share(engine.config.batch, &deliverable, &hints);
@@ -268,8 +276,8 @@ fn is_about_us(error: &StoreError) -> bool {
 }
 
 async fn next(engine: &Engine, merchant: MerchantId, shop: ShopId) -> Result<Option<DateTime<Utc>>, EngineError> {
-    let mut tx = engine.store.tenant_tx(merchant).await?;
-    let next = deliveries::next_due(&mut tx, shop).await?;
+    let tx = engine.store.tenant_tx(merchant).await?;
+    let next = deliveries::next_due(&tx, shop).await?;
     tx.commit().await?;
     Ok(next)
 }

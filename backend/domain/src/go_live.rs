@@ -144,7 +144,7 @@ pub(crate) async fn begin(engine: &Engine, ctx: &Ctx, request: &GoLive) -> Resul
             detail: json!({ "actor": ctx.actor.name() }),
         })
         .collect();
-    order_events::append(&mut tx, ctx.now, &events).await?;
+    order_events::append(&tx, ctx.now, &events).await?;
     // What was under way when the shop went back to trial run goes on.
     pauses::make_due(&mut tx, PausedWork::Delivery, &[request.shop], ctx.now).await?;
     let waiting = backlog::hint_seen(&mut tx, request.shop, ctx.now).await?;

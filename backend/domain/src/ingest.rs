@@ -16,13 +16,14 @@ mod outside;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Duration, Utc};
+use futures_util::try_join;
 use kamiflow_kernel::{OrderSn, OrderState, ShopId};
 use kamiflow_store::order_events::NewEvent;
 use kamiflow_store::order_hints::{HintRow, HintSource, NewHints};
 use kamiflow_store::orders::OrderRow;
 use kamiflow_store::sku_lookup::SkuFacts;
 use kamiflow_store::told::Told;
-use kamiflow_store::{StoreError, TenantTx, order_hints, orders, sku_lookup, told};
+use kamiflow_store::{StoreError, TenantTx, deliveries, order_hints, orders, sku_lookup, told};
 use serde_json::json;
 
 pub(crate) use decide::evidence as stored_evidence;
@@ -113,13 +114,20 @@ pub async fn ingest(
     read: Read,
 ) -> Result<Ingested, StoreError> {
     let id = shop.access.shop;
+    let latest: Vec<(&PlatformOrder, OrderRow)> =
+        latest_by_number(read_orders).into_values().map(|order| (order, merge::new_row(order, read))).collect();
+    let sns: Vec<OrderSn> = latest.iter().map(|(order, _)| order.order_sn.clone()).collect();
+    let mut skus = Skus::named_by(latest.iter().map(|(_, row)| row));
     // What the tick opened may be seconds old: going live and stopping count from their commit.
-    let current = shop_access::as_of_now(tx, shop).await?;
+    let (current, stored, listed) = try_join!(
+        shop_access::as_of_now(tx, shop),
+        orders::lock_by_sn(tx, id, &sns),
+        sku_lookup::list(tx, id, &skus.asked),
+    )?;
+    skus.learn(listed);
     let shop = &current;
-    let latest = latest_by_number(read_orders);
-    let sns: Vec<OrderSn> = latest.values().map(|order| order.order_sn.clone()).collect();
-    let mut items = lock_and_merge(tx, id, &latest, &sns, read).await?;
-    let mut facts = decide_all(tx, shop, &mut items).await?;
+    let mut items = merged(stored, &latest);
+    decide_all(tx, shop, &mut items, &mut skus).await?;
     // Decided before it is inserted: a new order is written once.
     let fresh: Vec<OrderRow> = items.iter().filter(|item| item.before.is_none()).map(|item| item.row.clone()).collect();
     let inserted: HashSet<String> = orders::insert_new(tx, id, &fresh).await?.into_iter().collect();
@@ -128,22 +136,20 @@ pub async fn ingest(
     if !raced.is_empty() {
         // Another reader inserted these meanwhile; its rows count as known.
         let sns: Vec<OrderSn> = raced.iter().filter_map(|item| item.row.order_sn.parse().ok()).collect();
-        let mut known = lock_and_merge(tx, id, &latest, &sns, read).await?;
+        let mut known = merged(orders::lock_by_sn(tx, id, &sns).await?, &latest);
         known.retain(|item| item.before.is_some());
-        facts.extend(decide_all(tx, shop, &mut known).await?);
+        decide_all(tx, shop, &mut known, &mut skus).await?;
         items.append(&mut known);
     }
     items.sort_by(|a, b| a.row.order_sn.cmp(&b.row.order_sn));
-    let announced = settle_hints(tx, id, &items, read).await?;
-
-    let report = write(tx, shop, &items, read).await?;
     let decided: Vec<Decision> = items.iter().map(|item| item.decision).collect();
-    let batch = effects::Batch { items: &items, decisions: &decided, facts: &facts, read };
-    let mut wakes = effects::apply(tx, shop, &batch).await?;
+    let batch = effects::Batch { items: &items, decisions: &decided, facts: &skus.facts, read };
+    let (report, mut wakes) = write(tx, id, &batch).await?;
+    wakes.extend(effects::apply(tx, shop, &batch).await?);
     outside::note(tx, id, &items, read).await?;
     wakes.dedup();
     let orders = items.into_iter().map(|item| item.row).collect();
-    Ok(Ingested { announced, wakes, orders, shop: Some(current), ..report })
+    Ok(Ingested { wakes, orders, shop: Some(current), ..report })
 }
 
 /// The same order may stand on two pages of one read: its latest state counts.
@@ -162,24 +168,15 @@ fn latest_by_number(read_orders: &[PlatformOrder]) -> BTreeMap<&str, &PlatformOr
     latest
 }
 
-/// Locks the orders that are stored and merges what was read into them; orders that are not stored are new.
-async fn lock_and_merge(
-    tx: &mut TenantTx,
-    shop: ShopId,
-    latest: &BTreeMap<&str, &PlatformOrder>,
-    sns: &[OrderSn],
-    read: Read,
-) -> Result<Vec<Item>, StoreError> {
-    let stored = orders::lock_by_sn(tx, shop, sns).await?;
+/// Merges what was read into the orders that are stored and locked; orders that are not stored are new.
+fn merged(stored: Vec<OrderRow>, latest: &[(&PlatformOrder, OrderRow)]) -> Vec<Item> {
     let mut known: HashMap<String, OrderRow> = stored.into_iter().map(|row| (row.order_sn.clone(), row)).collect();
-    let mut items = Vec::with_capacity(sns.len());
-    for sn in sns {
-        let Some(order) = latest.get(sn.as_str()) else { continue };
-        let read_row = merge::new_row(order, read);
-        let before = known.remove(sn.as_str());
+    let mut items = Vec::with_capacity(latest.len());
+    for (order, read_row) in latest {
+        let before = known.remove(order.order_sn.as_str());
         let (row, content_changed, read_again) = match &before {
-            None => (read_row, true, false),
-            Some(before) => match merge::merge(before, &read_row) {
+            None => (read_row.clone(), true, false),
+            Some(before) => match merge::merge(before, read_row) {
                 Merge::Unchanged => (before.clone(), false, false),
                 Merge::Take(row) => (row, true, false),
                 Merge::Restrict(row) => (row, true, true),
@@ -188,32 +185,55 @@ async fn lock_and_merge(
         let carries_cards = outside::carries_cards(order);
         items.push(Item { row, before, content_changed, read_again, carries_cards, decision: Decision::Stay });
     }
-    Ok(items)
+    items
 }
 
-/// Decides about each order; returns what is known of their SKUs.
-async fn decide_all(tx: &mut TenantTx, shop: &Shop, items: &mut [Item]) -> Result<HashMap<i64, SkuFacts>, StoreError> {
-    let skus: HashSet<i64> = items.iter().map(|item| item.row.platform_sku_id).collect();
-    let skus: Vec<i64> = skus.into_iter().collect();
-    let facts: HashMap<i64, SkuFacts> = sku_lookup::list(tx, shop.access.shop, &skus)
-        .await?
-        .into_iter()
-        .map(|sku| (sku.platform_sku_id, sku))
-        .collect();
+/// What is known of SKUs, by the platform's numbers.
+struct Skus {
+    asked: Vec<i64>,
+    facts: HashMap<i64, SkuFacts>,
+}
+
+impl Skus {
+    /// Nothing yet, of the SKUs that orders name.
+    fn named_by<'a>(rows: impl Iterator<Item = &'a OrderRow>) -> Self {
+        let asked: HashSet<i64> = rows.map(|row| row.platform_sku_id).collect();
+        Self { asked: asked.into_iter().collect(), facts: HashMap::new() }
+    }
+
+    fn learn(&mut self, listed: Vec<SkuFacts>) {
+        self.facts.extend(listed.into_iter().map(|sku| (sku.platform_sku_id, sku)));
+    }
+}
+
+/// Decides about each order.
+async fn decide_all(tx: &TenantTx, shop: &Shop, items: &mut [Item], skus: &mut Skus) -> Result<(), StoreError> {
+    // What was read may be older than what is stored, and name another SKU.
+    let mut stored = Skus::named_by(items.iter().map(|item| &item.row));
+    stored.asked.retain(|sku| !skus.asked.contains(sku));
+    if !stored.asked.is_empty() {
+        skus.learn(sku_lookup::list(tx, shop.access.shop, &stored.asked).await?);
+    }
     for item in items {
-        let sku = facts.get(&item.row.platform_sku_id);
+        let sku = skus.facts.get(&item.row.platform_sku_id);
         item.decision = decide(&item.row, sku, shop)?;
         item.decision.write_state(&mut item.row);
         outside::take_out(item, sku);
     }
-    Ok(facts)
+    Ok(())
 }
 
-/// Clears the hints this read answers; returns how many there were.
+/// Settles the hints of orders whose read does not simply answer them, before deliveries are locked. Returns how many
+/// hints are gone, and the orders whose hints are answered and left to be cleared.
 ///
 /// A hint whose order shows nothing new yet is read again a few times and then left to the window: a push may come
-/// before the platform's own reads know of the change.
-async fn settle_hints(tx: &mut TenantTx, shop: ShopId, items: &[Item], read: Read) -> Result<usize, StoreError> {
+/// before the platform's own reads know of the change. And two reads with the same time that differ ask for another.
+async fn settle_odd_hints(
+    tx: &mut TenantTx,
+    shop: ShopId,
+    items: &[Item],
+    read: Read,
+) -> Result<(usize, Vec<OrderSn>), StoreError> {
     let waits_for_news = |item: &&Item| {
         matches!(read.source, Source::Hint | Source::Gate)
             && !item.content_changed
@@ -223,15 +243,19 @@ async fn settle_hints(tx: &mut TenantTx, shop: ShopId, items: &[Item], read: Rea
     let numbers = |items: Vec<&Item>| -> Vec<OrderSn> {
         items.into_iter().filter_map(|item| item.row.order_sn.parse().ok()).collect()
     };
-    let mut cleared = order_hints::clear_read(tx, shop, &numbers(answered), read.started).await?;
-    let fruitless = numbers(fruitless);
-    if fruitless.is_empty() {
-        return Ok(cleared);
+    let again = numbers(items.iter().filter(|item| item.read_again).collect());
+    let (fruitless, answered) = (numbers(fruitless), numbers(answered));
+    if fruitless.is_empty() && again.is_empty() {
+        return Ok((0, answered));
     }
+    let mut gone = order_hints::clear_read(tx, shop, &answered, read.started).await?;
     for hint in order_hints::list_among(tx, shop, &fruitless).await? {
-        cleared += usize::from(defer_fruitless(tx, shop, &hint, read.started).await?);
+        gone += usize::from(defer_fruitless(tx, shop, &hint, read.started).await?);
     }
-    Ok(cleared)
+    let due_at = read.started + Duration::seconds(6);
+    let hints = NewHints { dirty_since: read.started, due_at, source: HintSource::Conflict };
+    order_hints::upsert(tx, shop, &again, hints).await?;
+    Ok((gone, Vec::new()))
 }
 
 /// Puts off a hint whose read told nothing new, or leaves its order to the window. Returns whether it is gone.
@@ -253,16 +277,41 @@ pub async fn defer_fruitless(
     Ok(order_hints::clear_read(tx, shop, &[order_sn], read_started).await? > 0)
 }
 
-async fn write(tx: &mut TenantTx, shop: &Shop, items: &[Item], read: Read) -> Result<Ingested, StoreError> {
-    let id = shop.access.shop;
+/// Writes what the read says and what was decided: hints it answers are cleared, orders changed, deliveries planned.
+async fn write(tx: &mut TenantTx, id: ShopId, batch: &effects::Batch<'_>) -> Result<(Ingested, Vec<Wake>), StoreError> {
+    let effects::Batch { items, read, .. } = *batch;
     let moved = |item: &&Item| match &item.before {
         Some(before) => item.content_changed || before.state != item.row.state || before.verdict != item.row.verdict,
         // Inserted as it was decided.
         None => false,
     };
     let changes: Vec<OrderRow> = items.iter().filter(moved).map(|item| item.row.clone()).collect();
-    orders::update_content(tx, &changes).await?;
+    let events = events(items, read);
+    let fresh = items.iter().filter(|item| item.before.is_none()).count();
+    let skipped = items
+        .iter()
+        .filter(|item| {
+            item.row.state == OrderState::Skipped.as_str()
+                && item.before.as_ref().is_none_or(|before| before.state != item.row.state)
+        })
+        .count();
+    let sums = [("orders_seen", count(fresh)), ("orders_skipped", count(skipped))];
+    let (odd, answered) = settle_odd_hints(tx, id, items, read).await?;
+    let planned = effects::plans(batch);
+    let (cleared, (), newly_planned, ()) = try_join!(
+        order_hints::clear_read(tx, id, &answered, read.started),
+        orders::update_content(tx, &changes),
+        deliveries::plan(tx, id, &planned),
+        told::write(tx, Told { shop: id, at: read.started, events: &events, sums: &sums, outbox: None }),
+    )?;
+    effects::planned(tx, id, batch, &planned).await?;
+    let announced = odd + cleared;
+    let changed = items.iter().filter(|item| item.before.is_some() && item.content_changed).count();
+    let wakes = if newly_planned > 0 { vec![Wake::Deliver(id)] } else { Vec::new() };
+    Ok((Ingested { fresh, changed, announced, ..Ingested::default() }, wakes))
+}
 
+fn events(items: &[Item], read: Read) -> Vec<NewEvent> {
     let mut events = Vec::new();
     for item in items {
         if item.before.is_none() {
@@ -283,29 +332,7 @@ async fn write(tx: &mut TenantTx, shop: &Shop, items: &[Item], read: Read) -> Re
             ));
         }
     }
-    let again: Vec<OrderSn> =
-        items.iter().filter(|item| item.read_again).filter_map(|item| item.row.order_sn.parse().ok()).collect();
-    if !again.is_empty() {
-        let hints = NewHints {
-            dirty_since: read.started,
-            due_at: read.started + Duration::seconds(6),
-            source: HintSource::Conflict,
-        };
-        order_hints::upsert(tx, id, &again, hints).await?;
-    }
-
-    let fresh = items.iter().filter(|item| item.before.is_none()).count();
-    let skipped = items
-        .iter()
-        .filter(|item| {
-            item.row.state == OrderState::Skipped.as_str()
-                && item.before.as_ref().is_none_or(|before| before.state != item.row.state)
-        })
-        .count();
-    let sums = [("orders_seen", count(fresh)), ("orders_skipped", count(skipped))];
-    told::write(tx, Told { shop: id, at: read.started, events: &events, sums: &sums, outbox: None }).await?;
-    let changed = items.iter().filter(|item| item.before.is_some() && item.content_changed).count();
-    Ok(Ingested { fresh, changed, ..Ingested::default() })
+    events
 }
 
 fn platform_change(item: &Item) -> serde_json::Value {

@@ -62,7 +62,7 @@ pub async fn look(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<Told, Stor
         .iter()
         .map(|order| NewEvent { order: order.order(), kind: "ship_by_near", detail: detail(order, now) })
         .collect();
-    order_events::append(&mut tx, now, &events).await?;
+    order_events::append(&tx, now, &events).await?;
     rollups::add(&mut tx, shop, now, &[("exceptions", i64::try_from(opened).unwrap_or(i64::MAX))]).await?;
     let told = Told { near: nearing.len(), past: past.len(), settled };
     tx.commit().await?;

@@ -19,7 +19,7 @@ impl Paused {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn load(tx: &mut TenantTx, at: DateTime<Utc>) -> Result<Self, StoreError> {
+    pub async fn load(tx: &TenantTx, at: DateTime<Utc>) -> Result<Self, StoreError> {
         pauses::list_active(tx, at).await.map(Self)
     }
 

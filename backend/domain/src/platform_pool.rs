@@ -93,8 +93,8 @@ async fn store(engine: &Engine, shop: &Shop, link: &ToLink, codes: Codes) -> Res
     let id = shop.access.shop;
     let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
     let number: Vec<OrderSn> = vec![link.order.order_sn.clone()];
-    let order_rows = orders::lock_by_sn(&mut tx, id, &number).await?;
-    let Some(row) = deliveries::lock_waiting(&mut tx, id, &[link.delivery.order_sn.as_str()]).await?.pop() else {
+    let order_rows = orders::lock_by_sn(&tx, id, &number).await?;
+    let Some(row) = deliveries::lock_waiting(&tx, id, &[link.delivery.order_sn.as_str()]).await?.pop() else {
         return Ok(Vec::new());
     };
     if row.state()? != DeliveryState::Pending {
@@ -102,7 +102,7 @@ async fn store(engine: &Engine, shop: &Shop, link: &ToLink, codes: Codes) -> Res
     }
     let lines = lines(&mut tx, &row, codes).await?;
     platform_stock::insert_lines(&mut tx, row.id(), &lines).await?;
-    card_claims::move_held(&mut tx, &[row.id()], HANDED_OUT, now).await?;
+    card_claims::move_held(&tx, &[row.id()], HANDED_OUT, now).await?;
     let change = DeliveryChange {
         id: row.id(),
         fence: row.fence,
@@ -113,11 +113,11 @@ async fn store(engine: &Engine, shop: &Shop, link: &ToLink, codes: Codes) -> Res
         payload_hash: None,
         delivered_at: Some(now),
     };
-    deliveries::update_fenced(&mut tx, &[change]).await?;
+    deliveries::update_fenced(&tx, &[change]).await?;
     for from in [OrderState::Seen, OrderState::AwaitingCards, OrderState::HeldBacklog] {
-        orders::transition(&mut tx, &[row.order()], &[from], OrderState::Delivered, "platform_delivered").await?;
+        orders::transition(&tx, &[row.order()], &[from], OrderState::Delivered, "platform_delivered").await?;
     }
-    exceptions::resolve(&mut tx, id, &[row.order_sn.as_str()], &[ReasonCode::ShipByNear], "delivered").await?;
+    exceptions::resolve(&tx, id, &[row.order_sn.as_str()], &[ReasonCode::ShipByNear], "delivered").await?;
     let known = lines.iter().filter(|line| line.card_use.is_some() || line.code.is_some()).count();
     if known < lines.len() {
         let exception = NewException {
@@ -135,7 +135,7 @@ async fn store(engine: &Engine, shop: &Shop, link: &ToLink, codes: Codes) -> Res
         kind: "delivered",
         detail: json!({ "by": "platform", "lines": lines.len(), "linked": known }),
     };
-    order_events::append(&mut tx, now, &[event]).await?;
+    order_events::append(&tx, now, &[event]).await?;
     rollups::add(&mut tx, id, now, &[("delivered", 1)]).await?;
     let ids: Vec<String> = order_rows.iter().map(|order| order.key().id.to_string()).collect();
     outbox::push(&mut tx, "order.delivered", json!({ "shop": id.to_string(), "orders": ids })).await?;

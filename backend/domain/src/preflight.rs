@@ -196,7 +196,7 @@ pub async fn preflight(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<Prefl
     ctx.sees(shop)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let row = shops::fetch(&mut tx, shop).await?;
-    let opened = shop_access::open(&mut tx, shop).await?;
+    let opened = shop_access::open(&tx, shop).await?;
     let life = token_lives::list(&mut tx, Some(shop), 1).await?.pop().ok_or(StoreError::NotFound("shop"))?;
     let goods = goods::look(&mut tx, shop, ctx.now).await?;
     let merchant = of_merchant(&mut tx, row.gateway).await?;

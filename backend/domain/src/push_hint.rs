@@ -89,46 +89,38 @@ pub async fn push_hints(
     merchant: MerchantId,
     notices: &[(ShopId, PushNotice)],
 ) -> Result<Vec<Wake>, StoreError> {
-    // In the order of ids: two writers then lock hints in the same order.
-    let mut by_shop: BTreeMap<ShopId, Vec<&PushNotice>> = BTreeMap::new();
-    for (shop, notice) in notices {
-        by_shop.entry(*shop).or_default().push(notice);
-    }
     let now = engine.now();
-    let mut tx = engine.store.tenant_tx(merchant).await?;
-    let mut wakes = Vec::new();
-    let mut hinted = 0;
-    for (shop, notices) in by_shop {
-        let expected = echoes(&mut tx, shop, &notices).await?;
-        let news: Vec<OrderSn> = notices
-            .iter()
-            .filter(|notice| notice.kind == NoticeKind::Other || !expected.contains(notice.order_sn.as_str()))
-            .map(|notice| notice.order_sn.clone())
-            .collect();
-        if news.is_empty() {
-            continue;
-        }
-        let hints = NewHints { dirty_since: now, due_at: now, source: HintSource::Push };
-        order_hints::upsert(&mut tx, shop, &news, hints).await?;
-        hinted += news.len();
-        wakes.push(Wake::Deliver(shop));
+    let tx = engine.store.tenant_tx(merchant).await?;
+    let expected = echoes(&tx, notices).await?;
+    let is_news = |shop: ShopId, notice: &PushNotice| {
+        notice.kind == NoticeKind::Other || !expected.contains(&(shop, notice.order_sn.to_string()))
+    };
+    // In the order of ids: two writers then lock hints in the same order.
+    let mut news: BTreeMap<ShopId, Vec<OrderSn>> = BTreeMap::new();
+    for (shop, notice) in notices.iter().filter(|(shop, notice)| is_news(*shop, notice)) {
+        news.entry(*shop).or_default().push(notice.order_sn.clone());
+    }
+    let hints = NewHints { dirty_since: now, due_at: now, source: HintSource::Push };
+    for (shop, orders) in &news {
+        order_hints::upsert(&tx, *shop, orders, hints).await?;
     }
     tx.commit().await?;
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    let hinted: usize = news.values().map(Vec::len).sum();
     metrics::counter!("kamiflow_push_messages_total", "outcome" => "hinted").increment(count(hinted));
     metrics::counter!("kamiflow_push_messages_total", "outcome" => "expected").increment(count(notices.len() - hinted));
-    Ok(wakes)
+    Ok(news.into_keys().map(Wake::Deliver).collect())
 }
 
 /// Returns the orders whose shipping is the echo of our own hand-over, or whose receipt is what was to follow it: reading
 /// them again would double the calls per order, and the next peek reads them anyway.
-async fn echoes(tx: &mut TenantTx, shop: ShopId, notices: &[&PushNotice]) -> Result<HashSet<String>, StoreError> {
-    let asked: Vec<&str> = notices
+async fn echoes(tx: &TenantTx, notices: &[(ShopId, PushNotice)]) -> Result<HashSet<(ShopId, String)>, StoreError> {
+    let asked: Vec<(ShopId, &str)> = notices
         .iter()
-        .filter(|notice| notice.kind != NoticeKind::Other)
-        .map(|notice| notice.order_sn.as_str())
+        .filter(|(_, notice)| notice.kind != NoticeKind::Other)
+        .map(|(shop, notice)| (*shop, notice.order_sn.as_str()))
         .collect();
-    let rows = deliveries::list_by_sn(tx, shop, &asked).await?;
+    let rows = deliveries::list_of_shops(tx, &asked).await?;
     let follows_our_own_doing = |row: &DeliveryRow| {
         // One whose outcome was left to a person is not due: there the echo is the evidence that was missing.
         row.payload_hash.is_some()
@@ -138,7 +130,8 @@ async fn echoes(tx: &mut TenantTx, shop: ShopId, notices: &[&PushNotice]) -> Res
                 _ => false,
             }
     };
-    Ok(rows.into_iter().filter(follows_our_own_doing).map(|row| row.order_sn).collect())
+    let echoes = rows.into_iter().filter(|(_, row)| follows_our_own_doing(row));
+    Ok(echoes.map(|(shop, row)| (shop, row.order_sn)).collect())
 }
 
 /// Returns how long to wait before a hinted order is read again after `tries` reads that found it unknown or

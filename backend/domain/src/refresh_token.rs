@@ -124,7 +124,7 @@ pub async fn refresh(engine: &Engine, ctx: &Ctx, shop: ShopId, version: i64) -> 
         let now = engine.now();
         let claim = RefreshClaim { shop, version, holder, now, deadline: now + CLAIM_TIME };
         let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
-        let opened = shop_access::open(&mut tx, shop).await?;
+        let opened = shop_access::open(&tx, shop).await?;
         if opened.application_stopped {
             // The platform would refuse the application, which says nothing about the token.
             return Ok(Refresh::Later(now + RETRY_AFTER));

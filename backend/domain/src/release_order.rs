@@ -56,8 +56,8 @@ pub async fn release(engine: &Engine, ctx: &Ctx, shop: ShopId, order_sn: &OrderS
     let sn = order_sn.as_str();
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let numbers = std::slice::from_ref(order_sn);
-    let order = orders::lock_by_sn(&mut tx, shop, numbers).await?.pop().ok_or(ReleaseOrderError::NotFound)?;
-    let row = deliveries::lock_waiting(&mut tx, shop, &[sn]).await?.pop();
+    let order = orders::lock_by_sn(&tx, shop, numbers).await?.pop().ok_or(ReleaseOrderError::NotFound)?;
+    let row = deliveries::lock_waiting(&tx, shop, &[sn]).await?.pop();
     let answered = answered(&mut tx, shop, sn).await?;
     let from = order.state()?;
     let Some(row) = row else { return Err(ReleaseOrderError::State(from)) };
@@ -66,7 +66,7 @@ pub async fn release(engine: &Engine, ctx: &Ctx, shop: ShopId, order_sn: &OrderS
     }
     let outcome = json!({ "resolved_by": ctx.actor.name() });
     attempts::resolve_open(&mut tx, row.id(), AttemptState::ResolvedNotDelivered, &outcome, ctx.now).await?;
-    let cards = card_claims::move_held(&mut tx, &[row.id()], HeldMove::QUARANTINED, ctx.now).await?;
+    let cards = card_claims::move_held(&tx, &[row.id()], HeldMove::QUARANTINED, ctx.now).await?;
     // The fence rises: whoever still works on it writes nothing any more.
     let change = DeliveryChange {
         id: row.id(),
@@ -78,9 +78,9 @@ pub async fn release(engine: &Engine, ctx: &Ctx, shop: ShopId, order_sn: &OrderS
         payload_hash: None,
         delivered_at: None,
     };
-    deliveries::update_fenced(&mut tx, &[change]).await?;
-    orders::transition(&mut tx, &[order.key()], &[from], OrderState::Done, "given_up_by_person").await?;
-    exceptions::resolve(&mut tx, shop, &[sn], &answered, "released, cards quarantined").await?;
+    deliveries::update_fenced(&tx, &[change]).await?;
+    orders::transition(&tx, &[order.key()], &[from], OrderState::Done, "given_up_by_person").await?;
+    exceptions::resolve(&tx, shop, &[sn], &answered, "released, cards quarantined").await?;
     record(&mut tx, ctx, &order, cards).await?;
     tx.commit().await?;
     Ok(cards)

@@ -74,7 +74,7 @@ pub async fn report(engine: &Engine, ctx: &Ctx, report: &ReportUse) -> Result<Ve
         return Ok(Vec::new());
     }
     let detail = json!({ "by": ctx.actor.name(), "used_at": report.used_at, "codes": told });
-    order_events::append(&mut tx, ctx.now, &[NewEvent { order, kind: "use_reported", detail }]).await?;
+    order_events::append(&tx, ctx.now, &[NewEvent { order, kind: "use_reported", detail }]).await?;
     wake(tx, ctx, report.shop, &report.order_sn).await
 }
 
@@ -94,7 +94,7 @@ pub async fn seen_by_buyer(
         return Ok(Vec::new());
     }
     let detail = json!({ "by": ctx.actor.name() });
-    order_events::append(&mut tx, ctx.now, &[NewEvent { order, kind: "seen_by_buyer", detail }]).await?;
+    order_events::append(&tx, ctx.now, &[NewEvent { order, kind: "seen_by_buyer", detail }]).await?;
     wake(tx, ctx, shop, order_sn).await
 }
 

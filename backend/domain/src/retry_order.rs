@@ -68,11 +68,11 @@ pub async fn retry(engine: &Engine, ctx: &Ctx, shop: ShopId, order_sn: &OrderSn)
     let sn = order_sn.as_str();
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let numbers = std::slice::from_ref(order_sn);
-    let order = orders::lock_by_sn(&mut tx, shop, numbers).await?.pop().ok_or(RetryOrderError::NotFound)?;
-    let delivery = deliveries::lock_waiting(&mut tx, shop, &[sn]).await?.pop();
+    let order = orders::lock_by_sn(&tx, shop, numbers).await?.pop().ok_or(RetryOrderError::NotFound)?;
+    let delivery = deliveries::lock_waiting(&tx, shop, &[sn]).await?.pop();
     let open = exceptions::list_open(&mut tx, shop, &[sn]).await?;
     let closed = closable(&open)?;
-    exceptions::resolve(&mut tx, shop, &[sn], &closed, "retried").await?;
+    exceptions::resolve(&tx, shop, &[sn], &closed, "retried").await?;
     if let Some(row) = &delivery {
         make_due(&mut tx, ctx, row).await?;
     }
@@ -80,7 +80,7 @@ pub async fn retry(engine: &Engine, ctx: &Ctx, shop: ShopId, order_sn: &OrderSn)
     let codes: Vec<&str> = closed.iter().map(|code| code.as_str()).collect();
     let detail = json!({ "actor": ctx.actor.name(), "closed": codes });
     let event = NewEvent { order: order.key(), kind: "retried", detail: detail.clone() };
-    order_events::append(&mut tx, ctx.now, &[event]).await?;
+    order_events::append(&tx, ctx.now, &[event]).await?;
     acts::record(&mut tx, ctx, "order.retry", order.key().id, detail).await?;
     tx.commit().await?;
 

@@ -39,7 +39,7 @@ pub struct Shop {
 ///
 /// # Errors
 /// [`StoreError::NotFound`] for a shop that is not this merchant's or has no tokens.
-pub async fn open(tx: &mut TenantTx, shop: ShopId) -> Result<Shop, StoreError> {
+pub async fn open(tx: &TenantTx, shop: ShopId) -> Result<Shop, StoreError> {
     let row = shops::fetch_access(tx, shop).await?;
     let application_key = tx.data_key_by_id(row.application_key()).await?;
     let token_key = tx.data_key_by_id(row.token_key()).await?;
@@ -78,7 +78,7 @@ pub async fn open(tx: &mut TenantTx, shop: ShopId) -> Result<Shop, StoreError> {
 ///
 /// # Errors
 /// [`StoreError::NotFound`] for another merchant's shop.
-pub async fn as_of_now(tx: &mut TenantTx, shop: &Shop) -> Result<Shop, StoreError> {
+pub async fn as_of_now(tx: &TenantTx, shop: &Shop) -> Result<Shop, StoreError> {
     let standing = shops::share_standing(tx, shop.access.shop).await?;
     Ok(Shop {
         state: standing.state()?,

@@ -34,6 +34,7 @@ pub use missed::{DifferingOrder, MissedOrder, MissedRefund, StatusChange};
 pub(crate) use pages::{Pages, PartRead, Purpose, may_list_refunds};
 pub(crate) use trouble::{Stop, Trouble};
 
+use futures_util::try_join;
 use kamiflow_kernel::{MerchantId, ShopId};
 use kamiflow_store::shop_sync::{self, ShopSyncRow};
 
@@ -54,9 +55,8 @@ struct Work {
 /// When the store fails. What the platform refuses is dealt with here and decides when the shop is due again.
 pub async fn tick(engine: &Engine, merchant: MerchantId, shop: ShopId) -> Result<TickOutcome, EngineError> {
     let started = engine.now();
-    let mut tx = engine.store.tenant_tx(merchant).await?;
-    let opened = shop_access::open(&mut tx, shop).await?;
-    let sync = shop_sync::fetch(&mut tx, shop).await?;
+    let tx = engine.store.tenant_tx(merchant).await?;
+    let (opened, sync) = try_join!(shop_access::open(&tx, shop), shop_sync::fetch(&tx, shop))?;
     tx.commit().await?;
     if !market_trouble::may_call(&opened) {
         market_trouble::tell_stopped(engine, &opened).await?;

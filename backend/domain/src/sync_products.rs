@@ -67,8 +67,8 @@ impl From<MarketError> for SyncProductsError {
 /// # Errors
 /// See [`SyncProductsError`]. A run that ends early has marked nothing as off sale.
 pub async fn sync_products(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<SyncedProducts, SyncProductsError> {
-    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
-    let mut opened = shop_access::open(&mut tx, shop).await?;
+    let tx = engine.store.tenant_tx(ctx.merchant).await?;
+    let mut opened = shop_access::open(&tx, shop).await?;
     tx.commit().await?;
     if opened.application_stopped {
         return Err(SyncProductsError::ApplicationStopped);

@@ -33,16 +33,16 @@ pub enum Recovery {
 /// # Errors
 /// When the store fails.
 pub async fn recover(engine: &Engine, ctx: &Ctx, shop: ShopId, used_version: i64) -> Result<Recovery, StoreError> {
-    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
-    let opened = shop_access::open(&mut tx, shop).await?;
+    let tx = engine.store.tenant_tx(ctx.merchant).await?;
+    let opened = shop_access::open(&tx, shop).await?;
     tx.commit().await?;
     if opened.access.token_version > used_version {
         return Ok(Recovery::RetryWith(Box::new(opened)));
     }
     match refresh_token::refresh(engine, ctx, shop, used_version).await? {
         Refresh::Newer => {
-            let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
-            let opened = shop_access::open(&mut tx, shop).await?;
+            let tx = engine.store.tenant_tx(ctx.merchant).await?;
+            let opened = shop_access::open(&tx, shop).await?;
             tx.commit().await?;
             Ok(Recovery::RetryWith(Box::new(opened)))
         }
@@ -55,7 +55,7 @@ async fn stop_for_good(engine: &Engine, ctx: &Ctx, shop: ShopId, version: i64) -
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     if !credentials::update_dead(&mut tx, shop, version, "refused by the platform").await? {
         // Authorized anew while we were at it.
-        let opened = shop_access::open(&mut tx, shop).await?;
+        let opened = shop_access::open(&tx, shop).await?;
         tx.commit().await?;
         return Ok(Recovery::RetryWith(Box::new(opened)));
     }

@@ -84,7 +84,7 @@ pub async fn list_trial_orders(engine: &Engine, ctx: &Ctx, page: TrialRunPage) -
     ctx.require(Permission::ShowOrders)?;
     ctx.sees(page.shop)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
-    let opened = shop_access::open(&mut tx, page.shop).await?;
+    let opened = shop_access::open(&tx, page.shop).await?;
     if opened.state == ShopState::Live {
         return Ok(Vec::new());
     }
@@ -92,11 +92,8 @@ pub async fn list_trial_orders(engine: &Engine, ctx: &Ctx, page: TrialRunPage) -
     let seen = trial_orders::list(&mut tx, page.shop, page.after, MOST_ON_PAGE).await?;
     let rows = read(&mut tx, page.shop, &seen).await?;
     let numbers: Vec<i64> = rows.iter().map(|(_, row)| row.platform_sku_id).collect();
-    let facts: HashMap<i64, SkuFacts> = sku_lookup::list(&mut tx, page.shop, &numbers)
-        .await?
-        .into_iter()
-        .map(|sku| (sku.platform_sku_id, sku))
-        .collect();
+    let facts: HashMap<i64, SkuFacts> =
+        sku_lookup::list(&tx, page.shop, &numbers).await?.into_iter().map(|sku| (sku.platform_sku_id, sku)).collect();
     let mut names: HashMap<PoolId, String> = HashMap::new();
     let mut list = Vec::with_capacity(rows.len());
     for (id, row) in rows {

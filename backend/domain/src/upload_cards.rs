@@ -170,7 +170,7 @@ async fn begin(engine: &Engine, ctx: &Ctx, request: UploadCards) -> Result<Begun
     let target =
         platform_uploads::find_target(&mut tx, request.sku).await?.ok_or(UploadError::NotMapped(request.sku))?;
     let pool = PoolId::from_uuid(target.pool_id);
-    let shop = shop_access::open(&mut tx, ShopId::from_uuid(target.shop_id)).await?;
+    let shop = shop_access::open(&tx, ShopId::from_uuid(target.shop_id)).await?;
     if shop.state != ShopState::Live || !market_trouble::may_call(&shop) {
         return Err(UploadError::ShopNotLive(shop.access.shop));
     }

@@ -46,7 +46,7 @@ pub struct NewAttempt {
 /// # Errors
 /// When the evidence is too old, the payload is not the delivery's one payload, or another attempt is under way.
 pub async fn start(
-    tx: &mut TenantTx,
+    tx: &TenantTx,
     news: &[NewAttempt],
     now: DateTime<Utc>,
     deadline: DateTime<Utc>,
@@ -72,7 +72,7 @@ pub async fn start(
     .bind::<Array<Jsonb>, _>(news.iter().map(|new| &new.evidence).collect::<Vec<_>>())
     .bind::<Array<Timestamptz>, _>(news.iter().map(|new| new.evidence_at).collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(news.iter().map(|new| new.fence).collect::<Vec<_>>())
-    .execute(tx.conn()?)
+    .execute(&mut tx.shared()?)
     .await?;
     Ok(())
 }
@@ -100,7 +100,7 @@ pub(crate) const END: &str = "UPDATE delivery_attempts a SET state = i.state, ou
 ///
 /// # Errors
 /// When the connection is lost.
-pub async fn end(tx: &mut TenantTx, ends: &[AttemptEnd], now: DateTime<Utc>) -> Result<usize, StoreError> {
+pub async fn end(tx: &TenantTx, ends: &[AttemptEnd], now: DateTime<Utc>) -> Result<usize, StoreError> {
     if ends.is_empty() {
         return Ok(0);
     }
@@ -112,7 +112,7 @@ pub async fn end(tx: &mut TenantTx, ends: &[AttemptEnd], now: DateTime<Utc>) -> 
         .bind::<Array<Text>, _>(ends.iter().map(|end| end.state.as_str()).collect::<Vec<_>>())
         .bind::<Array<Jsonb>, _>(ends.iter().map(|end| &end.outcome).collect::<Vec<_>>())
         .bind::<BigInt, _>(at_most(ends))
-        .execute(tx.conn()?)
+        .execute(&mut tx.shared()?)
         .await?)
 }
 

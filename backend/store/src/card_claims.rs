@@ -239,7 +239,7 @@ pub(crate) const MOVE_HELD: &str = "WITH held AS (
 /// # Errors
 /// When a trigger refuses: a use that may have left us does not become available.
 pub async fn move_held(
-    tx: &mut TenantTx,
+    tx: &TenantTx,
     deliveries: &[DeliveryId],
     way: HeldMove,
     at: DateTime<Utc>,
@@ -256,6 +256,6 @@ pub async fn move_held(
         .bind::<Bool, _>(way.exposes)
         .bind::<Bool, _>(way.lets_go)
         .bind::<Timestamptz, _>(at)
-        .execute(tx.conn()?)
+        .execute(&mut tx.shared()?)
         .await?)
 }

@@ -145,7 +145,7 @@ pub(crate) const PLAN: &str = "INSERT INTO deliveries AS d (merchant_id, shop_id
 ///
 /// # Errors
 /// When the connection is lost or a constraint refuses.
-pub async fn plan(tx: &mut TenantTx, shop: ShopId, news: &[NewDelivery]) -> Result<usize, StoreError> {
+pub async fn plan(tx: &TenantTx, shop: ShopId, news: &[NewDelivery]) -> Result<usize, StoreError> {
     if news.is_empty() {
         return Ok(0);
     }
@@ -164,7 +164,7 @@ pub async fn plan(tx: &mut TenantTx, shop: ShopId, news: &[NewDelivery]) -> Resu
         .bind::<Array<Integer>, _>(news.iter().map(|new| new.lines_expected).collect::<Vec<_>>())
         .bind::<Array<Nullable<Timestamptz>>, _>(news.iter().map(|new| new.due_at).collect::<Vec<_>>())
         .bind::<Array<Nullable<Timestamptz>>, _>(news.iter().map(|new| new.last_ship_at).collect::<Vec<_>>())
-        .execute(tx.conn()?)
+        .execute(&mut tx.shared()?)
         .await?)
 }
 
@@ -178,12 +178,12 @@ pub(crate) const LOCK_BY_SN: &str = delivery_columns!(
 ///
 /// # Errors
 /// When the connection is lost.
-pub async fn lock_by_sn(tx: &mut TenantTx, shop: ShopId, sns: &[&str]) -> Result<Vec<DeliveryRow>, StoreError> {
+pub async fn lock_by_sn(tx: &TenantTx, shop: ShopId, sns: &[&str]) -> Result<Vec<DeliveryRow>, StoreError> {
     Ok(sql(LOCK_BY_SN)
         .bind::<SqlUuid, _>(tx.merchant().as_uuid())
         .bind::<SqlUuid, _>(shop.as_uuid())
         .bind::<Array<Text>, _>(sns.to_vec())
-        .load(tx.conn()?)
+        .load(&mut tx.shared()?)
         .await?)
 }
 
@@ -197,34 +197,46 @@ pub(crate) const LOCK_WAITING: &str = delivery_columns!(
 ///
 /// # Errors
 /// When the connection is lost or the wait is too long.
-pub async fn lock_waiting(tx: &mut TenantTx, shop: ShopId, sns: &[&str]) -> Result<Vec<DeliveryRow>, StoreError> {
+pub async fn lock_waiting(tx: &TenantTx, shop: ShopId, sns: &[&str]) -> Result<Vec<DeliveryRow>, StoreError> {
     Ok(sql(LOCK_WAITING)
         .bind::<SqlUuid, _>(tx.merchant().as_uuid())
         .bind::<SqlUuid, _>(shop.as_uuid())
         .bind::<Array<Text>, _>(sns.to_vec())
-        .load(tx.conn()?)
+        .load(&mut tx.shared()?)
         .await?)
 }
 
-pub(crate) const LIST_BY_SN: &str = delivery_columns!(
-    "SELECT ",
-    " FROM deliveries d WHERE d.merchant_id = $1 AND d.shop_id = $2 AND d.order_sn = ANY ($3)"
+// The LIMIT is for the planner, see orders::TRANSITION.
+pub(crate) const LIST_OF_SHOPS: &str = delivery_columns!(
+    "SELECT d.shop_id, ",
+    " FROM (SELECT * FROM unnest($2::uuid[], $3::text[]) AS u (shop_id, order_sn) LIMIT $4) AS i
+      JOIN deliveries d ON d.merchant_id = $1 AND d.shop_id = i.shop_id AND d.order_sn = i.order_sn"
 );
 
-/// Lists the deliveries of orders. Index deliveries_once.
+/// Lists the deliveries of orders of several shops, each with its shop. Index deliveries_once.
 ///
 /// # Errors
 /// When the connection is lost.
-pub async fn list_by_sn(tx: &mut TenantTx, shop: ShopId, sns: &[&str]) -> Result<Vec<DeliveryRow>, StoreError> {
-    if sns.is_empty() {
+pub async fn list_of_shops(tx: &TenantTx, orders: &[(ShopId, &str)]) -> Result<Vec<(ShopId, DeliveryRow)>, StoreError> {
+    #[derive(QueryableByName)]
+    struct OfShop {
+        #[diesel(sql_type = SqlUuid)]
+        shop_id: Uuid,
+        #[diesel(embed)]
+        row: DeliveryRow,
+    }
+    if orders.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(sql(LIST_BY_SN)
+    let (shops, sns): (Vec<Uuid>, Vec<&str>) = orders.iter().map(|(shop, sn)| (shop.as_uuid(), *sn)).unzip();
+    let rows: Vec<OfShop> = sql(LIST_OF_SHOPS)
         .bind::<SqlUuid, _>(tx.merchant().as_uuid())
-        .bind::<SqlUuid, _>(shop.as_uuid())
-        .bind::<Array<Text>, _>(sns.to_vec())
-        .load(tx.conn()?)
-        .await?)
+        .bind::<Array<SqlUuid>, _>(shops)
+        .bind::<Array<Text>, _>(sns)
+        .bind::<BigInt, _>(at_most(orders))
+        .load(&mut tx.shared()?)
+        .await?;
+    Ok(rows.into_iter().map(|of_shop| (ShopId::from_uuid(of_shop.shop_id), of_shop.row)).collect())
 }
 
 /// Finds the delivery of an order.
@@ -291,7 +303,7 @@ pub(crate) const LIST_DUE: &str = held_by_pauses!(
 /// # Errors
 /// When the connection is lost.
 pub async fn list_due(
-    tx: &mut TenantTx,
+    tx: &TenantTx,
     shop: ShopId,
     now: DateTime<Utc>,
     paused: &PausedLevels,
@@ -306,7 +318,7 @@ pub async fn list_due(
         .bind::<Array<SqlUuid>, _>(&paused.pools)
         .bind::<Array<SqlUuid>, _>(&paused.batches)
         .bind::<BigInt, _>(limit)
-        .load(tx.conn()?)
+        .load(&mut tx.shared()?)
         .await?)
 }
 
@@ -357,7 +369,7 @@ pub(crate) const NEXT_DUE: &str = "SELECT least(
 ///
 /// # Errors
 /// When the connection is lost.
-pub async fn next_due(tx: &mut TenantTx, shop: ShopId) -> Result<Option<DateTime<Utc>>, StoreError> {
+pub async fn next_due(tx: &TenantTx, shop: ShopId) -> Result<Option<DateTime<Utc>>, StoreError> {
     #[derive(QueryableByName)]
     struct Next {
         #[diesel(sql_type = Nullable<Timestamptz>)]
@@ -366,7 +378,7 @@ pub async fn next_due(tx: &mut TenantTx, shop: ShopId) -> Result<Option<DateTime
     let next: Next = sql(NEXT_DUE)
         .bind::<SqlUuid, _>(tx.merchant().as_uuid())
         .bind::<SqlUuid, _>(shop.as_uuid())
-        .get_result(tx.conn()?)
+        .get_result(&mut tx.shared()?)
         .await?;
     Ok(next.at)
 }
@@ -406,7 +418,7 @@ pub(crate) const UPDATE_FENCED: &str = "UPDATE deliveries d
 ///
 /// # Errors
 /// When a trigger refuses or the connection is lost.
-pub async fn update_fenced(tx: &mut TenantTx, changes: &[DeliveryChange]) -> Result<Vec<DeliveryId>, StoreError> {
+pub async fn update_fenced(tx: &TenantTx, changes: &[DeliveryChange]) -> Result<Vec<DeliveryId>, StoreError> {
     #[derive(QueryableByName)]
     struct Written {
         #[diesel(sql_type = SqlUuid)]
@@ -426,7 +438,7 @@ pub async fn update_fenced(tx: &mut TenantTx, changes: &[DeliveryChange]) -> Res
         .bind::<Array<Nullable<Bytea>>, _>(changes.iter().map(|c| c.payload_hash.as_deref()).collect::<Vec<_>>())
         .bind::<Array<Nullable<Timestamptz>>, _>(changes.iter().map(|c| c.delivered_at).collect::<Vec<_>>())
         .bind::<BigInt, _>(at_most(changes))
-        .load(tx.conn()?)
+        .load(&mut tx.shared()?)
         .await?;
     Ok(written.into_iter().map(|row| DeliveryId::from_uuid(row.id)).collect())
 }

@@ -27,7 +27,7 @@ pub struct NewLine {
 ///
 /// # Errors
 /// When a card use is held by another live line, or a place in the delivery is taken.
-pub async fn insert(tx: &mut TenantTx, lines: &[NewLine]) -> Result<(), StoreError> {
+pub async fn insert(tx: &TenantTx, lines: &[NewLine]) -> Result<(), StoreError> {
     if lines.is_empty() {
         return Ok(());
     }
@@ -40,7 +40,7 @@ pub async fn insert(tx: &mut TenantTx, lines: &[NewLine]) -> Result<(), StoreErr
     .bind::<Array<Nullable<SqlUuid>>, _>(
         lines.iter().map(|line| line.card_use.map(CardUseId::as_uuid)).collect::<Vec<_>>(),
     )
-    .execute(tx.conn()?)
+    .execute(&mut tx.shared()?)
     .await?;
     Ok(())
 }

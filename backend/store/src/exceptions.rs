@@ -69,7 +69,7 @@ pub(crate) const RESOLVE: &str = "UPDATE exceptions SET resolved_at = now(), res
 /// # Errors
 /// When the connection is lost.
 pub async fn resolve(
-    tx: &mut TenantTx,
+    tx: &TenantTx,
     shop: ShopId,
     sns: &[&str],
     codes: &[ReasonCode],
@@ -85,7 +85,7 @@ pub async fn resolve(
         .bind::<Array<Text>, _>(sns.to_vec())
         .bind::<Array<Text>, _>(codes)
         .bind::<Text, _>(resolution)
-        .execute(tx.conn()?)
+        .execute(&mut tx.shared()?)
         .await?)
 }
 

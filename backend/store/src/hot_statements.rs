@@ -92,7 +92,7 @@ pub const HOT_STATEMENTS: &[HotStatement] = &[
         "uuid, uuid, timestamptz, boolean, uuid[], uuid[], uuid[], bigint",
         &["deliveries_due"],
     ),
-    hot("deliveries::list_by_sn", deliveries::LIST_BY_SN, "uuid, uuid, text[]", &["deliveries_once"]),
+    hot("deliveries::list_of_shops", deliveries::LIST_OF_SHOPS, "uuid, uuid[], text[], bigint", &["deliveries_once"]),
     hot("deliveries::lock_by_sn", deliveries::LOCK_BY_SN, "uuid, uuid, text[]", &["deliveries_once"]),
     hot("deliveries::lock_waiting", deliveries::LOCK_WAITING, "uuid, uuid, text[]", &["deliveries_once"]),
     hot("deliveries::next_due", deliveries::NEXT_DUE, "uuid, uuid", &["deliveries_due", "order_hints_due"]),

@@ -27,7 +27,7 @@ pub struct NewEvent {
 ///
 /// # Errors
 /// When the connection is lost.
-pub async fn append(tx: &mut TenantTx, at: DateTime<Utc>, news: &[NewEvent]) -> Result<(), StoreError> {
+pub async fn append(tx: &TenantTx, at: DateTime<Utc>, news: &[NewEvent]) -> Result<(), StoreError> {
     if news.is_empty() {
         return Ok(());
     }
@@ -46,7 +46,7 @@ pub async fn append(tx: &mut TenantTx, at: DateTime<Utc>, news: &[NewEvent]) -> 
     .bind::<Array<SqlUuid>, _>(orders)
     .bind::<Array<Text>, _>(kinds)
     .bind::<Array<Jsonb>, _>(details)
-    .execute(tx.conn()?)
+    .execute(&mut tx.shared()?)
     .await?;
     Ok(())
 }

@@ -89,7 +89,7 @@ pub(crate) const UPSERT: &str =
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn upsert(tx: &mut TenantTx, shop: ShopId, orders: &[OrderSn], hints: NewHints) -> Result<(), StoreError> {
+pub async fn upsert(tx: &TenantTx, shop: ShopId, orders: &[OrderSn], hints: NewHints) -> Result<(), StoreError> {
     if orders.is_empty() {
         return Ok(());
     }
@@ -102,7 +102,7 @@ pub async fn upsert(tx: &mut TenantTx, shop: ShopId, orders: &[OrderSn], hints: 
         .bind::<Timestamptz, _>(hints.due_at)
         .bind::<Text, _>(hints.source.as_str())
         .bind::<Integer, _>(i32::from(hints.source.is_news()))
-        .execute(tx.conn()?)
+        .execute(&mut tx.shared()?)
         .await?;
     Ok(())
 }
@@ -114,18 +114,13 @@ pub(crate) const LIST_DUE: &str = "SELECT order_sn, dirty_since, due_at, tries, 
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn list_due(
-    tx: &mut TenantTx,
-    shop: ShopId,
-    now: DateTime<Utc>,
-    limit: i64,
-) -> Result<Vec<HintRow>, StoreError> {
+pub async fn list_due(tx: &TenantTx, shop: ShopId, now: DateTime<Utc>, limit: i64) -> Result<Vec<HintRow>, StoreError> {
     Ok(sql(LIST_DUE)
         .bind::<SqlUuid, _>(tx.merchant().as_uuid())
         .bind::<SqlUuid, _>(shop.as_uuid())
         .bind::<Timestamptz, _>(now)
         .bind::<BigInt, _>(limit)
-        .load(tx.conn()?)
+        .load(&mut tx.shared()?)
         .await?)
 }
 
@@ -156,7 +151,7 @@ pub(crate) const CLEAR_READ: &str = "DELETE FROM order_hints
 /// # Errors
 /// When the statement fails.
 pub async fn clear_read(
-    tx: &mut TenantTx,
+    tx: &TenantTx,
     shop: ShopId,
     orders: &[OrderSn],
     read_started: DateTime<Utc>,
@@ -169,7 +164,7 @@ pub async fn clear_read(
         .bind::<SqlUuid, _>(shop.as_uuid())
         .bind::<Array<Text>, _>(texts(orders))
         .bind::<Timestamptz, _>(read_started)
-        .execute(tx.conn()?)
+        .execute(&mut tx.shared()?)
         .await?)
 }
 

@@ -146,7 +146,7 @@ pub(crate) const LOCK_BY_SN: &str = with_columns!(
 ///
 /// # Errors
 /// When the connection is lost or a lock is not to be had.
-pub async fn lock_by_sn(tx: &mut TenantTx, shop: ShopId, sns: &[OrderSn]) -> Result<Vec<OrderRow>, StoreError> {
+pub async fn lock_by_sn(tx: &TenantTx, shop: ShopId, sns: &[OrderSn]) -> Result<Vec<OrderRow>, StoreError> {
     let merchant = tx.merchant().as_uuid();
     let days: Vec<NaiveDate> = sns.iter().map(partition_day).collect();
     let texts: Vec<&str> = sns.iter().map(OrderSn::as_str).collect();
@@ -156,7 +156,7 @@ pub async fn lock_by_sn(tx: &mut TenantTx, shop: ShopId, sns: &[OrderSn]) -> Res
         .bind::<Array<Date>, _>(days)
         .bind::<Array<Text>, _>(texts)
         .bind::<BigInt, _>(at_most(sns))
-        .load(tx.conn()?)
+        .load(&mut tx.shared()?)
         .await?)
 }
 
@@ -203,7 +203,7 @@ pub(crate) const INSERT_NEW: &str =
 ///
 /// # Errors
 /// When the connection is lost or a constraint refuses.
-pub async fn insert_new(tx: &mut TenantTx, shop: ShopId, rows: &[OrderRow]) -> Result<Vec<String>, StoreError> {
+pub async fn insert_new(tx: &TenantTx, shop: ShopId, rows: &[OrderRow]) -> Result<Vec<String>, StoreError> {
     #[derive(QueryableByName)]
     struct Inserted {
         #[diesel(sql_type = Text)]
@@ -216,7 +216,7 @@ pub async fn insert_new(tx: &mut TenantTx, shop: ShopId, rows: &[OrderRow]) -> R
         sql(INSERT_NEW).bind::<SqlUuid, _>(tx.merchant().as_uuid()).bind::<SqlUuid, _>(shop.as_uuid()),
         rows,
     )
-    .load(tx.conn()?)
+    .load(&mut tx.shared()?)
     .await?;
     Ok(inserted.into_iter().map(|row| row.order_sn).collect())
 }
@@ -251,14 +251,14 @@ pub(crate) const UPDATE_CONTENT: &str =
 ///
 /// # Errors
 /// When the connection is lost or the table of transitions refuses a state.
-pub async fn update_content(tx: &mut TenantTx, rows: &[OrderRow]) -> Result<(), StoreError> {
+pub async fn update_content(tx: &TenantTx, rows: &[OrderRow]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
     let days = column(rows, |row| row.order_day);
     with_content(sql(in_one_month(UPDATE_CONTENT, &days)).bind::<SqlUuid, _>(tx.merchant().as_uuid()), rows)
         .bind::<BigInt, _>(at_most(rows))
-        .execute(tx.conn()?)
+        .execute(&mut tx.shared()?)
         .await?;
     Ok(())
 }
@@ -276,7 +276,7 @@ pub(crate) const TRANSITION: &str = "UPDATE orders o SET state = $5, state_cause
 /// # Errors
 /// When the table of transitions does not know the way.
 pub async fn transition(
-    tx: &mut TenantTx,
+    tx: &TenantTx,
     keys: &[OrderKey],
     from: &[OrderState],
     to: OrderState,
@@ -298,7 +298,7 @@ pub async fn transition(
         .bind::<Text, _>(to.as_str())
         .bind::<Text, _>(cause)
         .bind::<BigInt, _>(at_most(keys))
-        .execute(tx.conn()?)
+        .execute(&mut tx.shared()?)
         .await?)
 }
 

@@ -205,7 +205,7 @@ pub async fn delete(tx: &mut TenantTx, scope: PauseScope, work: PausedWork) -> R
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn list_active(tx: &mut TenantTx, at: DateTime<Utc>) -> Result<Vec<PauseRow>, StoreError> {
+pub async fn list_active(tx: &TenantTx, at: DateTime<Utc>) -> Result<Vec<PauseRow>, StoreError> {
     #[derive(QueryableByName)]
     struct Stored {
         #[diesel(sql_type = Text)]
@@ -225,7 +225,7 @@ pub async fn list_active(tx: &mut TenantTx, at: DateTime<Utc>) -> Result<Vec<Pau
                                   ORDER BY created_at, id LIMIT 10000")
     .bind::<SqlUuid, _>(merchant.as_uuid())
     .bind::<Timestamptz, _>(at)
-    .load(tx.conn()?)
+    .load(&mut tx.shared()?)
     .await?;
     rows.into_iter()
         .map(|row| {

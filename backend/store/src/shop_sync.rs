@@ -82,11 +82,11 @@ pub(crate) const FETCH: &str =
 ///
 /// # Errors
 /// [`StoreError::NotFound`] for a shop of another merchant.
-pub async fn fetch(tx: &mut TenantTx, shop: ShopId) -> Result<ShopSyncRow, StoreError> {
+pub async fn fetch(tx: &TenantTx, shop: ShopId) -> Result<ShopSyncRow, StoreError> {
     sql(FETCH)
         .bind::<SqlUuid, _>(tx.merchant().as_uuid())
         .bind::<SqlUuid, _>(shop.as_uuid())
-        .get_result(tx.conn()?)
+        .get_result(&mut tx.shared()?)
         .await
         .optional()?
         .ok_or(StoreError::NotFound("shop"))
@@ -103,7 +103,7 @@ pub(crate) const UPDATE: &str = "UPDATE shop_sync
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn update(tx: &mut TenantTx, shop: ShopId, change: &SyncChange<'_>) -> Result<(), StoreError> {
+pub async fn update(tx: &TenantTx, shop: ShopId, change: &SyncChange<'_>) -> Result<(), StoreError> {
     sql(UPDATE)
         .bind::<SqlUuid, _>(tx.merchant().as_uuid())
         .bind::<SqlUuid, _>(shop.as_uuid())
@@ -117,7 +117,7 @@ pub async fn update(tx: &mut TenantTx, shop: ShopId, change: &SyncChange<'_>) ->
         .bind::<Nullable<Timestamptz>, _>(change.last_window_at)
         .bind::<Nullable<Timestamptz>, _>(change.last_ok_at)
         .bind::<Nullable<Text>, _>(change.last_error)
-        .execute(tx.conn()?)
+        .execute(&mut tx.shared()?)
         .await?;
     Ok(())
 }
@@ -171,6 +171,6 @@ pub async fn update_due(tx: &mut TenantTx, shop: ShopId, at: DateTime<Utc>) -> R
 ///
 /// # Errors
 /// When the connection is lost.
-pub async fn commit_lazily(tx: &mut TenantTx) -> Result<(), StoreError> {
-    Ok(tx.conn()?.batch_execute("SET LOCAL synchronous_commit = off").await?)
+pub async fn commit_lazily(tx: &TenantTx) -> Result<(), StoreError> {
+    Ok(tx.shared()?.batch_execute("SET LOCAL synchronous_commit = off").await?)
 }

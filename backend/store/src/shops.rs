@@ -99,7 +99,7 @@ impl AccessRow {
 ///
 /// # Errors
 /// [`StoreError::NotFound`] for a shop of another merchant, or one without tokens.
-pub async fn fetch_access(tx: &mut TenantTx, shop: ShopId) -> Result<AccessRow, StoreError> {
+pub async fn fetch_access(tx: &TenantTx, shop: ShopId) -> Result<AccessRow, StoreError> {
     let merchant = tx.merchant().as_uuid();
     sql("SELECT s.mall_id, s.state, s.gateway, s.deliver_from, s.connected_at, s.restored_at, a.id AS application_id,
                 a.client_id, a.state AS application_state, a.denied_apis, a.data_key_id AS application_key_id,
@@ -114,7 +114,7 @@ pub async fn fetch_access(tx: &mut TenantTx, shop: ShopId) -> Result<AccessRow, 
           WHERE s.merchant_id = $1 AND s.id = $2")
     .bind::<SqlUuid, _>(merchant)
     .bind::<SqlUuid, _>(shop.as_uuid())
-    .get_result(tx.conn()?)
+    .get_result(&mut tx.shared()?)
     .await
     .optional()?
     .ok_or(StoreError::NotFound("shop"))
@@ -423,14 +423,14 @@ impl Standing {
 ///
 /// # Errors
 /// [`StoreError::NotFound`] for another merchant's shop.
-pub async fn share_standing(tx: &mut TenantTx, shop: ShopId) -> Result<Standing, StoreError> {
+pub async fn share_standing(tx: &TenantTx, shop: ShopId) -> Result<Standing, StoreError> {
     let merchant = tx.merchant().as_uuid();
     sql("SELECT s.state, s.deliver_from, a.state = 'stopped' AS application_stopped, a.denied_apis
            FROM shops s JOIN applications a ON a.merchant_id = s.application_merchant_id AND a.id = s.application_id
           WHERE s.merchant_id = $1 AND s.id = $2 FOR SHARE OF s")
     .bind::<SqlUuid, _>(merchant)
     .bind::<SqlUuid, _>(shop.as_uuid())
-    .get_result(tx.conn()?)
+    .get_result(&mut tx.shared()?)
     .await
     .optional()?
     .ok_or(StoreError::NotFound("shop"))

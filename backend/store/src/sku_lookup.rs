@@ -46,11 +46,11 @@ pub(crate) const LIST: &str =
 ///
 /// # Errors
 /// When the connection is lost.
-pub async fn list(tx: &mut TenantTx, shop: ShopId, platform_skus: &[i64]) -> Result<Vec<SkuFacts>, StoreError> {
+pub async fn list(tx: &TenantTx, shop: ShopId, platform_skus: &[i64]) -> Result<Vec<SkuFacts>, StoreError> {
     Ok(sql(LIST)
         .bind::<SqlUuid, _>(tx.merchant().as_uuid())
         .bind::<SqlUuid, _>(shop.as_uuid())
         .bind::<Array<BigInt>, _>(platform_skus.to_vec())
-        .load(tx.conn()?)
+        .load(&mut tx.shared()?)
         .await?)
 }

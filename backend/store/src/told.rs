@@ -41,7 +41,7 @@ const WRITE: &str = "WITH events AS (
 ///
 /// # Errors
 /// When the connection is lost.
-pub async fn write(tx: &mut TenantTx, told: Told<'_>) -> Result<(), StoreError> {
+pub async fn write(tx: &TenantTx, told: Told<'_>) -> Result<(), StoreError> {
     let Told { shop, at, events, sums, outbox } = told;
     let (metrics, sums): (Vec<&str>, Vec<i64>) = sums.iter().filter(|(_, n)| *n != 0).copied().unzip();
     if events.is_empty() && metrics.is_empty() && outbox.is_none() {
@@ -64,7 +64,7 @@ pub async fn write(tx: &mut TenantTx, told: Told<'_>) -> Result<(), StoreError> 
         .bind::<Array<SqlUuid>, _>(topics.iter().map(|_| Uuid::now_v7()).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(topics)
         .bind::<Array<Jsonb>, _>(payloads)
-        .execute(tx.conn()?)
+        .execute(&mut tx.shared()?)
         .await?;
     Ok(())
 }

@@ -1,4 +1,17 @@
 //! Transactions that own their connection: bound to one merchant, or to none.
+//!
+//! **Statements that do not need one another's answers are sent together.** A round trip to Postgres wakes two processes,
+//! and for a batch of one order that costs more than most statements do. Functions that take `&TenantTx` instead of
+//! `&mut TenantTx` may be joined:
+//!
+//! ```text
+//! let (orders, deliveries) = try_join!(orders::lock_by_sn(&tx, …), deliveries::lock_waiting(&tx, …))?;
+//! ```
+//! They run one after the other, in the order they are named, each seeing what those before it did, so locks are taken in
+//! that order too: `try_join!` of `futures_util` polls in order, and the client sends whatever is polled first, also where
+//! it has to prepare a statement before. If one fails, those after it fail because of it, and its error is the one
+//! returned. COMMIT is never among them. What runs several statements itself is not joined with what writes: their
+//! statements would interleave.
 
 use std::sync::Arc;
 
@@ -130,6 +143,11 @@ impl TenantTx {
         self.open.0.as_deref_mut().ok_or_else(|| StoreError::Unavailable("the transaction has ended".to_owned()))
     }
 
+    /// Returns the connection for statements that are sent together: see the module.
+    pub(crate) fn shared(&self) -> Result<&AsyncPgConnection, StoreError> {
+        self.open.0.as_deref().ok_or_else(|| StoreError::Unavailable("the transaction has ended".to_owned()))
+    }
+
     /// Returns the merchant's active data key, making one for a merchant that has none.
     ///
     /// # Errors
@@ -177,7 +195,7 @@ impl TenantTx {
     ///
     /// # Errors
     /// When there is no such key, or its master key is not in the ring.
-    pub async fn data_key_by_id(&mut self, id: DataKeyId) -> Result<Arc<DataKey>, StoreError> {
+    pub async fn data_key_by_id(&self, id: DataKeyId) -> Result<Arc<DataKey>, StoreError> {
         // The process remembers every merchant's keys; a policy guards the rows only.
         let may_have = |key: &Arc<DataKey>| [self.merchant, MerchantId::PLATFORM].contains(&key.merchant());
         if let Some(key) = self.keys.opened_by(id).filter(may_have) {
@@ -187,7 +205,7 @@ impl TenantTx {
                        WHERE id = $1 AND merchant_id IN ($2, '00000000-0000-0000-0000-000000000000')")
         .bind::<SqlUuid, _>(id.as_uuid())
         .bind::<SqlUuid, _>(self.merchant.as_uuid())
-        .get_result::<OwnedKey>(self.conn()?)
+        .get_result::<OwnedKey>(&mut self.shared()?)
         .await
         .optional()?
         .ok_or(StoreError::NotFound("data key"))?;

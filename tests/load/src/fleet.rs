@@ -58,8 +58,8 @@ pub(crate) struct FleetShop {
 impl FleetShop {
     /// Returns what a call for it needs.
     pub(crate) async fn access(&self, engine: &Engine) -> Result<ShopAccess> {
-        let mut tx = engine.store.tenant_tx(self.merchant).await?;
-        let opened = shop_access::open(&mut tx, self.shop).await?;
+        let tx = engine.store.tenant_tx(self.merchant).await?;
+        let opened = shop_access::open(&tx, self.shop).await?;
         tx.commit().await?;
         Ok(opened.access)
     }

@@ -15,6 +15,9 @@ use crate::{Entry, Lease, Next, Queue, QueueError};
 
 /// The most entries one call hands out, so that the script behind it stays short.
 const LARGEST_TAKE: usize = 500;
+/// With so much room a blocking read is worth trying first: it may bring one entry of each stream, and those that there
+/// is no room for have to be handed back.
+const ROOM: usize = 8;
 /// How much later than the server a blocking read gives up, when the connection is dead.
 const BLOCK_GRACE: Duration = Duration::from_secs(2);
 
@@ -28,6 +31,8 @@ pub struct Consumer {
     turn: u64,
     first: usize,
     next_take_over: Instant,
+    /// Whether the last read brought less than there was room for, so that nothing more was ready then.
+    drained: bool,
     blocking: Option<MultiplexedConnection>,
 }
 
@@ -44,6 +49,7 @@ impl Consumer {
             turn: 0,
             first: rand::random_range(0..partitions),
             next_take_over: Instant::now(),
+            drained: false,
             blocking: None,
         }
     }
@@ -74,7 +80,10 @@ impl Consumer {
             return Ok(Vec::new());
         }
         let mut leases = self.take_abandoned(max).await?;
-        if leases.len() < max {
+        // Entries that come one at a time are met by the read that waits for them; looking through all streams before it
+        // would find nothing and cost as much again.
+        let waits_at_once = self.drained && leases.is_empty() && max >= ROOM && !block_for.is_zero();
+        if leases.len() < max && !waits_at_once {
             match self.take_ready(max - leases.len()).await {
                 Ok(ready) => leases.extend(ready),
                 Err(error) if leases.is_empty() => return Err(error),
@@ -147,6 +156,7 @@ impl Consumer {
         if created == 1 {
             self.queue.shared.emptied.notify_one();
         }
+        self.drained = taken.len() < max;
         // The next call begins behind the last partition served: with small takes every other start would serve the
         // same busy partition again and again.
         let served = taken.iter().map(|(position, _, _)| *position).max().unwrap_or(0);
@@ -173,6 +183,7 @@ impl Consumer {
             Ok(Ok(reply)) => reply.unwrap_or_default(),
             // The streams went away while the read waited: the next call creates the groups and finds what is new.
             Ok(Err(error)) if matches!(error.code(), Some("NOGROUP" | "UNBLOCKED")) => {
+                self.drained = false;
                 self.blocking = Some(connection);
                 return Ok(Vec::new());
             }
@@ -181,6 +192,7 @@ impl Consumer {
         };
         self.blocking = Some(connection);
         let leases = self.grant(reply).await?;
+        self.drained = leases.len() < max;
         self.hand_back_surplus(leases, max).await
     }
 

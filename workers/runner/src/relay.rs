@@ -25,8 +25,9 @@ use crate::waker::OUTBOX_HINT;
 
 const BATCH: i32 = 500;
 const POLL: Duration = Duration::from_millis(500);
-/// A burst of hints becomes one take.
-const GATHER: Duration = Duration::from_millis(10);
+/// A burst of hints becomes one take. A page that shows something a tenth of a second later is as good; a take for each
+/// order would cost a commit each.
+const GATHER: Duration = Duration::from_millis(100);
 /// Messages on their way to Redis at once.
 const AT_ONCE: usize = 32;
 /// How long another process waits until it relays instead of one that fell silent.

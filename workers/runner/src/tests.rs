@@ -26,7 +26,7 @@ use crate::{Liveness, PoolKind, Relay, Runner, RunnerConfig, RunnerError, Step, 
 pub(crate) struct World {
     pub(crate) queue: Queue,
     pub(crate) engine: Engine,
-    merchant: MerchantId,
+    pub(crate) merchant: MerchantId,
     // Last, so that connections end before their servers.
     servers: LocalServers,
     _folder: tempfile::TempDir,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::try_join;
 use kamiflow_kernel::{
     AttemptId, DataKeyId, DeliveryId, DeliveryMethod, DeliveryState, LineId, OrderSn, OrderState, PoolId, ReasonCode,
 };
@@ -76,7 +77,6 @@ pub(super) async fn batch(engine: &Engine, shop: &Shop, fresh: &[Fresh]) -> Resu
 async fn run(engine: &Engine, shop: &Shop, fresh: &[Fresh], way: Way) -> Result<Option<Reserved>, StoreError> {
     let id = shop.access.shop;
     let mut tx = engine.store.tenant_tx_keeping_pauses(shop.access.merchant).await?;
-    let paused = Paused::load(&mut tx, engine.now()).await?;
     let began = fresh.iter().map(|order| order.evidence.read_at).min().unwrap_or_else(|| engine.now());
     let orders: Vec<_> = fresh.iter().map(|order| order.order.clone()).collect();
     let ingested = ingest::ingest(&mut tx, shop, &orders, Read { started: began, source: Source::Hint }).await?;
@@ -87,7 +87,7 @@ async fn run(engine: &Engine, shop: &Shop, fresh: &[Fresh], way: Way) -> Result<
         ingested.orders.iter().map(|order| (order.order_sn.as_str(), order)).collect();
     let by_sn: HashMap<&str, &Fresh> = fresh.iter().map(|order| (order.order.order_sn.as_str(), order)).collect();
     let sns: Vec<&str> = by_sn.keys().copied().collect();
-    let rows = deliveries::lock_by_sn(&mut tx, id, &sns).await?;
+    let (paused, rows) = try_join!(Paused::load(&tx, engine.now()), deliveries::lock_by_sn(&tx, id, &sns))?;
     let turn = Turn { engine, shop, now: engine.now() };
     let ids: Vec<DeliveryId> = rows.iter().map(DeliveryRow::id).collect();
     let mut attempts = attempts_of(&mut tx, &rows, &ids).await?;
@@ -265,14 +265,12 @@ async fn start(
         return Ok(Some(Vec::new()));
     }
     holding.lines.extend(going.iter().flat_map(|ready| lines_without_cards(ready.row)));
-    delivery_lines::insert(tx, &holding.lines).await?;
-
     let mut plans = Vec::with_capacity(going.len());
     for ready in &going {
         let cards = holding.cards.get(&ready.row.id()).map_or(&[][..], Vec::as_slice);
         plans.push(plan(engine, tx, ready, cards).await?);
     }
-    write_start(turn, tx, &going, plans).await.map(Some)
+    write_start(turn, tx, &going, &holding.lines, plans).await.map(Some)
 }
 
 /// Methods without cards have a line per unit all the same: it is what redemptions hang on.
@@ -302,6 +300,7 @@ async fn write_start(
     turn: Turn<'_>,
     tx: &mut TenantTx,
     going: &[&Ready<'_>],
+    lines: &[NewLine],
     plans: Vec<(Payload, DataKeyId)>,
 ) -> Result<Vec<Started>, StoreError> {
     let Turn { engine, shop, now } = turn;
@@ -345,16 +344,20 @@ async fn write_start(
         });
         started.push(Started { delivery: row.clone(), attempt, fence, n, call: payload.call, deadline });
     }
-    deliveries::update_fenced(tx, &changes).await?;
-    attempts::start(tx, &news, now, deadline).await?;
     let keys: Vec<_> = going.iter().map(|ready| ready.row.order()).collect();
     let before = [OrderState::Seen, OrderState::AwaitingCards, OrderState::Reserved];
-    orders::transition(tx, &keys, &before, OrderState::HandingOver, "started").await?;
+    // In this order: a delivery's lines are counted when it changes, and an attempt is compared with its delivery.
+    try_join!(
+        delivery_lines::insert(tx, lines),
+        deliveries::update_fenced(tx, &changes),
+        attempts::start(tx, &news, now, deadline),
+        orders::transition(tx, &keys, &before, OrderState::HandingOver, "started"),
+        order_events::append(tx, now, &events),
+    )?;
     let waited = || going.iter().filter(|ready| ready.waited).map(|ready| ready.row);
     stock_waits::delete(tx, &waited().map(DeliveryRow::id).collect::<Vec<_>>()).await?;
     let sns: Vec<&str> = waited().map(|row| row.order_sn.as_str()).collect();
     exceptions::resolve(tx, shop.access.shop, &sns, &[ReasonCode::OutOfStock], "stock arrived").await?;
-    order_events::append(tx, now, &events).await?;
     Ok(started)
 }
 
@@ -418,7 +421,7 @@ pub(crate) async fn count_failure(engine: &Engine, shop: &Shop, order_sn: &Order
         let delay = TimeDelta::seconds(i64::from(hint.tries.clamp(1, 100)) * 6);
         order_hints::defer(&mut tx, shop.access.shop, &hint, now + delay).await?;
     }
-    let rows = deliveries::lock_by_sn(&mut tx, shop.access.shop, &[order_sn.as_str()]).await?;
+    let rows = deliveries::lock_by_sn(&tx, shop.access.shop, &[order_sn.as_str()]).await?;
     for row in rows.iter().filter(|row| matches!(row.state(), Ok(DeliveryState::Pending | DeliveryState::Reserved))) {
         let failures = row.failures + 1;
         let poisoned = failures >= engine.config.poison_after;
@@ -433,7 +436,7 @@ pub(crate) async fn count_failure(engine: &Engine, shop: &Shop, order_sn: &Order
             payload_hash: None,
             delivered_at: None,
         };
-        deliveries::update_fenced(&mut tx, &[change]).await?;
+        deliveries::update_fenced(&tx, &[change]).await?;
         if poisoned {
             let exception = NewException {
                 shop: shop.access.shop,

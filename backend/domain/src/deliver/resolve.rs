@@ -7,6 +7,7 @@
 //! and a person decides where it does not. What the delivery holds stays held.
 
 use chrono::TimeDelta;
+use futures_util::try_join;
 use kamiflow_kernel::{AttemptId, AttemptState, DeliveryMethod, DeliveryState, OrderSn, OrderState, ReasonCode};
 use kamiflow_store::attempts::{self, AttemptRow, NewAttempt};
 use kamiflow_store::card_claims::{self, HeldCards, HeldMove};
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 
 use super::admission::{self, Case, Hold};
 use super::send::{self, Started};
+use super::settle::Proven;
 use super::{Fresh, Turn, payload, settle};
 use crate::engine::{Engine, EngineError, Wake};
 use crate::gate::Evidence;
@@ -118,7 +120,7 @@ async fn take_over(
 ) -> Result<Option<(DeliveryRow, Vec<AttemptRow>)>, StoreError> {
     let now = engine.now();
     let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
-    let Some(mut row) = deliveries::lock_by_sn(&mut tx, shop.access.shop, &[order_sn]).await?.pop() else {
+    let Some(mut row) = deliveries::lock_by_sn(&tx, shop.access.shop, &[order_sn]).await?.pop() else {
         return Ok(None);
     };
     let attempts = attempts::list(&mut tx, &[row.id()]).await?;
@@ -133,7 +135,7 @@ async fn take_over(
     if resolvable > now {
         // Made due too early, by the end of a pause, say: it is not to be looked at again and again until then.
         let change = DeliveryChange { due_at: Some(resolvable), ..unchanged(&row, DeliveryState::HandingOver) };
-        deliveries::update_fenced(&mut tx, &[change]).await?;
+        deliveries::update_fenced(&tx, &[change]).await?;
         tx.commit().await?;
         return Ok(None);
     }
@@ -142,7 +144,7 @@ async fn take_over(
         next_fence: row.fence + 1,
         ..unchanged(&row, DeliveryState::HandingOver)
     };
-    deliveries::update_fenced(&mut tx, &[change]).await?;
+    deliveries::update_fenced(&tx, &[change]).await?;
     // A sender that died leaves 'started' behind: from here on its outcome is unknown.
     attempts::expire_started(&mut tx, row.id(), now).await?;
     tx.commit().await?;
@@ -170,9 +172,12 @@ async fn relock(
     row: &DeliveryRow,
 ) -> Result<Option<(Vec<orders::OrderRow>, DeliveryRow)>, StoreError> {
     let numbers: Vec<OrderSn> = row.order_sn.parse().into_iter().collect();
-    let order_rows = orders::lock_by_sn(tx, shop.access.shop, &numbers).await?;
-    let locked = deliveries::lock_waiting(tx, shop.access.shop, &[row.order_sn.as_str()]).await?.pop();
-    Ok(locked.filter(|locked| locked.fence == row.fence).map(|locked| (order_rows, locked)))
+    let sns = [row.order_sn.as_str()];
+    let (order_rows, mut locked) = try_join!(
+        orders::lock_by_sn(tx, shop.access.shop, &numbers),
+        deliveries::lock_waiting(tx, shop.access.shop, &sns),
+    )?;
+    Ok(locked.pop().filter(|locked| locked.fence == row.fence).map(|locked| (order_rows, locked)))
 }
 
 async fn delivered(
@@ -186,8 +191,8 @@ async fn delivered(
     let Some((order_rows, locked)) = relock(&mut tx, shop, row).await? else { return Ok(Vec::new()) };
     let outcome = json!({ "resolved_by": "the order is shipped", "evidence": evidence });
     attempts::resolve_open(&mut tx, row.id(), AttemptState::ResolvedDelivered, &outcome, now).await?;
-    let wakes =
-        settle::mark_delivered(Turn { engine, shop, now }, &mut tx, &[&locked], &order_rows, "evidence").await?;
+    let proven = Proven { rows: &[&locked], order_rows: &order_rows, ends: &[], cause: "evidence" };
+    let wakes = settle::mark_delivered(Turn { engine, shop, now }, &mut tx, proven).await?.wakes;
     rollups::add(&mut tx, shop.access.shop, now, &[("resolved_by_evidence", 1)]).await?;
     tx.commit().await?;
     Ok(wakes)
@@ -203,17 +208,11 @@ async fn refunded_meanwhile(
     let now = engine.now();
     let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
     let Some((_orders, locked)) = relock(&mut tx, shop, row).await? else { return Ok(()) };
-    card_claims::move_held(&mut tx, &[locked.id()], HeldMove::QUARANTINED, now).await?;
+    card_claims::move_held(&tx, &[locked.id()], HeldMove::QUARANTINED, now).await?;
     let change = DeliveryChange { next_fence: locked.fence + 1, ..unchanged(&locked, DeliveryState::Released) };
-    deliveries::update_fenced(&mut tx, &[change]).await?;
-    orders::transition(
-        &mut tx,
-        &[locked.order()],
-        &[OrderState::HandingOver],
-        OrderState::ClosedRefunded,
-        "refund_raced",
-    )
-    .await?;
+    deliveries::update_fenced(&tx, &[change]).await?;
+    orders::transition(&tx, &[locked.order()], &[OrderState::HandingOver], OrderState::ClosedRefunded, "refund_raced")
+        .await?;
     let exception = NewException {
         shop: shop.access.shop,
         order: Some((locked.order(), locked.order_sn.clone())),
@@ -224,7 +223,7 @@ async fn refunded_meanwhile(
     exceptions::open(&mut tx, &[exception]).await?;
     rollups::add(&mut tx, shop.access.shop, now, &[("refund_raced", 1)]).await?;
     let event = NewEvent { order: locked.order(), kind: "refund_raced", detail: json!({ "cards": "quarantined" }) };
-    order_events::append(&mut tx, now, &[event]).await?;
+    order_events::append(&tx, now, &[event]).await?;
     tx.commit().await
 }
 
@@ -266,7 +265,7 @@ async fn start_again(
                 _ => turn.now + RESOLVER_TIME,
             };
             let change = DeliveryChange { due_at: Some(until), ..unchanged(&locked, DeliveryState::HandingOver) };
-            deliveries::update_fenced(&mut tx, &[change]).await?;
+            deliveries::update_fenced(&tx, &[change]).await?;
             Again::Later
         }
     };
@@ -321,9 +320,9 @@ async fn put_off(
     row: &DeliveryRow,
     delay: std::time::Duration,
 ) -> Result<(), StoreError> {
-    let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
+    let tx = engine.store.tenant_tx(shop.access.merchant).await?;
     let change = DeliveryChange { due_at: Some(engine.now() + delay), ..unchanged(row, DeliveryState::HandingOver) };
-    deliveries::update_fenced(&mut tx, &[change]).await?;
+    deliveries::update_fenced(&tx, &[change]).await?;
     tx.commit().await
 }
 
@@ -344,7 +343,7 @@ async fn ask(
 ) -> Result<(), StoreError> {
     let now = engine.now();
     let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
-    if deliveries::update_fenced(&mut tx, &[unchanged(row, DeliveryState::HandingOver)]).await?.is_empty() {
+    if deliveries::update_fenced(&tx, &[unchanged(row, DeliveryState::HandingOver)]).await?.is_empty() {
         // Somebody took over; what they find counts.
         return Ok(());
     }
@@ -358,6 +357,6 @@ async fn ask(
     let opened = exceptions::open(&mut tx, &[exception]).await?;
     rollups::add(&mut tx, shop.access.shop, now, &[("exceptions", i64::try_from(opened).unwrap_or(0))]).await?;
     let event = NewEvent { order: row.order(), kind: "needs_review", detail: reason };
-    order_events::append(&mut tx, now, &[event]).await?;
+    order_events::append(&tx, now, &[event]).await?;
     tx.commit().await
 }

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures_util::try_join;
 use kamiflow_kernel::{AttemptState, DeliveryId, DeliveryState, LineId, OrderState, ReasonCode, RedemptionMethod};
 use kamiflow_store::attempts::{self, AttemptEnd};
 use kamiflow_store::card_claims::{self, HeldMove};
@@ -99,9 +100,11 @@ async fn store(engine: &Engine, shop: &Shop, sent: &[Sent]) -> Result<(Vec<Wake>
     let now = turn.now;
     let sns: Vec<_> = sent.iter().filter_map(|sent| sent.started.delivery.order_sn.parse().ok()).collect();
     // Locks go order → delivery → pool → cards.
-    let order_rows = orders::lock_by_sn(&mut tx, shop.access.shop, &sns).await?;
     let texts: Vec<&str> = sent.iter().map(|sent| sent.started.delivery.order_sn.as_str()).collect();
-    let locked = deliveries::lock_waiting(&mut tx, shop.access.shop, &texts).await?;
+    let (order_rows, locked) = try_join!(
+        orders::lock_by_sn(&tx, shop.access.shop, &sns),
+        deliveries::lock_waiting(&tx, shop.access.shop, &texts),
+    )?;
     let mine: Vec<(&Sent, &DeliveryRow)> = sent
         .iter()
         .filter_map(|sent| {
@@ -128,35 +131,47 @@ async fn store(engine: &Engine, shop: &Shop, sent: &[Sent]) -> Result<(Vec<Wake>
             outcome: json!({ "by": "acknowledgment" }),
         })
         .collect();
-    attempts::end(&mut tx, &ends, now).await?;
+    let rows: Vec<&DeliveryRow> = delivered.iter().map(|(_, row)| *row).collect();
+    let proven = Proven { rows: &rows, order_rows: &order_rows, ends: &ends, cause: "acknowledged" };
+    let Marked { wakes, next_due } = mark_delivered(turn, &mut tx, proven).await?;
     for (_, row) in delivered.iter().filter(|(sent, _)| sent.started.n > 1) {
         let outcome = json!({ "resolved_by": "a later identical attempt" });
         attempts::resolve_open(&mut tx, row.id(), AttemptState::ResolvedDelivered, &outcome, now).await?;
     }
-    let rows: Vec<&DeliveryRow> = delivered.iter().map(|(_, row)| *row).collect();
-    let wakes = mark_delivered(turn, &mut tx, &rows, &order_rows, "acknowledged").await?;
-    let due = deliveries::next_due(&mut tx, shop.access.shop).await?;
     tx.commit().await?;
-    Ok((wakes, DueAgain(due)))
+    Ok((wakes, DueAgain(next_due)))
 }
 
-/// Makes deliveries delivered: cards sent, orders moved, redemptions planned, refunds that raced settled.
-///
-/// The orders and deliveries are locked by the caller, and the deliveries are under its fence.
+/// Deliveries of which it is proven that they were handed over; they and their orders are locked, and under our fence.
+pub(super) struct Proven<'a> {
+    pub(super) rows: &'a [&'a DeliveryRow],
+    pub(super) order_rows: &'a [OrderRow],
+    /// Attempts that end by it.
+    pub(super) ends: &'a [AttemptEnd],
+    /// What proves it, as order_transitions names it.
+    pub(super) cause: &'static str,
+}
+
+/// What follows from deliveries that are delivered now.
+pub(super) struct Marked {
+    pub(super) wakes: Vec<Wake>,
+    /// When the next delivery or hint of the shop is due.
+    next_due: Option<DateTime<Utc>>,
+}
+
+/// Makes deliveries delivered: attempts ended, cards sent, orders moved, redemptions planned, refunds that raced settled.
 pub(super) async fn mark_delivered(
     turn: Turn<'_>,
     tx: &mut TenantTx,
-    rows: &[&DeliveryRow],
-    order_rows: &[OrderRow],
-    cause: &'static str,
-) -> Result<Vec<Wake>, StoreError> {
+    proven: Proven<'_>,
+) -> Result<Marked, StoreError> {
     let Turn { shop, now, .. } = turn;
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
+    let Proven { rows, order_rows, ends, cause } = proven;
     let id = shop.access.shop;
+    if rows.is_empty() {
+        return Ok(Marked { wakes: Vec::new(), next_due: deliveries::next_due(tx, id).await? });
+    }
     let ids: Vec<DeliveryId> = rows.iter().map(|row| row.id()).collect();
-    let cards = card_claims::move_held(tx, &ids, HeldMove::SENT, now).await?;
     let changes: Vec<DeliveryChange> = rows
         .iter()
         .map(|row| DeliveryChange {
@@ -170,9 +185,7 @@ pub(super) async fn mark_delivered(
             delivered_at: Some(now),
         })
         .collect();
-    deliveries::update_fenced(tx, &changes).await?;
     let keys: Vec<_> = rows.iter().map(|row| row.order()).collect();
-    orders::transition(tx, &keys, &[OrderState::HandingOver], OrderState::Delivered, cause).await?;
     let sns: Vec<&str> = rows.iter().map(|row| row.order_sn.as_str()).collect();
     let ended = [
         ReasonCode::UnknownOutcome,
@@ -181,7 +194,13 @@ pub(super) async fn mark_delivered(
         ReasonCode::AwaitingFulfiller,
         ReasonCode::ShipByNear,
     ];
-    exceptions::resolve(tx, id, &sns, &ended, "delivered").await?;
+    let (_ended, cards, ..) = try_join!(
+        attempts::end(tx, ends, now),
+        card_claims::move_held(tx, &ids, HeldMove::SENT, now),
+        deliveries::update_fenced(tx, &changes),
+        orders::transition(tx, &keys, &[OrderState::HandingOver], OrderState::Delivered, cause),
+        exceptions::resolve(tx, id, &sns, &ended, "delivered"),
+    )?;
 
     let mut wakes = plan_redemptions(tx, shop, rows, now).await?;
     let refunded: Vec<&OrderRow> =
@@ -202,8 +221,9 @@ pub(super) async fn mark_delivered(
     let sums = [("delivered", count(rows.len())), ("cards_sent", count(cards)), ("seen_to_delivered_ms", waited)];
     let orders: Vec<String> = rows.iter().map(|row| row.order().id.to_string()).collect();
     let outbox = Some(("order.delivered", json!({ "shop": id.to_string(), "orders": orders })));
-    told::write(tx, Told { shop: id, at: now, events: &events, sums: &sums, outbox }).await?;
-    Ok(wakes)
+    let told = Told { shop: id, at: now, events: &events, sums: &sums, outbox };
+    let ((), next_due) = try_join!(told::write(tx, told), deliveries::next_due(tx, id))?;
+    Ok(Marked { wakes, next_due })
 }
 
 async fn plan_redemptions(

@@ -41,35 +41,46 @@ pub(super) struct Batch<'a> {
     pub(super) read: Read,
 }
 
-pub(super) async fn apply(tx: &mut TenantTx, shop: &Shop, batch: &Batch<'_>) -> Result<Vec<Wake>, StoreError> {
-    let Batch { items, decisions, facts, read } = *batch;
-    let id = shop.access.shop;
-    let mut wakes = Vec::new();
-    let chosen = |wanted: fn(&Item, Decision) -> bool| -> Vec<&OrderRow> {
-        items
-            .iter()
-            .zip(decisions)
-            .filter(|(item, decision)| wanted(item, **decision))
-            .map(|(item, _)| &item.row)
-            .collect()
-    };
+impl Batch<'_> {
+    fn chosen(&self, wanted: fn(&Item, Decision) -> bool) -> Vec<&OrderRow> {
+        let decided = self.items.iter().zip(self.decisions);
+        decided.filter(|(item, decision)| wanted(item, **decision)).map(|(item, _)| &item.row).collect()
+    }
+}
 
-    let planned: Vec<NewDelivery> = chosen(|item, decision| {
+/// Returns the deliveries that the decisions ask for.
+pub(super) fn plans(batch: &Batch<'_>) -> Vec<NewDelivery> {
+    let asked = batch.chosen(|item, decision| {
         matches!(decision, Decision::Deliver) && item.is_news()
             || matches!(decision, Decision::Link) && item.content_changed
-    })
-    .into_iter()
-    .filter_map(|row| plan_of(row, facts.get(&row.platform_sku_id)?, read.started))
-    .collect();
-    if deliveries::plan(tx, id, &planned).await? > 0 {
-        wakes.push(Wake::Deliver(id));
-    }
+    });
+    let plan = |row: &OrderRow| plan_of(row, batch.facts.get(&row.platform_sku_id)?, batch.read.started);
+    asked.into_iter().filter_map(plan).collect()
+}
+
+/// Answers the questions that stood before deliveries which are planned now.
+pub(super) async fn planned(
+    tx: &TenantTx,
+    shop: ShopId,
+    batch: &Batch<'_>,
+    planned: &[NewDelivery],
+) -> Result<(), StoreError> {
     // Nobody can have asked about an order that was not there.
-    let known =
-        |plan: &&NewDelivery| items.iter().any(|item| item.before.is_some() && item.row.order_sn == plan.order_sn);
+    let known = |plan: &&NewDelivery| {
+        batch.items.iter().any(|item| item.before.is_some() && item.row.order_sn == plan.order_sn)
+    };
     let known_planned: Vec<&str> = planned.iter().filter(known).map(|plan| plan.order_sn.as_str()).collect();
     let mapped = [ReasonCode::UnmappedSku, ReasonCode::MethodMismatch];
-    exceptions::resolve(tx, id, &known_planned, &mapped, "mapped").await?;
+    exceptions::resolve(tx, shop, &known_planned, &mapped, "mapped").await?;
+    Ok(())
+}
+
+/// Does what follows from decisions beyond planning.
+pub(super) async fn apply(tx: &mut TenantTx, shop: &Shop, batch: &Batch<'_>) -> Result<Vec<Wake>, StoreError> {
+    let Batch { facts, read, .. } = *batch;
+    let id = shop.access.shop;
+    let mut wakes = Vec::new();
+    let chosen = |wanted| batch.chosen(wanted);
 
     ask(tx, id, batch).await?;
     let unknown = |row: &OrderRow| !facts.contains_key(&row.platform_sku_id);

@@ -88,8 +88,8 @@ async fn report(desk: &Desk<'_>, line: &BurnedLine) -> Result<(), EngineError> {
         }
         Err(error) => return Err(error.clone().into()),
     };
-    let mut tx = desk.begin().await?;
-    order_events::append(&mut tx, now, &[NewEvent { order: line.order(), kind, detail }]).await?;
+    let tx = desk.begin().await?;
+    order_events::append(&tx, now, &[NewEvent { order: line.order(), kind, detail }]).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -53,8 +53,8 @@ pub(crate) struct Due {
 
 /// Loads the shop; `None` when nothing may be redeemed there now.
 pub(crate) async fn open<'a>(engine: &'a Engine, ctx: &'a Ctx, shop: ShopId) -> Result<Option<Desk<'a>>, StoreError> {
-    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
-    let shop = shop_access::open(&mut tx, shop).await?;
+    let tx = engine.store.tenant_tx(ctx.merchant).await?;
+    let shop = shop_access::open(&tx, shop).await?;
     tx.commit().await?;
     let usable = shop.state == ShopState::Live && !shop.application_stopped && shop.token_dead.is_none();
     Ok(usable.then_some(Desk { engine, ctx, shop }))

@@ -220,7 +220,7 @@ impl<'a> Pages<'a> {
         let ingested = ingest::ingest(&mut tx, self.shop, &page.orders, read).await?;
         // Read alone it may be readable, and if not, its hint shows that it is there.
         let hints = NewHints { dirty_since: read.started, due_at: read.started, source: HintSource::Unreadable };
-        order_hints::upsert(&mut tx, shop, &unreadable, hints).await?;
+        order_hints::upsert(&tx, shop, &unreadable, hints).await?;
         tx.commit().await?;
         if let Some(before) = before {
             self.note(page, &before, &ingested.orders, read);
@@ -290,7 +290,7 @@ impl<'a> Pages<'a> {
         let orders: Vec<OrderSn> =
             changed.iter().filter_map(|refund| refund.order_sn.parse().ok()).chain(unreadable).collect();
         let hints = NewHints { dirty_since: started, due_at: started, source: HintSource::Refund };
-        order_hints::upsert(&mut tx, shop, &orders, hints).await?;
+        order_hints::upsert(&tx, shop, &orders, hints).await?;
         tx.commit().await?;
         if self.purpose == Purpose::Repair {
             self.missed.refunds(&changed);

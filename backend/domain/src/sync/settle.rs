@@ -50,7 +50,7 @@ pub(super) async fn round(
         Err(trouble) => after_failure(engine, work, &trouble).await?,
     };
     let mut tx = engine.store.tenant_tx(work.shop.access.merchant).await?;
-    shop_sync::commit_lazily(&mut tx).await?;
+    shop_sync::commit_lazily(&tx).await?;
     store(&mut tx, work, &round, &next).await?;
     if prove(&mut tx, work, &round).await? {
         // The windows go back to the gap; there is no reason to wait.

@@ -213,7 +213,7 @@ fn functions_in(folder: &Path, root: &Path, found: &mut BTreeSet<String>) {
         for (at, _) in text.match_indices("pub async fn ") {
             let signature = text[at..].split('{').next().unwrap();
             let name = signature["pub async fn ".len()..].split(['(', '<']).next().unwrap();
-            if signature.contains("tx: &mut TenantTx") {
+            if signature.contains("tx: &mut TenantTx") || signature.contains("tx: &TenantTx") {
                 found.insert(format!("{module}::{name}"));
             }
         }
@@ -222,7 +222,7 @@ fn functions_in(folder: &Path, root: &Path, found: &mut BTreeSet<String>) {
             let methods = text[at..].split("\n}").next().unwrap();
             for method in methods.split("pub async fn ").skip(1) {
                 let signature = method.split('{').next().unwrap();
-                if signature.contains("&mut self, ") {
+                if signature.contains("&mut self, ") || signature.contains("&self, ") {
                     found.insert(format!("TenantTx::{}", signature.split(['(', '<']).next().unwrap()));
                 }
             }

@@ -7,7 +7,7 @@ use kamiflow_test_support::World;
 use serde_json::json;
 
 async fn open(world: &World) -> Shop {
-    shop_access::open(&mut world.tx().await, world.shop).await.unwrap()
+    shop_access::open(&world.tx().await, world.shop).await.unwrap()
 }
 
 fn recent(world: &World) -> TimeSpan {

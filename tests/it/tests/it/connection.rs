@@ -315,7 +315,7 @@ async fn an_authorization_for_the_wrong_one_of_two_malls_is_refused_and_costs_ne
     assert_eq!(error.to_string(), told);
     // The platform knows only the latest tokens of each mall.
     for shop in [world.shop, second] {
-        let opened = shop_access::open(&mut world.tx().await, shop).await.unwrap();
+        let opened = shop_access::open(&world.tx().await, shop).await.unwrap();
         world.engine.market.mall(&opened.access).await.unwrap();
     }
 }

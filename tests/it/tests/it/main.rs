@@ -44,6 +44,7 @@ mod reusable_cards;
 mod rollups;
 mod rotate_keys;
 mod schema_rules;
+mod sent_together;
 mod shops;
 mod startup;
 mod stock_rules;

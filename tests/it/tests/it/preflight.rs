@@ -204,7 +204,7 @@ async fn three_orders_handled_outside_within_an_hour_warn_that_another_tool_is_a
 async fn an_order_that_carries_cards_before_we_sent_any_is_never_sent() {
     let world = trial(5).await;
     let (foreign, ours) = (world.one_order("VOUCHER").await, world.one_order("VOUCHER").await);
-    let opened = shop_access::open(&mut world.tx().await, world.shop).await.unwrap();
+    let opened = shop_access::open(&world.tx().await, world.shop).await.unwrap();
     let mut order = world.engine.market.order(&opened.access, &foreign).await.unwrap();
     order.cards.push(PlatformCard { number_cipher: "~Zm9yZWlnbg==~1~".to_owned() });
     let mut tx = world.tx().await;

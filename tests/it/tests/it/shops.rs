@@ -211,8 +211,8 @@ async fn work_is_paused_at_every_level_and_goes_on() {
         PauseScope::Batch(batch),
     ];
     let active = async || {
-        let mut tx = merchant.tx().await;
-        let rows = pauses::list_active(&mut tx, app.clock.now()).await.unwrap();
+        let tx = merchant.tx().await;
+        let rows = pauses::list_active(&tx, app.clock.now()).await.unwrap();
         rows.into_iter().map(|row| row.scope).collect::<Vec<_>>()
     };
     for scope in levels {
@@ -265,13 +265,13 @@ async fn two_master_keys_live_at_once_and_each_data_key_names_the_one_that_wraps
     };
     assert_eq!((master_of(before.id), master_of(after)), ("m1".to_owned(), "m2".to_owned()));
 
-    let mut tx = both.tenant_tx(before.id).await.unwrap();
-    let opened = kamiflow_domain::shop_access::open(&mut tx, shop.id).await.unwrap();
+    let tx = both.tenant_tx(before.id).await.unwrap();
+    let opened = kamiflow_domain::shop_access::open(&tx, shop.id).await.unwrap();
     assert_eq!(opened.access.access_token.expose(), "access-1");
 
     let only_new = app.another_store(TestApp::key_ring(&["m2"], "m2"));
-    let mut tx = only_new.tenant_tx(before.id).await.unwrap();
-    let lost = kamiflow_domain::shop_access::open(&mut tx, shop.id).await.unwrap_err();
+    let tx = only_new.tenant_tx(before.id).await.unwrap();
+    let lost = kamiflow_domain::shop_access::open(&tx, shop.id).await.unwrap_err();
     assert!(matches!(lost, StoreError::Seal(SealError::MasterKeyMissing(id)) if id == "m1"));
     let mut tx = only_new.tenant_tx(after).await.unwrap();
     tx.data_key().await.unwrap();

@@ -54,8 +54,8 @@ async fn a_refresh_that_extends_replaces_both_tokens_under_a_new_version() {
     let row = credential(&merchant, &shop).await;
     assert_eq!((row.token_version, row.expires_at), (2, app.clock.now_plus(TimeDelta::hours(48))));
     assert!(row.needs_reauthorization_at.is_none() && row.refresh_holder.is_none());
-    let mut tx = merchant.tx().await;
-    let opened = kamiflow_domain::shop_access::open(&mut tx, shop.id).await.unwrap();
+    let tx = merchant.tx().await;
+    let opened = kamiflow_domain::shop_access::open(&tx, shop.id).await.unwrap();
     assert_eq!(opened.access.access_token.expose(), "access-2");
     drop(tx);
     // The version that was read is the old one: no second call, which the script would not answer.

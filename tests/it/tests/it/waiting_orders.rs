@@ -123,8 +123,8 @@ async fn cards_of_a_paused_batch_cover_nobody() {
 #[tokio::test]
 async fn who_is_held_by_somebody_when_stock_arrives_is_woken_by_the_shops_next_look() {
     let (world, older, younger) = two_waiting().await;
-    let mut holding = world.tx().await;
-    let held = deliveries::lock_waiting(&mut holding, world.shop, &[older.as_str()]).await.unwrap();
+    let holding = world.tx().await;
+    let held = deliveries::lock_waiting(&holding, world.shop, &[older.as_str()]).await.unwrap();
     assert_eq!(held.len(), 1);
     let wakes = world.import(world.vouchers, "A000001\n").await;
     assert!(!wakes.is_empty(), "the shop is told, whoever holds its order");

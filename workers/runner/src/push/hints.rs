@@ -9,11 +9,16 @@
 //! again, and a hint twice is one hint. One whose connection is gone is not stored: nobody takes its answer, so it comes
 //! again as well.
 //!
+//! **Echoes rest.** That an order was shipped or received is mostly the echo of our own hand-over, and nobody waits for
+//! it. A transaction for each would be one in four that an order costs; so such messages wait a moment for others, and
+//! any message that tells something new takes them along.
+//!
 //! **Wakes wait for nobody and nobody for them**: Redis may hang while Postgres does not. A merchant has one waking under
 //! way, and what is to be woken meanwhile is gathered, a shop once however often it was told of.
 
 use std::collections::{HashMap, HashSet};
 use std::error::Error;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -31,6 +36,10 @@ use crate::waker::Waker;
 
 /// Messages taken out of the channel at once, and most messages of one transaction.
 const BATCH: usize = 256;
+/// How long messages rest that are no news, if nothing takes them along before.
+const ECHOES_REST: Duration = Duration::from_millis(500);
+/// So many rest at once at most: fewer than a connection has on their way, so that what rests never keeps news unread.
+const MOST_RESTING: usize = 32;
 /// Messages that wait for the writer; beyond that connections wait, and the platform with them.
 const WAITING: usize = 4_096;
 
@@ -51,8 +60,15 @@ impl HintWriter {
         let (letters, inbox) = mpsc::channel(WAITING);
         let waking = Waking { waker, waiting: HashMap::new(), under_way: JoinSet::new() };
         tokio::spawn(
-            Writing { engine, waking, owners: Owners::default(), waiting: HashMap::new(), under_way: JoinSet::new() }
-                .run(inbox),
+            Writing {
+                engine,
+                waking,
+                owners: Owners::default(),
+                waiting: HashMap::new(),
+                under_way: JoinSet::new(),
+                resting: JoinSet::new(),
+            }
+            .run(inbox),
         );
         Self { letters }
     }
@@ -99,8 +115,29 @@ struct Writing {
     waking: Waking,
     owners: Owners,
     /// What waits for a merchant's next transaction. An entry stands for each merchant that has one under way.
-    waiting: HashMap<MerchantId, Vec<(ShopId, Letter)>>,
+    waiting: HashMap<MerchantId, Waiting>,
     under_way: JoinSet<(MerchantId, Vec<Wake>)>,
+    /// Ends when a merchant's letters have rested enough.
+    resting: JoinSet<MerchantId>,
+}
+
+/// What waits for a merchant's next transaction.
+#[derive(Default)]
+struct Waiting {
+    letters: Vec<(ShopId, Letter)>,
+    until: Until,
+}
+
+/// What letters wait for.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Until {
+    /// Nothing: they have just come.
+    #[default]
+    Now,
+    /// The transaction that is under way.
+    Written,
+    /// Other letters.
+    Rested,
 }
 
 /// Who is to be told of hints that are stored.
@@ -157,6 +194,13 @@ impl Writing {
                         self.waking.waiting.clear();
                     }
                 },
+                Some(rested) = self.resting.join_next() => {
+                    if let Ok(merchant) = rested
+                        && self.waiting.get(&merchant).is_some_and(|waiting| waiting.until == Until::Rested)
+                    {
+                        self.begin(merchant);
+                    }
+                }
                 Some(ended) = self.under_way.join_next() => match ended {
                     Ok((merchant, wakes)) => {
                         self.next(merchant);
@@ -182,7 +226,8 @@ impl Writing {
         }
     }
 
-    /// Finds out whose messages these are, and begins a transaction for each merchant that has none under way.
+    /// Finds out whose messages these are, and begins a transaction for each merchant that has none under way and is told
+    /// something new.
     async fn sort(&mut self, letters: &mut Vec<Letter>) {
         let mut by_gateway: HashMap<GatewayKind, Vec<Letter>> = HashMap::new();
         for letter in letters.drain(..) {
@@ -200,33 +245,58 @@ impl Writing {
     }
 
     fn hand_out(&mut self, owners: &HashMap<MallId, MallOwner>, letters: Vec<Letter>) {
-        let mut idle = Vec::new();
+        let mut told = HashSet::new();
         for letter in letters {
             let Some(owner) = owners.get(&letter.notice.mall) else {
                 metrics::counter!("kamiflow_push_messages_total", "outcome" => "unknown_mall").increment(1);
                 answer_all([letter], Ok(()));
                 continue;
             };
-            let waiting = self.waiting.entry(owner.merchant).or_insert_with(|| {
-                idle.push(owner.merchant);
-                Vec::new()
-            });
-            waiting.push((owner.shop, letter));
+            self.waiting.entry(owner.merchant).or_default().letters.push((owner.shop, letter));
+            told.insert(owner.merchant);
         }
-        for merchant in idle {
-            self.next(merchant);
+        for merchant in told {
+            let until = self.waiting.get(&merchant).map(|waiting| waiting.until);
+            if until == Some(Until::Now) || until == Some(Until::Rested) && !self.may_rest(merchant) {
+                self.next(merchant);
+            }
         }
     }
 
-    /// Begins a merchant's next transaction, if anything waits for one.
+    /// Whether nothing of a merchant would be late if it waited for more.
+    fn may_rest(&self, merchant: MerchantId) -> bool {
+        let Some(waiting) = self.waiting.get(&merchant) else { return false };
+        let resting =
+            self.waiting.iter().filter(|(other, waiting)| **other == merchant || waiting.until == Until::Rested);
+        let echoes_only = waiting.letters.iter().all(|(_, letter)| letter.notice.kind != NoticeKind::Other);
+        echoes_only && resting.map(|(_, waiting)| waiting.letters.len()).sum::<usize>() <= MOST_RESTING
+    }
+
+    /// Begins a merchant's next transaction, or lets what waits for it rest.
     fn next(&mut self, merchant: MerchantId) {
+        let may_rest = self.may_rest(merchant);
         let Some(waiting) = self.waiting.get_mut(&merchant) else { return };
-        waiting.retain(|(_, letter)| !letter.answer.is_closed());
-        if waiting.is_empty() {
+        if waiting.letters.is_empty() || !may_rest {
+            self.begin(merchant);
+            return;
+        }
+        waiting.until = Until::Rested;
+        self.resting.spawn(async move {
+            tokio::time::sleep(ECHOES_REST).await;
+            merchant
+        });
+    }
+
+    /// Begins a merchant's next transaction, if anything waits for one.
+    fn begin(&mut self, merchant: MerchantId) {
+        let Some(waiting) = self.waiting.get_mut(&merchant) else { return };
+        waiting.letters.retain(|(_, letter)| !letter.answer.is_closed());
+        if waiting.letters.is_empty() {
             self.waiting.remove(&merchant);
             return;
         }
-        let batch: Vec<(ShopId, Letter)> = waiting.drain(..waiting.len().min(BATCH)).collect();
+        waiting.until = Until::Written;
+        let batch: Vec<(ShopId, Letter)> = waiting.letters.drain(..waiting.letters.len().min(BATCH)).collect();
         let engine = self.engine.clone();
         self.under_way.spawn(async move {
             let notices: Vec<_> = batch.iter().map(|(shop, letter)| (*shop, letter.notice.clone())).collect();

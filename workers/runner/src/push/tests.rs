@@ -1,7 +1,14 @@
 //! How processes share the applications out; what a connection does is tested where it lives.
 
+use futures_util::FutureExt;
+use kamiflow_kernel::{MallId, ShopId};
+use kamiflow_pinduoduo::push::{PushKind, PushMessage, PushSink};
+use kamiflow_store::order_hints;
+
+use super::hints::{HintSink, HintWriter};
 use super::*;
 use crate::tests::World;
+use crate::waker::Waker;
 
 fn listeners(world: &World) -> PushListeners {
     // Nobody listens on port 1: connections are tried for ever, which is enough to be counted.
@@ -71,4 +78,43 @@ async fn a_process_takes_no_range_beyond_its_sockets() {
     let [process] = processes;
     assert!(process.owned.len() >= 15, "ranges without applications cost nothing");
     assert!(process.listening.is_empty());
+}
+
+fn message(kind: PushKind, number: u32) -> PushMessage {
+    let order_sn = format!("261123-{number:015}").parse().ok();
+    PushMessage { id: 1, kind, mall: MallId(1), order_sn, refund_id: None, modified: None }
+}
+
+async fn sink(world: &World) -> (HintSink, ShopId) {
+    let shop = world.shop(world.now()).await;
+    (HintWriter::start(world.engine.clone(), Waker::new(&world.queue)).sink(GatewayKind::Sandbox), shop)
+}
+
+async fn hints(world: &World, shop: ShopId) -> usize {
+    let tx = world.engine.store.tenant_tx(world.merchant).await.unwrap();
+    order_hints::list_due(&tx, shop, world.now(), 1_000).await.unwrap().len()
+}
+
+#[tokio::test]
+async fn an_echo_rests_until_news_take_it_along() {
+    let world = World::start().await;
+    let (sink, shop) = sink(&world).await;
+    let mut echo = sink.store(message(PushKind::TradeSellerShip, 1));
+    assert!((&mut echo).now_or_never().is_none(), "it is on its way to the writer");
+    sink.store(message(PushKind::TradeConfirmed, 2)).await.unwrap();
+    // Answered by the same transaction, so before the news were.
+    assert_eq!(echo.now_or_never(), Some(Ok(())));
+    // Nothing of ours was shipped, so it was no echo after all.
+    assert_eq!(hints(&world, shop).await, 2);
+}
+
+#[tokio::test]
+async fn echoes_that_nothing_takes_along_are_answered_too_however_many() {
+    let world = World::start().await;
+    let (sink, shop) = sink(&world).await;
+    for many in [1, 100] {
+        let echoes = (0..many).map(|number| sink.store(message(PushKind::TradeSuccess, number)));
+        assert!(join_all(echoes).await.into_iter().all(|answer| answer.is_ok()));
+        assert_eq!(hints(&world, shop).await, usize::try_from(many).unwrap());
+    }
 }

@@ -116,7 +116,7 @@ async fn any_application(store: &Store, gateway: &Gateway) -> Result<Option<Appl
         let mut tx = store.tenant_tx(merchant).await?;
         let shops = shops::list(&mut tx, None, SHOPS).await?;
         for shop in shops.into_iter().filter(|shop| shop.state != ShopState::Disconnected) {
-            match shop_access::open(&mut tx, shop.id).await {
+            match shop_access::open(&tx, shop.id).await {
                 Ok(open) if open.access.application.gateway == kind => return Ok(Some(open.access.application)),
                 // Of another gateway, or without tokens.
                 Ok(_) | Err(StoreError::NotFound(_)) => {}

@@ -248,7 +248,7 @@ attacks! { ORDERS, t:
     deliveries::lock_by_sn(t.shop, &[t.sn.as_str()]);
     deliveries::lock_waiting(t.shop, &["odd"]);
     deliveries::find_by_sn(t.shop, t.sn.as_str());
-    deliveries::list_by_sn(t.shop, &[t.sn.as_str()]);
+    deliveries::list_of_shops(&[(t.shop, t.sn.as_str())]);
     deliveries::list_due(t.shop, t.now, &nothing_paused(), 10);
     deliveries::put_off_paused(t.shop, t.now, &PausedLevels { everything: true, ..nothing_paused() }, t.now + TimeDelta::hours(1));
     deliveries::next_due(t.shop);

@@ -186,7 +186,7 @@ impl Target {
         self.data_key = tx.data_key().await.unwrap().id();
         tx.commit().await.unwrap();
         // The process has it in its memory from here on: a cache is no way across either.
-        let mut tx = app.store().tenant_tx(self.merchant).await.unwrap();
+        let tx = app.store().tenant_tx(self.merchant).await.unwrap();
         tx.data_key_by_id(self.data_key).await.unwrap();
         drop(tx);
         let mut statements = ROWS.to_owned();
