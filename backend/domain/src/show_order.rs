@@ -245,7 +245,7 @@ pub async fn show(engine: &Engine, ctx: &Ctx, shop: ShopId, order_sn: &OrderSn) 
     let Some(row) = orders::find_by_sn(&mut tx, shop, order_sn).await? else { return Ok(None) };
     let (mut delivery, mut paused) = (None, false);
     if let Some(row) = deliveries::find_by_sn(&mut tx, shop, order_sn.as_str()).await? {
-        paused = Paused::load(&mut tx, ctx.now).await?.delivery_of(shop, &row);
+        paused = Paused::load(&tx, ctx.now).await?.delivery_of(shop, &row);
         delivery = Some(delivery_view(&mut tx, row).await?);
     }
     let redemptions = redemptions(&mut tx, shop, order_sn).await?;

@@ -99,7 +99,7 @@ pub async fn show_shop(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<ShopV
     let application = applications::fetch(&mut tx, row.application).await?.into();
     let life = token_lives::list(&mut tx, Some(shop), 1).await?.pop();
     let life = life.map(|life| connection_tokens::life(life, ctx.now)).transpose()?;
-    let last_synced_at = shop_sync::fetch(&mut tx, shop).await?.last_ok_at;
+    let last_synced_at = shop_sync::fetch(&tx, shop).await?.last_ok_at;
     let pauses = pauses_of(&mut tx, shop, ctx.now).await?;
     let waits = row.state != ShopState::Disconnected && pauses.iter().any(|pause| pause.work == PausedWork::Delivery);
     let first = if waits { held_work::list_next(&mut tx, shop, FIRST).await? } else { Vec::new() };

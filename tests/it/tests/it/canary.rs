@@ -63,7 +63,7 @@ async fn sealed_values(world: &World) -> Sealed {
             );
             for row in sql.query(&statement, &[]).await.unwrap() {
                 let owner = MerchantId::from_uuid(row.get(3));
-                let mut tx = world.engine.store.tenant_tx(owner).await.unwrap();
+                let tx = world.engine.store.tenant_tx(owner).await.unwrap();
                 let key = tx.data_key_by_id(DataKeyId::from_uuid(row.get(1))).await.unwrap();
                 tx.commit().await.unwrap();
                 let plain = key.open(column, row.get(0), row.get(2)).unwrap();
