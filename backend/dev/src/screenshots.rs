@@ -15,7 +15,8 @@ use crate::repository::Repository;
 pub(crate) fn run(repository: &Repository, command: &str, arguments: &[OsString]) -> Result<ExitCode> {
     build_ui::run(repository)?;
     let mut build = Command::new("cargo");
-    build.args(["build", "--package", "kamiflow-browser"]).current_dir(repository.path(""));
+    // By its name alone, so that it shares every library with the tests.
+    build.args(["build", "--bin", "kamiflow-browser"]).current_dir(repository.path(""));
     // `cargo run` describes this package to us; an inner cargo would take it for a change of the environment.
     for name in ProcessEnv.names() {
         if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
