@@ -24,7 +24,7 @@ pub(crate) use self::console::{
     Audit, Authorize, ConnectShop, Connected, DisconnectShop, Notifications, Order, Orders, Overview, Pool, Pools,
     Products, Revealed, Shop, ShopList, Team, Tokens, TrialRun, Verification,
 };
-pub(crate) use self::error::{ErrorPage, NotFound};
+pub(crate) use self::error::{ErrorPage, NotFound, error_title};
 pub(crate) use self::help::Help;
 pub(crate) use self::join::Join;
 pub(crate) use self::landing::Landing;

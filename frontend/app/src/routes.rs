@@ -7,12 +7,14 @@ use leptos_router::{SsrMode, path};
 
 use crate::context::{PageContext, provide_page};
 use crate::document::Document;
+use crate::pages::error_title;
 use crate::pages::{
     Audit, Authorize, AuthorizeByLink, CameBack, ChangeEmail, Confirm, ConnectShop, Connected, ConsoleSample,
     DisconnectShop, ErrorPage, Help, Join, Landing, LogIn, NotFound, Notifications, OncePage, Order, Orders, Overview,
     Password, Pool, Pools, Pricing, Privacy, Products, Reset, ResetPassword, Revealed, SecondStep, Security, Shop,
     ShopList, SignUp, SignUpSent, Status, Styleguide, Sudo, Team, Terms, Tokens, TrialRun, Verification,
 };
+use crate::t;
 
 /// The paths of the pages anybody may read, for programs that visit all of them.
 pub const PAGES: &[&str] = &[
@@ -102,14 +104,20 @@ fn only<V: IntoView + 'static>(permitted: bool, page: fn() -> V) -> AnyView {
 /// Renders the page of a refusal outside of the router: no route was asked, or the one asked has failed.
 #[must_use]
 pub fn render_error(page: PageContext, status: u16) -> String {
-    render(page, move || view! { <ErrorPage status=status/> }.into_any())
+    render(page, || error_title(status), move || view! { <ErrorPage status=status/> }.into_any())
 }
 
-fn render(page: PageContext, body: impl FnOnce() -> AnyView + Send + 'static) -> String {
+/// Renders a page whose title no router collects.
+fn render(
+    page: PageContext,
+    title: impl FnOnce() -> &'static str,
+    body: impl FnOnce() -> AnyView + Send + 'static,
+) -> String {
     Owner::new_root(None).with(|| {
         provide_page(page);
         provide_meta_context();
-        view! { <Document>{body()}</Document> }.to_html()
+        let title = title();
+        view! { <Document title=title>{body()}</Document> }.to_html()
     })
 }
 
@@ -125,7 +133,11 @@ pub enum AnswerPage {
 /// Renders the page that answers a form, outside of the router.
 #[must_use]
 pub fn render_answer(page: PageContext, answer: AnswerPage) -> String {
-    render(page, move || match answer {
+    let title = move || match answer {
+        AnswerPage::Once => t::once::title(),
+        AnswerPage::RevealedCards => t::order::card_title(),
+    };
+    render(page, title, move || match answer {
         AnswerPage::Once => view! { <OncePage/> }.into_any(),
         AnswerPage::RevealedCards => view! { <Revealed/> }.into_any(),
     })

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use kamiflow_app::routes::{DEVELOPMENT_PAGES, PAGES};
 use kamiflow_test_support::TestSite;
+use kamiflow_test_support::accounts::PASSWORD;
 
 use crate::browser::{Browser, Screen};
 
@@ -19,6 +20,26 @@ const SCREENS: [Screen; 3] = [
 ];
 const LANGUAGES: [&str; 2] = ["zh-CN", "en"];
 const THEMES: [&str; 2] = ["light", "dark"];
+/// Sends the form of the switches from the page that is open.
+const CHOOSE: &str = "const sent = new XMLHttpRequest(); sent.open('POST', '/preferences', false); \
+    sent.setRequestHeader('content-type', 'application/x-www-form-urlencoded'); sent.send(";
+/// What an owner sees.
+const MINE: [&str; 14] = [
+    "/console",
+    "/console/orders",
+    "/console/products",
+    "/console/pools",
+    "/console/shops",
+    "/console/shops/new",
+    "/console/shops/tokens",
+    "/console/verification",
+    "/console/notifications",
+    "/console/team",
+    "/console/audit",
+    "/account/security",
+    "/account/password",
+    "/account/sudo",
+];
 /// Returns a list of sentences about what does not fit.
 const CHECKS: &str = include_str!("screenshots/checks.js");
 
@@ -39,7 +60,7 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
     let built = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.kamiflow/site"));
     let site = TestSite::with(|settings| (settings.folder, settings.development) = (built, true)).await;
     let browser = Browser::start().await?;
-    let looked = look(options, &site, &browser).await;
+    let looked = look_at_all(options, &site, &browser).await;
     browser.stop().await?;
     site.stop().await;
     let (pictures, found) = looked?;
@@ -47,16 +68,45 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
     Ok(if found == 0 && pictures > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn look(options: &Options, site: &TestSite, browser: &Browser) -> Result<(usize, usize)> {
+/// Looks at what anybody may read, then logs an owner in who has a sandbox shop, and looks at the rest.
+async fn look_at_all(options: &Options, site: &TestSite, browser: &Browser) -> Result<(usize, usize)> {
+    browser.goto(&site.base, &[]).await?;
+    let public = PAGES.iter().chain(DEVELOPMENT_PAGES).chain(&["/no-such-page"]).map(|path| (*path).to_owned());
+    let (mut pictures, mut found) = look(options, site, browser, public).await?;
+    let owner = site.owner("owner@example.com").await;
+    browser.goto(&format!("{}/log-in", site.base), &[]).await?;
+    browser.fill("input[name=login]", &owner.email).await?;
+    browser.fill("input[name=password]", PASSWORD).await?;
+    browser.click("form[action='/log-in'] button[type=submit]").await?;
+    let empty = ["/console", "/console/orders", "/console/shops", "/console/pools", "/console/products"];
+    let (more, wrong) = look(options, site, browser, empty.map(|path| format!("{path}?empty"))).await?;
+    (pictures, found) = (pictures + more, found + wrong);
+    browser.goto(&format!("{}/console", site.base), &[]).await?;
+    browser.click("form[action='/console/shops/sandbox'] button").await?;
+    browser.click("form[action$='/buyer'] button").await?;
+    let order = browser.path().await?;
+    let shop = order.split("/orders/").next().unwrap_or_default().to_owned();
+    let mine = MINE.iter().map(|path| (*path).to_owned()).chain([shop.clone(), format!("{shop}/trial"), order]);
+    let (more, wrong) = look(options, site, browser, mine).await?;
+    Ok((pictures + more, found + wrong))
+}
+
+async fn look(
+    options: &Options,
+    site: &TestSite,
+    browser: &Browser,
+    paths: impl IntoIterator<Item = String>,
+) -> Result<(usize, usize)> {
     let (mut pictures, mut found) = (0, 0);
-    let error = ["/no-such-page"];
-    for path in PAGES.iter().chain(DEVELOPMENT_PAGES).chain(&error).filter(|path| path.contains(&options.only)) {
+    for path in paths.into_iter().filter(|path| path.contains(&options.only)) {
         for screen in SCREENS {
             browser.resize(screen).await?;
             for (language, theme) in LANGUAGES.iter().flat_map(|language| THEMES.map(|theme| (*language, theme))) {
                 let cookies = [("kamiflow_language", language), ("kamiflow_theme", theme)];
+                // Whoever is logged in reads the account's language, whatever the cookie says.
+                browser.ask(&format!("{CHOOSE}'language={language}&theme={theme}')")).await?;
                 browser.open(&format!("{}{path}", site.base), &cookies).await?;
-                let name = format!("{}-{language}-{theme}-{}", file_name(path), screen.name);
+                let name = format!("{}-{language}-{theme}-{}", file_name(&path), screen.name);
                 fs::write(options.out.join(format!("{name}.png")), browser.picture().await?)?;
                 pictures += 1;
                 let sentences: Vec<String> = serde_json::from_value(browser.ask(CHECKS).await?)?;
@@ -73,6 +123,6 @@ async fn look(options: &Options, site: &TestSite, browser: &Browser) -> Result<(
 fn file_name(path: &str) -> String {
     match path.trim_matches('/') {
         "" => "landing".to_owned(),
-        path => path.replace('/', "-"),
+        path => path.replace(['/', '?'], "-"),
     }
 }

@@ -211,7 +211,7 @@ fn every_declared_variable_is_read_and_every_one_read_is_declared() {
     let _ = Ui::read(&mut reader);
     let _ = <(BackupSource, BackupTools, RestoreTarget)>::read(&mut reader);
     let _ = Retention::read(&mut reader);
-    let _ = <(Auth, Mail)>::read(&mut reader);
+    let _ = <(Auth, Mail, SandboxDesk)>::read(&mut reader);
     let declared: BTreeSet<&str> = all_variables().map(|variable| variable.name).collect();
     assert_eq!(reader.read, declared);
 }

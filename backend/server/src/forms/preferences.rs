@@ -3,9 +3,13 @@
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::{HttpResponse, web};
+use kamiflow_app::context::FormOutcome;
+use kamiflow_domain::accounts::switch_merchant::save_settings;
 use kamiflow_kernel::{Locale, Theme};
+use kamiflow_store::accounts::users::Settings;
 use serde::Deserialize;
 
+use super::door::Door;
 use super::flash;
 use crate::web::Site;
 
@@ -22,14 +26,29 @@ pub(crate) struct Preferences {
     return_to: Option<String>,
 }
 
-/// Keeps a choice and goes back to the page it was made on.
-pub(crate) async fn change(form: web::Form<Preferences>, site: web::Data<Site>) -> HttpResponse {
-    let mut answer = flash::done(local_path(form.return_to.as_deref()));
-    if let Some(locale) = form.language.as_deref().and_then(Locale::from_tag) {
-        let _kept = answer.add_cookie(&kept(&site, LANGUAGE, locale.tag()));
+/// Keeps a choice and goes back to the page it was made on. Whoever is logged in finds the language again elsewhere.
+pub(crate) async fn change(door: Door, form: web::Form<Preferences>) -> HttpResponse {
+    let page = local_path(form.return_to.as_deref());
+    let (locale, theme) = (
+        form.language.as_deref().and_then(Locale::from_tag),
+        form.theme.as_deref().and_then(|theme| theme.parse::<Theme>().ok()),
+    );
+    if let (Some(account), true) = (&door.visitor.account, locale.is_some() || theme.is_some()) {
+        let settings = Settings {
+            name: &account.name,
+            locale: locale.unwrap_or(account.locale),
+            theme: theme.unwrap_or(account.theme),
+        };
+        if let Err(error) = save_settings(&door.product.accounts, account, &settings).await {
+            return door.refuse(page, error.into(), FormOutcome::default());
+        }
     }
-    if let Some(theme) = form.theme.as_deref().and_then(|theme| theme.parse::<Theme>().ok()) {
-        let _kept = answer.add_cookie(&kept(&site, THEME, theme.as_str()));
+    let mut answer = flash::done(page);
+    if let Some(locale) = locale {
+        let _kept = answer.add_cookie(&kept(&door.site, LANGUAGE, locale.tag()));
+    }
+    if let Some(theme) = theme {
+        let _kept = answer.add_cookie(&kept(&door.site, THEME, theme.as_str()));
     }
     answer
 }

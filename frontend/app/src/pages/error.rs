@@ -10,13 +10,14 @@ use crate::{context, t};
 /// Says what happened, what it means, and which request to quote.
 #[component]
 pub(crate) fn ErrorPage(status: u16) -> AnyView {
-    let (icon, title, text) = match status {
-        403 => ("ban", t::errors::forbidden(), t::errors::forbidden_text()),
-        404 => ("search", t::errors::not_found(), t::errors::not_found_text()),
-        413 => ("circle-alert", t::errors::too_large(), t::errors::too_large_text()),
-        503 => ("plug-zap", t::errors::busy(), t::errors::busy_text()),
-        _ => ("triangle-alert", t::errors::broken(), t::errors::broken_text()),
+    let (icon, text) = match status {
+        403 => ("ban", t::errors::forbidden_text()),
+        404 => ("search", t::errors::not_found_text()),
+        413 => ("circle-alert", t::errors::too_large_text()),
+        503 => ("plug-zap", t::errors::busy_text()),
+        _ => ("triangle-alert", t::errors::broken_text()),
     };
+    let title = error_title(status);
     let request_id = context::page().request_id.clone();
     view! {
         <PageTitle name=title/>
@@ -35,6 +36,17 @@ pub(crate) fn ErrorPage(status: u16) -> AnyView {
         </PublicLayout>
     }
     .into_any()
+}
+
+/// Says in a few words what a status means.
+pub(crate) fn error_title(status: u16) -> &'static str {
+    match status {
+        403 => t::errors::forbidden(),
+        404 => t::errors::not_found(),
+        413 => t::errors::too_large(),
+        503 => t::errors::busy(),
+        _ => t::errors::broken(),
+    }
 }
 
 /// What the router shows for a path it does not know.

@@ -153,7 +153,11 @@ fn sku_row(sku: &SkuSummary, data: &stock::Products) -> impl IntoView + use<> {
 
 /// Every way that fits, with a pool where cards of ours are handed out.
 fn choices(sku: &SkuSummary, data: &stock::Products) -> AnyView {
-    let mut options = vec![view! { <option value="skip">{t::stock::skip()}</option> }.into_any()];
+    // Nothing is chosen at first, so that a press without a choice changes nothing.
+    let mut options = vec![
+        view! { <option value="" selected=true disabled=true>{t::stock::choose()}</option> }.into_any(),
+        view! { <option value="skip">{t::stock::skip()}</option> }.into_any(),
+    ];
     for method in &sku.possible {
         if needs_pool(*method) {
             for pool in &data.pools {
@@ -170,7 +174,7 @@ fn choices(sku: &SkuSummary, data: &stock::Products) -> AnyView {
         <form class="flex gap-2 flex-wrap items-center" method="post" action="/console/products">
             <input type="hidden" name="shop" value=shop/>
             <input type="hidden" name="sku" value=sku.sku.to_string()/>
-            <select class="input w-auto max-w-64" name="handling" aria-label=t::stock::change_of(&sku.goods)>{options}</select>
+            <select class="input w-auto max-w-64" name="handling" required=true aria-label=t::stock::change_of(&sku.goods)>{options}</select>
             <Submit look=Look::Quiet class="sm">{t::stock::save()}</Submit>
         </form>
     }

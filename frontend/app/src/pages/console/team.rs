@@ -173,7 +173,7 @@ fn Matrix() -> AnyView {
     let row = |grant: &Grant| {
         let mark = |role: &Role| {
             let granted = grant.roles.contains(role);
-            let (word, icon) = if granted { (t::team::yes(), "check") } else { (t::team::no(), "minus") };
+            let (word, icon) = if granted { (t::team::yes(), "check") } else { (t::team::no(), "circle-slash") };
             view! { <td><Icon name=icon size="s"/><span class="sr-only">{word}</span></td> }
         };
         let wide =
