@@ -18,7 +18,7 @@ mod sign_up;
 mod status;
 mod styleguide;
 
-pub(crate) use self::account::{Password, Sudo};
+pub(crate) use self::account::{Merchants, Password, Sudo};
 pub(crate) use self::authorize::{AuthorizeByLink, CameBack};
 pub(crate) use self::console::{
     Audit, Authorize, ConnectShop, Connected, DisconnectShop, Notifications, Order, Orders, Overview, Pool, Pools,

@@ -10,9 +10,9 @@ use crate::document::Document;
 use crate::pages::error_title;
 use crate::pages::{
     Audit, Authorize, AuthorizeByLink, CameBack, ChangeEmail, Confirm, ConnectShop, Connected, ConsoleSample,
-    DisconnectShop, ErrorPage, Help, Join, Landing, LogIn, NotFound, Notifications, OncePage, Order, Orders, Overview,
-    Password, Pool, Pools, Pricing, Privacy, Products, Reset, ResetPassword, Revealed, SecondStep, Security, Shop,
-    ShopList, SignUp, SignUpSent, Status, Styleguide, Sudo, Team, Terms, Tokens, TrialRun, Verification,
+    DisconnectShop, ErrorPage, Help, Join, Landing, LogIn, Merchants, NotFound, Notifications, OncePage, Order, Orders,
+    Overview, Password, Pool, Pools, Pricing, Privacy, Products, Reset, ResetPassword, Revealed, SecondStep, Security,
+    Shop, ShopList, SignUp, SignUpSent, Status, Styleguide, Sudo, Team, Terms, Tokens, TrialRun, Verification,
 };
 use crate::t;
 
@@ -64,6 +64,7 @@ pub fn App(
                     <Route path=path!("/reset-password") view=ResetPassword ssr=SsrMode::Async/>
                     <Route path=path!("/reset") view=Reset ssr=SsrMode::Async/>
                     <Route path=path!("/change-email") view=ChangeEmail ssr=SsrMode::Async/>
+                    <Route path=path!("/account/merchants") view=Merchants ssr=SsrMode::Async/>
                     <Route path=path!("/account/password") view=Password ssr=SsrMode::Async/>
                     <Route path=path!("/account/security") view=Security ssr=SsrMode::Async/>
                     <Route path=path!("/account/sudo") view=Sudo ssr=SsrMode::Async/>

@@ -24,7 +24,7 @@ const THEMES: [&str; 2] = ["light", "dark"];
 const CHOOSE: &str = "const sent = new XMLHttpRequest(); sent.open('POST', '/preferences', false); \
     sent.setRequestHeader('content-type', 'application/x-www-form-urlencoded'); sent.send(";
 /// What an owner sees.
-const MINE: [&str; 14] = [
+const MINE: [&str; 15] = [
     "/console",
     "/console/orders",
     "/console/products",
@@ -37,6 +37,7 @@ const MINE: [&str; 14] = [
     "/console/team",
     "/console/audit",
     "/account/security",
+    "/account/merchants",
     "/account/password",
     "/account/sudo",
 ];

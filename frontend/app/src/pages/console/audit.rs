@@ -33,7 +33,6 @@ pub(crate) fn Audit() -> AnyView {
         Column::words(t::audit::on()),
         Column::words(t::audit::place()),
     ];
-    let acts = view! { <a class=Look::Quiet.class() href="/console/audit.csv">{t::audit::csv()}</a> }.into_any();
     let more = data.before.map(|before| {
         let href = format!("/console/audit?area={area}&before={before}");
         view! { <div class="p-4"><a class=Look::Quiet.class() href=href>{t::audit::older()}</a></div> }
@@ -45,7 +44,7 @@ pub(crate) fn Audit() -> AnyView {
         view! { <Table caption=t::audit::title() columns=columns>{rows}</Table>{more} }.into_any()
     };
     view! {
-        <ConsolePage section=Section::Team title=t::audit::title() context=t::audit::context() acts=acts>
+        <ConsolePage section=Section::Team title=t::audit::title() context=t::audit::context()>
             <nav class="flex gap-2 flex-wrap" aria-label=t::audit::areas()>{chips}</nav>
             <Card title=t::audit::title()>{list}</Card>
         </ConsolePage>
