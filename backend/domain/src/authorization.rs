@@ -29,7 +29,7 @@ use uuid::Uuid;
 
 use crate::connect_shop::{ConnectShop, ConnectShopError, ConnectedShop, Grant, Purpose, connect_shop};
 use crate::connection_routes::{ApiGrant, grants};
-use crate::ctx::{Ctx, Denied};
+use crate::ctx::{Actor, Ctx, Denied};
 use crate::engine::Engine;
 
 /// The platform's code lives ten minutes (protocol 2.1); the owner may have to log in there first.
@@ -264,7 +264,9 @@ async fn spend(
 ) -> Result<RequestRow, CompleteAuthorizationError> {
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let row = authorization_requests::lock_by_state(&mut tx, &hash(state)).await?;
-    if row.session_hash != hash(session) {
+    // Who comes by a link acts for the product and without a role: only what a link began may come back so.
+    let is_by_link = matches!(ctx.actor, Actor::Engine(_));
+    if row.session_hash != hash(session) || (is_by_link && row.link_id.is_none()) {
         return Err(CompleteAuthorizationError::OtherSession);
     }
     if row.used_at.is_some() {

@@ -1,7 +1,7 @@
 //! Sets where a merchant is told what needs a person.
 
 use kamiflow_kernel::{EmailAddress, Permission};
-use kamiflow_store::{StoreError, notification_addresses};
+use kamiflow_store::notification_addresses;
 use serde_json::json;
 
 use crate::acts;
@@ -25,7 +25,8 @@ pub async fn set_notification_address(engine: &Engine, ctx: &Ctx, address: &Emai
 ///
 /// # Errors
 /// When the store fails.
-pub async fn find_notification_address(engine: &Engine, ctx: &Ctx) -> Result<Option<EmailAddress>, StoreError> {
+pub async fn find_notification_address(engine: &Engine, ctx: &Ctx) -> Result<Option<EmailAddress>, ActError> {
+    ctx.require(Permission::ManageIntegrations)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let address = notification_addresses::find(&mut tx).await?;
     tx.commit().await?;

@@ -3,6 +3,7 @@
 use kamiflow_kernel::SecretText;
 use kamiflow_store::StoreError;
 use kamiflow_store::accounts::sessions::{self, SessionEnd};
+use kamiflow_store::accounts::tokens::{self, TokenPurpose};
 use kamiflow_store::accounts::users::{self, PasswordKind};
 use serde_json::json;
 
@@ -65,6 +66,10 @@ pub async fn change_password(
         return Err(ChangePasswordError::Same);
     }
     let hash = accounts.hasher.hash(new.secret()).await?;
+    // What the former password, or who could read the mail, had begun.
+    tokens::delete(&mut tx, TokenPurpose::ResetPassword).await?;
+    tokens::delete(&mut tx, TokenPurpose::SecondStep).await?;
+    tokens::delete(&mut tx, TokenPurpose::ChangeEmail).await?;
     users::update_password(&mut tx, &hash, PasswordKind::Chosen, visit.now).await?;
     let end = SessionEnd::PasswordChanged;
     let ended = sessions::update_all_ended(&mut tx, Some(account.session), end, visit.now).await?;

@@ -56,6 +56,10 @@ pub async fn sudo(
     if let Passage::Wait(retry_after) = accounts.throttle.pass(&gates).await? {
         return Err(SudoError::TooMany { retry_after });
     }
+    // Whoever has a second factor proves that: a stolen password must not remove it.
+    if account.has_second_factor && matches!(proof, Proof::Password(_)) {
+        return Err(SudoError::Wrong);
+    }
     let mut tx = accounts.store.user_tx(account.home(), account.user).await?;
     if !is_good(accounts, &mut tx, proof, visit.now).await? {
         return Err(SudoError::Wrong);

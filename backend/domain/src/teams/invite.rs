@@ -47,6 +47,10 @@ pub struct Invited {
 /// When the actor may not give such a seat, or the store fails.
 pub async fn invite(accounts: &Accounts, ctx: &Ctx, request: &Invite) -> Result<Invited, TeamError> {
     ctx.require(Permission::ManageTeam)?;
+    // Whoever accepts could govern the merchant for good: a stolen session alone must not do that.
+    if matches!(request.role, Role::Owner | Role::Admin) {
+        ctx.require_sudo()?;
+    }
     let mut tx = accounts.store.tenant_tx(ctx.merchant).await?;
     check_seat(&mut tx, ctx, request.role, &request.shops).await?;
     let (id, token) = (InvitationId::generate(), fresh());

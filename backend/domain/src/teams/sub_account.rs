@@ -84,6 +84,7 @@ pub async fn create_sub_account(
     request: &CreateSubAccount,
 ) -> Result<TemporaryPassword, SubAccountError> {
     ctx.require(Permission::ManageTeam).map_err(TeamError::from)?;
+    ctx.require_sudo().map_err(TeamError::from)?;
     if request.role == Role::Owner {
         return Err(SubAccountError::Owner);
     }
@@ -126,12 +127,13 @@ pub async fn reset_sub_account(
     user: UserId,
 ) -> Result<TemporaryPassword, SubAccountError> {
     ctx.require(Permission::ManageTeam).map_err(TeamError::from)?;
+    ctx.require_sudo().map_err(TeamError::from)?;
     let password = temporary_password();
     let hash = accounts.hasher.hash(&password).await?;
     let mut tx = accounts.store.user_tx(ctx.merchant, user).await?;
     lock_governed(tx.tenant(), ctx, user).await?;
     let row = users::fetch(&mut tx).await?;
-    if row.home != Some(ctx.merchant) {
+    if row.home != Some(ctx.merchant) || has_seats_elsewhere(&mut tx, ctx).await? {
         return Err(SubAccountError::NotOurs);
     }
     users::update_password(&mut tx, &hash, PasswordKind::Temporary, ctx.now).await?;
@@ -150,9 +152,7 @@ pub async fn reset_second_factor(accounts: &Accounts, ctx: &Ctx, user: UserId) -
     ctx.require_sudo().map_err(TeamError::from)?;
     let mut tx = accounts.store.user_tx(ctx.merchant, user).await?;
     lock_governed(tx.tenant(), ctx, user).await?;
-    // Somebody with seats elsewhere is not this merchant's to weaken.
-    let elsewhere = members::list_seats(&mut tx).await?.iter().any(|seat| seat.merchant != ctx.merchant);
-    if elsewhere {
+    if has_seats_elsewhere(&mut tx, ctx).await? {
         return Err(SubAccountError::NotOurs);
     }
     let removed = factors::delete_all(&mut tx).await?;
@@ -160,6 +160,11 @@ pub async fn reset_second_factor(accounts: &Accounts, ctx: &Ctx, user: UserId) -
     acts::record(tx.tenant(), ctx, "team.second_factor_reset", user, json!({ "removed": removed })).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Somebody with seats elsewhere is not this merchant's to weaken.
+async fn has_seats_elsewhere(tx: &mut UserTx, ctx: &Ctx) -> Result<bool, StoreError> {
+    Ok(members::list_seats(tx).await?.iter().any(|seat| seat.merchant != ctx.merchant))
 }
 
 async fn end_everything(tx: &mut UserTx, ctx: &Ctx) -> Result<(), StoreError> {

@@ -80,6 +80,15 @@ impl From<StoreError> for Refused {
 }
 
 impl Door {
+    /// Returns who is logged in and has chosen a password, or where to do that.
+    pub(crate) fn settled(&self, next: &str) -> Result<&Account, String> {
+        match &self.visitor.account {
+            None => Err(log_in_path(next)),
+            Some(account) if account.must_change_password => Err("/account/password".to_owned()),
+            Some(account) => Ok(account),
+        }
+    }
+
     /// Answers with the form's own page, which says what is wrong. `outcome` holds what was typed.
     pub(crate) fn refuse(&self, page: &str, refused: Refused, outcome: FormOutcome) -> HttpResponse {
         answer(&self.request, &self.site, page, (refused, outcome))
@@ -135,7 +144,7 @@ fn answer(request: &HttpRequest, site: &Site, page: &str, (refused, outcome): (R
         Refused::Denied(Denied::Permission(_)) => refuse(request, StatusCode::FORBIDDEN, "permission.missing"),
         Refused::NotFound => refuse(request, StatusCode::NOT_FOUND, "resource.unknown"),
         Refused::Failed(cause) => {
-            error!(error = &*cause, http.path = request.path(), "A form failed");
+            error!(error = &*cause, http.route = request.match_pattern(), "A form failed");
             flash::again(site, page, wrong("", "unavailable"))
         }
     }

@@ -46,7 +46,7 @@ pub(crate) fn refuse(request: &HttpRequest, status: StatusCode, code: &'static s
 
 /// Returns the answer to a request that failed inside of us; what failed is for the log only.
 pub(crate) fn failed(request: &HttpRequest, cause: &(dyn StdError + 'static)) -> HttpResponse {
-    error!(error = cause, http.path = request.path(), "A request failed");
+    error!(error = cause, http.route = request.match_pattern(), "A request failed");
     refuse(request, StatusCode::INTERNAL_SERVER_ERROR, "server.failed")
 }
 

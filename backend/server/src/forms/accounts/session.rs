@@ -10,7 +10,6 @@ use serde::Deserialize;
 use crate::forms::door::{Desk, Door, Refused};
 use crate::forms::flash;
 use crate::visitor::MODE;
-use crate::web::log_in_path;
 
 /// What the switch of merchants sends.
 #[derive(Deserialize)]
@@ -20,7 +19,10 @@ pub(super) struct MerchantForm {
 
 /// Works for another merchant from now on.
 pub(super) async fn merchant(door: Door, form: web::Form<MerchantForm>) -> HttpResponse {
-    let Some(account) = &door.visitor.account else { return flash::done(&log_in_path("/console")) };
+    let account = match door.settled("/console") {
+        Ok(account) => account,
+        Err(elsewhere) => return flash::done(&elsewhere),
+    };
     match switch_merchant(&door.product.accounts, &door.visitor.visit, account, form.merchant).await {
         Ok(()) => flash::done("/console"),
         Err(error) => door.refuse("/console", Refused::from(error), FormOutcome::default()),

@@ -11,7 +11,7 @@ use super::log_in::proof;
 use crate::forms::door::{Door, Refused};
 use crate::forms::flash;
 use crate::forms::preferences::local_path;
-use crate::web::{log_in_path, sudo_path};
+use crate::web::sudo_path;
 
 /// What the page sends: who has a second factor is asked for it, everybody else for the password.
 #[derive(Deserialize)]
@@ -25,7 +25,10 @@ pub(super) struct SudoForm {
 pub(super) async fn sudo(door: Door, form: web::Form<SudoForm>) -> HttpResponse {
     let SudoForm { code, password, next } = form.into_inner();
     let next = local_path(next.as_deref());
-    let Some(account) = &door.visitor.account else { return flash::done(&log_in_path(next)) };
+    let account = match door.settled(next) {
+        Ok(account) => account,
+        Err(elsewhere) => return flash::done(&elsewhere),
+    };
     let (proof, field) = match (code, password) {
         (Some(code), _) => (proof(code), "code"),
         (None, Some(password)) => (Proof::Password(password), "password"),

@@ -8,7 +8,6 @@ use serde::Deserialize;
 
 use crate::forms::door::{Door, Refused};
 use crate::forms::flash;
-use crate::web::log_in_path;
 
 /// What the page sends.
 #[derive(Deserialize)]
@@ -19,7 +18,10 @@ pub(super) struct JoinForm {
 /// Takes the seat, and goes on in the new team.
 pub(super) async fn join(door: Door, form: web::Form<JoinForm>) -> HttpResponse {
     let page = format!("/join?token={}", form.token.expose());
-    let Some(account) = &door.visitor.account else { return flash::done(&log_in_path(&page)) };
+    let account = match door.settled(&page) {
+        Ok(account) => account,
+        Err(elsewhere) => return flash::done(&elsewhere),
+    };
     match accept_invitation(&door.product.accounts, &door.visitor.visit, account, &form.token).await {
         Ok(_merchant) => flash::told(&door.site, "/console", "team.joined"),
         Err(error) => {

@@ -151,6 +151,11 @@ async fn a_sub_account_logs_in_with_the_merchants_code_and_chooses_a_password_fi
         shops: ShopScope::All,
         locale: Locale::Zh,
     };
+    let unproven = app.account("owner@example.com").await.ctx(&app.visit()).unwrap();
+    let refused = create_sub_account(&app.accounts, &unproven, &request).await;
+    assert!(matches!(refused, Err(SubAccountError::Team(TeamError::Denied(Denied::SudoNeeded)))));
+    let refused = invite(&app.accounts, &unproven, &offer(Role::Admin, None)).await;
+    assert!(matches!(refused, Err(TeamError::Denied(Denied::SudoNeeded))));
     let made = create_sub_account(&app.accounts, &owner, &request).await.unwrap();
     assert!(made.login.as_str().starts_with("kefu01@") && made.login.as_email().is_none());
     let twice = create_sub_account(&app.accounts, &owner, &request).await;
