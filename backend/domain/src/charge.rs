@@ -55,7 +55,7 @@ pub(crate) async fn only_charged<T>(
     charge_requests::insert(tx, &asks, now).await?;
     exceptions::open(tx, &news).await?;
     let sns: Vec<&str> = held.iter().map(|item| row_of(item).order_sn.as_str()).collect();
-    deliveries::reschedule(tx, shop.access.shop, &sns, None).await?;
+    deliveries::due::reschedule(tx, shop.access.shop, &sns, None).await?;
     Ok(passing)
 }
 
@@ -110,7 +110,7 @@ pub async fn report(engine: &Engine, ctx: &Ctx, report: &ReportCharge) -> Result
         Charged::No => Vec::new(),
     };
     // Due in both cases: a failed charge becomes an exception that asks a person.
-    deliveries::reschedule(&mut tx, report.shop, &[sn], Some(ctx.now)).await?;
+    deliveries::due::reschedule(&mut tx, report.shop, &[sn], Some(ctx.now)).await?;
     let detail = json!({ "charged": report.charged == Charged::Yes });
     acts::record(&mut tx, ctx, "charge.report", row.order().id, detail).await?;
     tx.commit().await?;

@@ -31,7 +31,7 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt};
 use futures_util::try_join;
 use kamiflow_kernel::{MerchantId, OrderSn, ShopId, ShopState};
-use kamiflow_store::deliveries::DueDelivery;
+use kamiflow_store::deliveries::due::DueDelivery;
 use kamiflow_store::order_hints::HintRow;
 use kamiflow_store::pauses::PausedLevels;
 use kamiflow_store::{StoreError, deliveries, order_hints, stock_waits};
@@ -117,7 +117,7 @@ async fn look(engine: &Engine, merchant: MerchantId, shop: ShopId) -> Result<Wor
     let (mut paused, opened, mut due, hints) = try_join!(
         Paused::load(&tx, now),
         shop_access::open(&tx, shop),
-        deliveries::list_due(&tx, shop, now, &unpaused, limit),
+        deliveries::due::list_due(&tx, shop, now, &unpaused, limit),
         order_hints::list_due(&tx, shop, now, limit),
     )?;
     if !paused.is_empty() {
@@ -129,13 +129,13 @@ async fn look(engine: &Engine, merchant: MerchantId, shop: ShopId) -> Result<Wor
     let mut levels = paused.levels_of(shop);
     levels.everything |= opened.state == ShopState::TrialRun;
     if !levels.is_empty() {
-        deliveries::put_off_paused(&mut tx, shop, now, &levels, paused.look_again(now)).await?;
+        deliveries::due::put_off_paused(&mut tx, shop, now, &levels, paused.look_again(now)).await?;
     }
     if opened.missed_waits {
         stock_waits::take_missed(&mut tx, shop, now).await?;
     }
     if !levels.is_empty() || opened.missed_waits {
-        due = deliveries::list_due(&tx, shop, now, &levels, limit).await?;
+        due = deliveries::due::list_due(&tx, shop, now, &levels, limit).await?;
     }
     tx.commit().await?;
     let (unresolved, deliverable): (Vec<_>, Vec<_>) = due.into_iter().partition(DueDelivery::is_unresolved);
@@ -218,7 +218,7 @@ async fn put_off(
             order_hints::defer(&mut tx, shop, hint, read_at + delay).await?;
         }
     }
-    deliveries::postpone(&mut tx, shop, &[order_sn.as_str()], read_at + delay).await?;
+    deliveries::due::postpone(&mut tx, shop, &[order_sn.as_str()], read_at + delay).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -277,7 +277,7 @@ fn is_about_us(error: &StoreError) -> bool {
 
 async fn next(engine: &Engine, merchant: MerchantId, shop: ShopId) -> Result<Option<DateTime<Utc>>, EngineError> {
     let tx = engine.store.tenant_tx(merchant).await?;
-    let next = deliveries::next_due(&tx, shop).await?;
+    let next = deliveries::due::next_due(&tx, shop).await?;
     tx.commit().await?;
     Ok(next)
 }

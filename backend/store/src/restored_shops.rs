@@ -184,7 +184,7 @@ async fn hold(
     let ids: Vec<DeliveryId> = waiting.iter().filter_map(|row| row.id).map(DeliveryId::from_uuid).collect();
     stock_waits::delete(tx, &ids).await?;
     let sns: Vec<&str> = waiting.iter().map(|row| row.order_sn.as_str()).collect();
-    deliveries::reschedule(tx, shop, &sns, None).await?;
+    deliveries::due::reschedule(tx, shop, &sns, None).await?;
     exceptions::resolve(tx, shop, &sns, &[ReasonCode::OutOfStock], "held since a restore").await?;
     let events: Vec<NewEvent> = keys
         .iter()
@@ -223,7 +223,7 @@ async fn ask_about_reserved(
         .collect();
     exceptions::open(tx, &news).await?;
     let sns: Vec<&str> = holding.iter().map(|row| row.order_sn.as_str()).collect();
-    deliveries::reschedule(tx, shop, &sns, None).await?;
+    deliveries::due::reschedule(tx, shop, &sns, None).await?;
     let events: Vec<NewEvent> = holding
         .iter()
         .map(|row| NewEvent { order: row.key(), kind: "needs_review", detail: json!({ "reason": reason }) })

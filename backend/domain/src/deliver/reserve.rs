@@ -208,7 +208,7 @@ impl<'a> Waiting<'a> {
         ];
         for (sns, due_at) in times {
             if !sns.is_empty() {
-                deliveries::reschedule(tx, id, &sns, due_at).await?;
+                deliveries::due::reschedule(tx, id, &sns, due_at).await?;
             }
         }
         Ok(())
@@ -384,7 +384,7 @@ async fn wait_for_stock(
         .collect();
     stock_waits::insert(tx, &waits).await?;
     let sns: Vec<&str> = short.iter().map(|row| row.order_sn.as_str()).collect();
-    deliveries::reschedule(tx, id, &sns, None).await?;
+    deliveries::due::reschedule(tx, id, &sns, None).await?;
     let keys: Vec<_> = short.iter().map(|row| row.order()).collect();
     orders::transition(tx, &keys, &[OrderState::Seen], OrderState::AwaitingCards, "shortage").await?;
     let news: Vec<NewException> = short

@@ -169,7 +169,7 @@ pub(super) async fn mark_delivered(
     let Proven { rows, order_rows, ends, cause } = proven;
     let id = shop.access.shop;
     if rows.is_empty() {
-        return Ok(Marked { wakes: Vec::new(), next_due: deliveries::next_due(tx, id).await? });
+        return Ok(Marked { wakes: Vec::new(), next_due: deliveries::due::next_due(tx, id).await? });
     }
     let ids: Vec<DeliveryId> = rows.iter().map(|row| row.id()).collect();
     let changes: Vec<DeliveryChange> = rows
@@ -222,7 +222,7 @@ pub(super) async fn mark_delivered(
     let orders: Vec<String> = rows.iter().map(|row| row.order().id.to_string()).collect();
     let outbox = Some(("order.delivered", json!({ "shop": id.to_string(), "orders": orders })));
     let told = Told { shop: id, at: now, events: &events, sums: &sums, outbox };
-    let ((), next_due) = try_join!(told::write(tx, told), deliveries::next_due(tx, id))?;
+    let ((), next_due) = try_join!(told::write(tx, told), deliveries::due::next_due(tx, id))?;
     Ok(Marked { wakes, next_due })
 }
 

@@ -95,7 +95,7 @@ pub(super) async fn apply(tx: &mut TenantTx, shop: &Shop, batch: &Batch<'_>) -> 
     });
     if !waiting.is_empty() {
         let sns: Vec<&str> = waiting.iter().map(|row| row.order_sn.as_str()).collect();
-        deliveries::reschedule(tx, id, &sns, None).await?;
+        deliveries::due::reschedule(tx, id, &sns, None).await?;
     }
 
     let closed = chosen(|item, decision| {
@@ -110,7 +110,7 @@ pub(super) async fn apply(tx: &mut TenantTx, shop: &Shop, batch: &Batch<'_>) -> 
         told && item.content_changed && item.row.state == OrderState::HandingOver.as_str()
     });
     let sns: Vec<&str> = unsettled.iter().map(|row| row.order_sn.as_str()).collect();
-    if deliveries::revive(tx, id, &sns, read.started).await? > 0 {
+    if deliveries::due::revive(tx, id, &sns, read.started).await? > 0 {
         wakes.push(Wake::Deliver(id));
     }
 
