@@ -9,6 +9,13 @@ use uuid::Uuid;
 use crate::accounts::{PASSWORD, token_in};
 use crate::site::TestSite;
 
+/// Returns what stands between two texts, the first time it does.
+#[must_use]
+pub fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}"));
+    rest.split_once(after).unwrap().0
+}
+
 /// Somebody's browser at a site.
 pub struct Browser<'a> {
     site: &'a TestSite,
@@ -47,14 +54,47 @@ impl<'a> Browser<'a> {
 
     /// Signs an owner up by the forms, confirms by the mail's link, and logs in. The site works.
     pub async fn signed_up(site: &'a TestSite) -> Self {
-        let email = format!("owner-{}@shop.test", Uuid::now_v7().simple());
-        let browser = Self { email: email.clone(), ..Self::new(site) };
-        let form = [("email", email.as_str()), ("password", PASSWORD), ("merchant", "Kami")];
-        assert_eq!(browser.send("/sign-up", &form).await.status, 303);
-        let token = token_in(&site.mailbox.take(&email).await);
-        assert_eq!(browser.send("/confirm", &[("token", token.expose())]).await.status, 303);
-        browser.log_in(&email).await;
+        Self::signed_up_as(site, &format!("owner-{}@shop.test", Uuid::now_v7().simple())).await
+    }
+
+    /// Signs somebody up with an address of the test's choice.
+    pub async fn signed_up_as(site: &'a TestSite, email: &str) -> Self {
+        let browser = Self { email: email.to_owned(), ..Self::new(site) };
+        let form = [("email", email), ("password", PASSWORD), ("merchant", "测试商家")];
+        assert_eq!(browser.does("/sign-up", &form).await, "/sign-up/sent");
+        let token = token_in(&site.mailbox.take(email).await);
+        assert_eq!(browser.does("/confirm", &[("token", token.expose())]).await, "/log-in");
+        browser.log_in(email).await;
         browser
+    }
+
+    /// Sends a form that must be taken; returns where it leads.
+    pub async fn does(&self, path: &str, fields: &[(&str, &str)]) -> String {
+        let answer = self.send(path, fields).await;
+        assert_eq!(answer.status, 303, "{path}: {}", answer.body);
+        answer.to().to_owned()
+    }
+
+    /// Opens a page that must be there, as every page must be made.
+    pub async fn sees(&self, path: &str) -> String {
+        let page = self.open(path).await;
+        assert_eq!(page.matches("<h1").count(), 1, "{path} has one title");
+        assert!(!page.contains(" style="), "{path} has an inline style");
+        page
+    }
+
+    /// Proves anew who she is.
+    pub async fn proves(&self) {
+        self.does("/account/sudo", &[("password", PASSWORD), ("next", "/console")]).await;
+    }
+
+    /// Makes a sandbox shop; returns its id and its mall's number.
+    pub async fn sandbox_shop(&self) -> (String, i64) {
+        self.does("/console/shops/sandbox", &[]).await;
+        let list = self.sees("/console/shops").await;
+        let shop = format!("shop_{}", between(&list, "href=\"/console/shops/shop_", "\""));
+        let page = self.sees(&format!("/console/shops/{shop}")).await;
+        (shop, between(&page, "店铺编号 ", " ").parse().unwrap())
     }
 
     /// Gives her another role in her team, behind everybody's back.

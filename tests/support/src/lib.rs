@@ -34,7 +34,7 @@ mod world;
 
 pub use actors::{Merchant, Pool, Shop};
 pub use app::TestApp;
-pub use browser::{Answer, Browser};
+pub use browser::{Answer, Browser, between};
 pub use clock::ManualClock;
 pub use database::{TestDatabase, migrations_hash};
 pub use market::{ScriptedMarket, market_error};

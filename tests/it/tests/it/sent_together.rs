@@ -76,7 +76,7 @@ async fn the_first_that_fails_says_why_and_nothing_is_kept() {
     let sent = try_join!(
         delivery_lines::insert(&tx, &lines),
         deliveries::update_fenced(&tx, &changes),
-        deliveries::next_due(&tx, world.shop),
+        deliveries::due::next_due(&tx, world.shop),
     );
     let Err(StoreError::Constraint { constraint, .. }) = sent else { panic!("{sent:?}") };
     assert_eq!(constraint, "delivery_lines_once");

@@ -1,0 +1,158 @@
+//! Connecting a mall over HTTP: the platform's page, a link for the main account, and own keys.
+
+use kamiflow_test_support::{Browser, TestSite, between};
+use serde_json::json;
+
+/// Returns the plain link to the platform's page, the one for computers.
+fn link_to_platform(page: &str) -> String {
+    format!("http://{}", between(page, "<a href=\"http://", "\""))
+}
+
+/// Does what the main account does on the platform's page; returns the path it is sent back to.
+async fn agrees(site: &TestSite, link: &str, mall: i64) -> String {
+    let link = reqwest::Url::parse(&link.replace("&amp;", "&")).unwrap();
+    let mut form = link.clone();
+    form.query_pairs_mut().append_pair("mall_id", &mall.to_string());
+    let page = reqwest::get(link.clone()).await.unwrap();
+    assert_eq!(page.status(), 200);
+    assert!(page.text().await.unwrap().contains("同意授权"), "the platform asks");
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let (path, body) = (link.path().to_owned(), form.query().unwrap().to_owned());
+    let request = client.post(link.join(&path).unwrap()).header("content-type", "application/x-www-form-urlencoded");
+    let answer = request.body(body).send().await.unwrap();
+    assert_eq!(answer.status(), 302, "{}", answer.text().await.unwrap());
+    let back = reqwest::Url::parse(answer.headers()["location"].to_str().unwrap()).unwrap();
+    assert_eq!(back.port(), reqwest::Url::parse(&site.base).unwrap().port());
+    format!("{}?{}", back.path(), back.query().unwrap())
+}
+
+/// Makes a mall on the platform that nobody has connected.
+async fn new_mall(site: &TestSite, mall: i64) {
+    let goods = json!([{ "goods_id": mall * 100 + 1, "name": "会员月卡", "goods_type": 1, "delivery_type": 0,
+        "skus": [{ "sku_id": mall * 1_000 + 1, "spec": "标准", "price_fen": 990 }] }]);
+    let body = json!({ "mall_id": mall, "name": format!("新店 {mall}"), "goods": goods });
+    site.world.control("POST", "/malls", &body).await;
+}
+
+/// Begins an authorization; returns the link to the platform's page.
+async fn begins(browser: &Browser<'_>, page: &str) -> String {
+    let asked = browser.sees(page).await;
+    let application = between(&asked, "name=\"application\" value=\"", "\"").to_owned();
+    let shop = between(&asked, "name=\"shop\" value=\"", "\"").to_owned();
+    let fields = [("application", application.as_str()), ("shop", shop.as_str())];
+    let on = browser.does("/console/shops/authorize", &fields).await;
+    let page = browser.sees(&on).await;
+    link_to_platform(&page)
+}
+
+#[tokio::test]
+async fn a_mall_is_connected_on_the_platforms_page_in_the_browser_that_began_once() {
+    let mut site = TestSite::start().await;
+    site.work();
+    let (mall, other) = (300_000_001, 300_000_002);
+    new_mall(&site, mall).await;
+    new_mall(&site, other).await;
+    let browser = Browser::signed_up_as(&site, "owner@example.com").await;
+    assert!(browser.sees("/console/shops/new").await.contains("平台卡券"));
+    let ways = browser.sees("/console/shops/new?sold=direct_charge").await;
+    assert!(ways.contains("充值结果只有商家自有应用能上报") && ways.contains("不能发货"), "{ways}");
+    let ways = browser.sees("/console/shops/new?sold=merchant_cards").await;
+    let way = between(&ways, "href=\"/console/shops/authorize?", "\"");
+    let way = format!("/console/shops/authorize?{way}");
+
+    let link = begins(&browser, &way).await;
+    let back = agrees(&site, &link, mall).await;
+    let stranger = Browser::signed_up_as(&site, "stranger@example.com").await;
+    let foreign = stranger.get(&back).await;
+    assert_eq!(foreign.status, 409);
+    assert!(foreign.body.contains("不是从这里开始的"), "{}", foreign.body);
+    let nobody = Browser::new(&site).get(&back).await;
+    assert_eq!(nobody.status, 409);
+    assert!(nobody.body.contains("别的浏览器"), "{}", nobody.body);
+    let taken = browser.get(&back).await;
+    assert_eq!(taken.status, 303, "{}", taken.body);
+    let result = browser.sees(taken.to()).await;
+    assert!(result.contains("pdd.order.information.get") && result.contains("新店 300000001"), "{result}");
+    let replayed = browser.get(&back).await;
+    assert_eq!(replayed.status, 409);
+    assert!(replayed.body.contains("已经用过了"), "{}", replayed.body);
+    assert_eq!(browser.get("/console/shops/callback?state=x").await.status, 409);
+
+    let shop = between(taken.to(), "/console/shops/", "/connected").to_owned();
+    let shown = browser.sees(&format!("/console/shops/{shop}")).await;
+    assert!(shown.contains("空跑中。") && shown.contains("host •••• ient"), "{shown}");
+    assert!(browser.sees("/console/shops/tokens").await.contains(&format!("authorize?shop={shop}")));
+    // Another mall's authorization is refused by name.
+    let anew = begins(&browser, &format!("/console/shops/authorize?shop={shop}")).await;
+    let wrong = agrees(&site, &anew, other).await;
+    let refused = browser.get(&wrong).await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.body.contains("新店 300000002") && refused.body.contains("新店 300000001"), "{}", refused.body);
+    // The mall is another merchant's: who has it is asked.
+    let taking = begins(&stranger, &way).await;
+    let asked = agrees(&site, &taking, mall).await;
+    assert!(stranger.get(&asked).await.body.contains("另一个商家"));
+    drop((browser, stranger));
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn the_holder_of_the_main_account_authorizes_by_a_link_without_a_log_in() {
+    let mut site = TestSite::start().await;
+    site.work();
+    let mall = 300_000_001;
+    new_mall(&site, mall).await;
+    let browser = Browser::signed_up_as(&site, "owner@example.com").await;
+    let ways = browser.sees("/console/shops/new?sold=merchant_cards").await;
+    let way = format!("/console/shops/authorize?{}", between(&ways, "href=\"/console/shops/authorize?", "\""));
+    let asked = browser.sees(&way).await;
+    let application = between(&asked, "name=\"application\" value=\"", "\"").to_owned();
+    let on = browser.does("/console/shops/link", &[("application", &application), ("shop", "")]).await;
+    let made = browser.sees(&on).await;
+    let link = format!("/authorize/{}", between(&made, "/authorize/", "</code>"));
+
+    let holder = Browser::new(&site);
+    // Chat programs open every address they carry.
+    for _ in 0..2 {
+        assert!(holder.sees(&link).await.contains("测试商家"));
+    }
+    assert_eq!(holder.get(&format!("{link}x")).await.status, 410);
+    let on = holder.does(&link, &[]).await;
+    let page = holder.sees(&on).await;
+    let to_platform = link_to_platform(&page);
+    let thief = Browser::new(&site);
+    thief.does(&link, &[]).await;
+    assert!(thief.sees(&link).await.contains("已经在另一个浏览器里用了"));
+    let back = agrees(&site, &to_platform, mall).await;
+    assert_eq!(thief.get(&back).await.status, 409);
+    assert!(holder.sees(&back).await.contains("授权完成"));
+    assert_eq!(holder.get(&link).await.status, 410, "a link is good once");
+    assert!(browser.sees("/console/shops").await.contains("新店 300000001"));
+    drop((browser, holder, thief));
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn own_keys_are_proved_before_they_are_kept() {
+    let mut site = TestSite::start().await;
+    site.work();
+    let browser = Browser::signed_up_as(&site, "owner@example.com").await;
+    let keys = |secret: &'static str| [("client_id", "own-client-0001"), ("client_secret", secret), ("app_type", "")];
+    let page = "/console/shops/new?route=own_keys";
+    assert!(browser.sees(page).await.contains("/console/shops/callback"), "what must be set on the platform");
+    assert!(browser.does("/console/shops/keys", &keys("own-secret-0001")).await.starts_with("/account/sudo"));
+    browser.proves().await;
+    assert_eq!(browser.does("/console/shops/keys", &keys("own-secret-0001")).await, page);
+    assert!(browser.sees(page).await.contains("平台不认识这个 client_id"));
+    let known = json!({ "client_id": "own-client-0001", "client_secret": "own-secret-0001" });
+    site.world.control("POST", "/applications", &known).await;
+    browser.does("/console/shops/keys", &keys("another-secret")).await;
+    let refused = browser.sees(page).await;
+    assert!(refused.contains("不是一对") && !refused.contains("another-secret"), "{refused}");
+    let on = browser.does("/console/shops/keys", &keys("own-secret-0001")).await;
+    assert!(on.starts_with("/console/shops/authorize?application=app_"), "{on}");
+    assert!(browser.sees(&on).await.contains("密钥验证通过"));
+    assert!(browser.sees(page).await.contains("own- •••• 0001"));
+    drop(browser);
+    site.stop().await;
+}
