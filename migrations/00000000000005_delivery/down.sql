@@ -9,3 +9,4 @@ DROP FUNCTION delivery_attempts_guard();
 DROP TABLE delivery_lines;
 DROP TABLE deliveries;
 DROP FUNCTION deliveries_guard();
+DROP FUNCTION deliveries_born_complete();

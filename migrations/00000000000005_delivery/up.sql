@@ -103,6 +103,24 @@ END
 $$;
 CREATE TRIGGER deliveries_guard BEFORE UPDATE ON deliveries FOR EACH ROW EXECUTE FUNCTION deliveries_guard();
 
+-- A new order may be stored as it is handed over: its delivery comes first and its lines after it, all before the COMMIT.
+CREATE FUNCTION deliveries_born_complete() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    lines integer;
+BEGIN
+    SELECT count(*) INTO lines FROM public.delivery_lines l
+    WHERE l.delivery_id = NEW.id AND l.merchant_id = NEW.merchant_id AND l.live;
+    IF lines <> NEW.lines_expected THEN
+        RAISE EXCEPTION 'delivery % has % lines, its order asks for %', NEW.id, lines, NEW.lines_expected
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'deliveries_born_complete';
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE CONSTRAINT TRIGGER deliveries_born_complete AFTER INSERT ON deliveries DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.state IN ('reserved', 'handing_over', 'delivered'))
+    EXECUTE FUNCTION deliveries_born_complete();
+
 CREATE TABLE delivery_attempts (
     id uuid NOT NULL,
     merchant_id uuid NOT NULL,

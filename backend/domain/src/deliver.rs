@@ -5,6 +5,7 @@
 //!    │ read each order (no transaction)                          ── the push read and the gate's evidence in one call
 //!    ▼
 //! transaction 1: ingest ▸ lock deliveries ▸ claim cards ▸ lines ▸ attempts 'started'       (reserve)
+//!                what is new and may start: claim cards ▸ order, delivery, lines, attempts (at_once)
 //!    │ send, concurrently, never after the deadline               ── the only moment a card can leave us
 //!    ▼
 //! transaction 2: attempts ended ▸ cards sent ▸ deliveries delivered ▸ redemptions planned  (settle)
@@ -17,12 +18,14 @@
 //! If the first one fails, its orders are tried one by one, so that one bad order never holds up the others.
 
 mod admission;
+mod at_once;
 mod claim;
 mod payload;
 mod reserve;
 mod resolve;
 mod send;
 mod settle;
+mod starts;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -69,6 +72,18 @@ struct Turn<'a> {
     engine: &'a Engine,
     shop: &'a Shop,
     now: DateTime<Utc>,
+}
+
+impl Turn<'_> {
+    /// Until when an attempt that starts now may leave this machine.
+    fn send_deadline(&self) -> DateTime<Utc> {
+        self.now + self.engine.config.send_deadline
+    }
+
+    /// When somebody may ask how an attempt ended that starts now and of which nothing more was heard.
+    fn resolve_at(&self) -> DateTime<Utc> {
+        self.send_deadline() + self.engine.config.resolve_after
+    }
 }
 
 struct Work {

@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use chrono::{DateTime, Duration, Utc};
 use futures_util::try_join;
 use kamiflow_kernel::{OrderSn, OrderState, ShopId};
+use kamiflow_store::deliveries::NewDelivery;
 use kamiflow_store::order_events::NewEvent;
 use kamiflow_store::order_hints::{HintRow, HintSource, NewHints};
 use kamiflow_store::orders::OrderRow;
@@ -87,8 +88,6 @@ pub struct Ingested {
     pub wakes: Vec<Wake>,
     /// The orders as they are stored now, locked until the transaction ends.
     pub orders: Vec<OrderRow>,
-    /// The shop with what it may do as of this transaction.
-    pub shop: Option<Shop>,
 }
 
 /// An order between the merge and the write.
@@ -113,6 +112,78 @@ pub async fn ingest(
     read_orders: &[PlatformOrder],
     read: Read,
 ) -> Result<Ingested, StoreError> {
+    let looked = look(tx, shop, read_orders, read).await?;
+    store(tx, looked).await
+}
+
+/// Orders that were read, with what is stored of them, locked, and what was decided about each. Nothing is written yet.
+pub(crate) struct Looked<'a> {
+    /// The shop with what it may do as of this transaction.
+    pub(crate) shop: Shop,
+    read: Read,
+    latest: Vec<(&'a PlatformOrder, OrderRow)>,
+    items: Vec<Item>,
+    skus: Skus,
+}
+
+/// A new order that is to be handed over, and not stored yet.
+pub(crate) struct Born {
+    /// As it would be stored.
+    pub(crate) row: OrderRow,
+    /// The delivery that would be planned for it.
+    pub(crate) plan: NewDelivery,
+}
+
+impl Born {
+    /// What is told of an order that was never seen before.
+    pub(crate) fn seen(&self, source: Source) -> NewEvent {
+        seen(&self.row, source)
+    }
+}
+
+impl Looked<'_> {
+    /// Takes new orders out that are to be handed over, and of which `fits` says that they can be right away. Whoever
+    /// takes them stores them.
+    ///
+    /// # Errors
+    /// What `fits` returns.
+    pub(crate) fn take_born(
+        &mut self,
+        mut fits: impl FnMut(&Born) -> Result<bool, StoreError>,
+    ) -> Result<Vec<Born>, StoreError> {
+        let mut taken = Vec::new();
+        for item in std::mem::take(&mut self.items) {
+            let plan = match item.decision {
+                Decision::Deliver if item.before.is_none() && !item.is_odd() => {
+                    effects::plan_of(&item.row, self.skus.facts.get(&item.row.platform_sku_id), self.read.started)
+                }
+                _ => None,
+            };
+            let born = plan.map(|plan| Born { row: item.row.clone(), plan });
+            match born {
+                Some(born) if fits(&born)? => taken.push(born),
+                _ => self.items.push(item),
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Returns whether nothing is left to store.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+}
+
+/// Looks at what was read beside what is stored, and decides. The rows are locked until the transaction ends.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn look<'a>(
+    tx: &TenantTx,
+    shop: &Shop,
+    read_orders: &'a [PlatformOrder],
+    read: Read,
+) -> Result<Looked<'a>, StoreError> {
     let id = shop.access.shop;
     let latest: Vec<(&PlatformOrder, OrderRow)> =
         latest_by_number(read_orders).into_values().map(|order| (order, merge::new_row(order, read))).collect();
@@ -125,9 +196,18 @@ pub async fn ingest(
         sku_lookup::list(tx, id, &skus.asked),
     )?;
     skus.learn(listed);
-    let shop = &current;
     let mut items = merged(stored, &latest);
-    decide_all(tx, shop, &mut items, &mut skus).await?;
+    decide_all(tx, &current, &mut items, &mut skus).await?;
+    Ok(Looked { shop: current, read, latest, items, skus })
+}
+
+/// Stores what was looked at, and does what follows from it.
+///
+/// # Errors
+/// When the store fails; nothing is kept then.
+pub(crate) async fn store(tx: &mut TenantTx, looked: Looked<'_>) -> Result<Ingested, StoreError> {
+    let Looked { shop, read, latest, items, mut skus } = looked;
+    let id = shop.access.shop;
     // Decided before it is inserted: a new order is written once.
     let fresh: Vec<OrderRow> = items.iter().filter(|item| item.before.is_none()).map(|item| item.row.clone()).collect();
     let inserted: HashSet<String> = orders::insert_new(tx, id, &fresh).await?.into_iter().collect();
@@ -138,18 +218,18 @@ pub async fn ingest(
         let sns: Vec<OrderSn> = raced.iter().filter_map(|item| item.row.order_sn.parse().ok()).collect();
         let mut known = merged(orders::lock_by_sn(tx, id, &sns).await?, &latest);
         known.retain(|item| item.before.is_some());
-        decide_all(tx, shop, &mut known, &mut skus).await?;
+        decide_all(tx, &shop, &mut known, &mut skus).await?;
         items.append(&mut known);
     }
     items.sort_by(|a, b| a.row.order_sn.cmp(&b.row.order_sn));
     let decided: Vec<Decision> = items.iter().map(|item| item.decision).collect();
     let batch = effects::Batch { items: &items, decisions: &decided, facts: &skus.facts, read };
     let (report, mut wakes) = write(tx, id, &batch).await?;
-    wakes.extend(effects::apply(tx, shop, &batch).await?);
+    wakes.extend(effects::apply(tx, &shop, &batch).await?);
     outside::note(tx, id, &items, read).await?;
     wakes.dedup();
     let orders = items.into_iter().map(|item| item.row).collect();
-    Ok(Ingested { wakes, orders, shop: Some(current), ..report })
+    Ok(Ingested { wakes, orders, ..report })
 }
 
 /// The same order may stand on two pages of one read: its latest state counts.
@@ -315,11 +395,7 @@ fn events(items: &[Item], read: Read) -> Vec<NewEvent> {
     let mut events = Vec::new();
     for item in items {
         if item.before.is_none() {
-            events.push(event(
-                item,
-                "seen",
-                json!({ "source": read.source.as_str(), "quantity": item.row.goods_count }),
-            ));
+            events.push(seen(&item.row, read.source));
         } else if item.content_changed {
             events.push(event(item, "changed", platform_change(item)));
         }
@@ -333,6 +409,11 @@ fn events(items: &[Item], read: Read) -> Vec<NewEvent> {
         }
     }
     events
+}
+
+fn seen(row: &OrderRow, source: Source) -> NewEvent {
+    let detail = json!({ "source": source.as_str(), "quantity": row.goods_count });
+    NewEvent { order: row.key(), kind: "seen", detail }
 }
 
 fn platform_change(item: &Item) -> serde_json::Value {

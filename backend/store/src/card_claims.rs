@@ -95,7 +95,7 @@ pub struct Claim {
 ///
 /// # Errors
 /// When the connection is lost.
-pub async fn claim(tx: &mut TenantTx, claim: &Claim) -> Result<Vec<Claimed>, StoreError> {
+pub async fn claim(tx: &TenantTx, claim: &Claim) -> Result<Vec<Claimed>, StoreError> {
     run_claim(tx, claim, CLAIM).await
 }
 
@@ -104,11 +104,11 @@ pub async fn claim(tx: &mut TenantTx, claim: &Claim) -> Result<Vec<Claimed>, Sto
 ///
 /// # Errors
 /// When the connection is lost or a wait is too long.
-pub async fn claim_waiting(tx: &mut TenantTx, claim: &Claim) -> Result<Vec<Claimed>, StoreError> {
+pub async fn claim_waiting(tx: &TenantTx, claim: &Claim) -> Result<Vec<Claimed>, StoreError> {
     run_claim(tx, claim, CLAIM_WAITING).await
 }
 
-async fn run_claim(tx: &mut TenantTx, claim: &Claim, statement: &'static str) -> Result<Vec<Claimed>, StoreError> {
+async fn run_claim(tx: &TenantTx, claim: &Claim, statement: &'static str) -> Result<Vec<Claimed>, StoreError> {
     let (lines, deliveries): (Vec<Uuid>, Vec<Uuid>) =
         claim.lines.iter().map(|(line, delivery)| (line.as_uuid(), delivery.as_uuid())).unzip();
     let wanted = i64::try_from(lines.len()).unwrap_or(i64::MAX);
@@ -120,7 +120,7 @@ async fn run_claim(tx: &mut TenantTx, claim: &Claim, statement: &'static str) ->
         .bind::<Array<SqlUuid>, _>(claim.paused_batches.clone())
         .bind::<BigInt, _>(wanted)
         .bind::<Timestamptz, _>(claim.at)
-        .load(tx.conn()?)
+        .load(&mut tx.shared()?)
         .await?)
 }
 

@@ -37,6 +37,31 @@ pub struct NewDelivery {
     pub last_ship_at: Option<DateTime<Utc>>,
 }
 
+impl NewDelivery {
+    /// Returns the delivery as it is while nothing was done for it yet.
+    #[must_use]
+    pub fn pending(&self, id: DeliveryId, at: DateTime<Utc>) -> DeliveryRow {
+        DeliveryRow {
+            id: id.as_uuid(),
+            order_day: self.order.day,
+            order_id: self.order.id.as_uuid(),
+            order_sn: self.order_sn.clone(),
+            sku_id: self.sku,
+            method: self.method.as_str().to_owned(),
+            redemption_method: self.redemption.as_str().to_owned(),
+            pool_id: self.pool.map(PoolId::as_uuid),
+            lines_expected: self.lines_expected,
+            state: DeliveryState::Pending.as_str().to_owned(),
+            due_at: self.due_at,
+            fence: 0,
+            failures: 0,
+            payload_hash: None,
+            created_at: at,
+            delivered_at: None,
+        }
+    }
+}
+
 /// A delivery as it is locked for work.
 #[derive(Debug, Clone, QueryableByName)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema, described there")]
@@ -167,6 +192,56 @@ pub async fn plan(tx: &TenantTx, shop: ShopId, news: &[NewDelivery]) -> Result<u
         .bind::<Array<Nullable<Timestamptz>>, _>(news.iter().map(|new| new.last_ship_at).collect::<Vec<_>>())
         .execute(&mut tx.shared()?)
         .await?)
+}
+
+/// A delivery that is stored as it starts.
+#[derive(Debug)]
+pub struct StartedDelivery<'a> {
+    /// Its id.
+    pub id: DeliveryId,
+    /// What is delivered.
+    pub new: &'a NewDelivery,
+    /// The starter's fence.
+    pub fence: i64,
+    /// When whoever finds it still handing over is to look at it.
+    pub due_at: DateTime<Utc>,
+    /// Its payload.
+    pub payload_hash: &'a [u8],
+}
+
+/// Inserts deliveries of orders that this transaction has inserted, as handing over. Their lines must be there when it
+/// commits (constraint deliveries_born_complete).
+///
+/// # Errors
+/// When an order of that number has had a delivery before (constraint deliveries_once), or the connection is lost.
+pub async fn insert_started(tx: &TenantTx, shop: ShopId, started: &[StartedDelivery<'_>]) -> Result<(), StoreError> {
+    if started.is_empty() {
+        return Ok(());
+    }
+    let news = || started.iter().map(|one| one.new);
+    sql("INSERT INTO deliveries (merchant_id, shop_id, state, id, order_day, order_id, order_sn, sku_id, method,
+                                 redemption_method, pool_id, lines_expected, last_ship_at, due_at, fence, payload_hash)
+         SELECT $1, $2, 'handing_over', i.* FROM unnest($3::uuid[], $4::date[], $5::uuid[], $6::text[], $7::uuid[],
+             $8::text[], $9::text[], $10::uuid[], $11::integer[], $12::timestamptz[], $13::timestamptz[], $14::bigint[],
+             $15::bytea[]) AS i")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(shop.as_uuid())
+    .bind::<Array<SqlUuid>, _>(started.iter().map(|one| one.id.as_uuid()).collect::<Vec<_>>())
+    .bind::<Array<Date>, _>(news().map(|new| new.order.day).collect::<Vec<_>>())
+    .bind::<Array<SqlUuid>, _>(news().map(|new| new.order.id.as_uuid()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(news().map(|new| new.order_sn.as_str()).collect::<Vec<_>>())
+    .bind::<Array<SqlUuid>, _>(news().map(|new| new.sku).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(news().map(|new| new.method.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(news().map(|new| new.redemption.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Nullable<SqlUuid>>, _>(news().map(|new| new.pool.map(PoolId::as_uuid)).collect::<Vec<_>>())
+    .bind::<Array<Integer>, _>(news().map(|new| new.lines_expected).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Timestamptz>>, _>(news().map(|new| new.last_ship_at).collect::<Vec<_>>())
+    .bind::<Array<Timestamptz>, _>(started.iter().map(|one| one.due_at).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(started.iter().map(|one| one.fence).collect::<Vec<_>>())
+    .bind::<Array<Bytea>, _>(started.iter().map(|one| one.payload_hash).collect::<Vec<_>>())
+    .execute(&mut tx.shared()?)
+    .await?;
+    Ok(())
 }
 
 pub(crate) const LOCK_BY_SN: &str = delivery_columns!(

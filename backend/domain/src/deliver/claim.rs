@@ -55,23 +55,37 @@ pub(super) async fn claim(
     now: DateTime<Utc>,
     way: Way,
 ) -> Result<Option<Holding>, StoreError> {
-    let wanted: Vec<Wanted> = pending
+    match way {
+        Way::Fast => claim_fast(tx, pending, paused_batches, now).await,
+        Way::Fair => {
+            let wanted = wanted(pending);
+            let pools: BTreeSet<PoolId> = wanted.iter().map(|want| want.pool).collect();
+            fair(tx, &wanted, &Claiming { pools: &pools, paused_batches, now }).await.map(Some)
+        }
+    }
+}
+
+/// Claims the fast way, as [`claim`] does; may be sent together with other statements.
+pub(super) async fn claim_fast(
+    tx: &TenantTx,
+    pending: &[&DeliveryRow],
+    paused_batches: &[Uuid],
+    now: DateTime<Utc>,
+) -> Result<Option<Holding>, StoreError> {
+    let wanted = wanted(pending);
+    let pools: BTreeSet<PoolId> = wanted.iter().map(|want| want.pool).collect();
+    fast(tx, &wanted, &Claiming { pools: &pools, paused_batches, now }).await
+}
+
+fn wanted(pending: &[&DeliveryRow]) -> Vec<Wanted> {
+    pending
         .iter()
         .filter_map(|row| {
             let count = usize::try_from(row.lines_expected).ok()?;
             let lines = std::iter::repeat_with(LineId::generate).take(count).collect();
             Some(Wanted { delivery: row.id(), pool: PoolId::from_uuid(row.pool_id?), lines })
         })
-        .collect();
-    if wanted.is_empty() {
-        return Ok(Some(Holding::default()));
-    }
-    let pools: BTreeSet<PoolId> = wanted.iter().map(|want| want.pool).collect();
-    let ctx = Claiming { pools: &pools, paused_batches, now };
-    match way {
-        Way::Fast => fast(tx, &wanted, &ctx).await,
-        Way::Fair => fair(tx, &wanted, &ctx).await.map(Some),
-    }
+        .collect()
 }
 
 struct Claiming<'a> {
@@ -86,7 +100,7 @@ impl Claiming<'_> {
     }
 }
 
-async fn fast(tx: &mut TenantTx, wanted: &[Wanted], ctx: &Claiming<'_>) -> Result<Option<Holding>, StoreError> {
+async fn fast(tx: &TenantTx, wanted: &[Wanted], ctx: &Claiming<'_>) -> Result<Option<Holding>, StoreError> {
     let mut holding = Holding::default();
     for pool in ctx.pools {
         let lines: Vec<(LineId, DeliveryId)> = wanted
@@ -106,8 +120,11 @@ async fn fast(tx: &mut TenantTx, wanted: &[Wanted], ctx: &Claiming<'_>) -> Resul
 
 async fn fair(tx: &mut TenantTx, wanted: &[Wanted], ctx: &Claiming<'_>) -> Result<Holding, StoreError> {
     let pools: Vec<PoolId> = ctx.pools.iter().copied().collect();
-    card_pools::lock(tx, &pools).await?;
     let mut holding = Holding::default();
+    if pools.is_empty() {
+        return Ok(holding);
+    }
+    card_pools::lock(tx, &pools).await?;
     for want in wanted {
         let mut claimed = Vec::new();
         // A card that was waited for may be gone afterwards, while another one beyond the limit is free.

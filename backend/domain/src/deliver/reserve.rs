@@ -7,7 +7,7 @@ use futures_util::try_join;
 use kamiflow_kernel::{
     AttemptId, DataKeyId, DeliveryId, DeliveryMethod, DeliveryState, LineId, OrderSn, OrderState, PoolId, ReasonCode,
 };
-use kamiflow_store::attempts::{self, AttemptRow, NewAttempt};
+use kamiflow_store::attempts::{self, AttemptRow};
 use kamiflow_store::card_claims::{Claimed, HeldCards};
 use kamiflow_store::deliveries::{self, DeliveryChange, DeliveryRow};
 use kamiflow_store::delivery_lines::NewLine;
@@ -21,11 +21,12 @@ use serde_json::json;
 use super::admission::{self, Case, Hold, held_back};
 use super::claim::{self, Holding, Way};
 use super::payload::{self, Payload};
-use super::{Fresh, Turn};
+use super::starts::{self, Start, Starts};
+use super::{Fresh, Turn, at_once};
 use crate::charge;
 use crate::deliver::send::Started;
 use crate::engine::{Engine, Wake};
-use crate::ingest::{self, Read, Source};
+use crate::ingest::{self, Looked, Read, Source};
 use crate::pause_check::Paused;
 use crate::platform_pool::ToLink;
 use crate::shop_access::Shop;
@@ -75,30 +76,71 @@ pub(super) async fn batch(engine: &Engine, shop: &Shop, fresh: &[Fresh]) -> Resu
 
 /// Returns `None`, with nothing kept, when the fast way found too few cards.
 async fn run(engine: &Engine, shop: &Shop, fresh: &[Fresh], way: Way) -> Result<Option<Reserved>, StoreError> {
-    let id = shop.access.shop;
     let mut tx = engine.store.tenant_tx_keeping_pauses(shop.access.merchant).await?;
     let began = fresh.iter().map(|order| order.evidence.read_at).min().unwrap_or_else(|| engine.now());
     let orders: Vec<_> = fresh.iter().map(|order| order.order.clone()).collect();
-    let ingested = ingest::ingest(&mut tx, shop, &orders, Read { started: began, source: Source::Hint }).await?;
+    let read = Read { started: began, source: Source::Hint };
+    let (mut looked, paused) = try_join!(ingest::look(&tx, shop, &orders, read), Paused::load(&tx, engine.now()))?;
+    let shop = &looked.shop.clone();
+    let turn = Turn { engine, shop, now: engine.now() };
+    let by_sn: HashMap<&str, &Fresh> = fresh.iter().map(|order| (order.order.order_sn.as_str(), order)).collect();
+    let mut reserved = Reserved::default();
+    if way == Way::Fast {
+        let born = at_once::take(turn, &mut looked, &by_sn, &paused)?;
+        let Some(started) = at_once::start(turn, &mut tx, born, &paused).await? else { return Ok(None) };
+        reserved.moved += started.len();
+        reserved.started = started;
+    }
+    if !looked.is_empty() {
+        let given = Given { by_sn: &by_sn, paused: &paused, way };
+        let Some(rest) = in_steps(turn, &mut tx, looked, given).await? else { return Ok(None) };
+        reserved.append(rest);
+    }
+    let attempts: Vec<AttemptId> = reserved.started.iter().map(|started| started.attempt).collect();
+    match tx.commit().await {
+        Ok(()) => Ok(Some(reserved)),
+        // Either nothing happened, or every attempt is there under our fence: then it is ours to send.
+        Err(error @ StoreError::CommitUnknown(_)) => {
+            confirm(engine, shop, &attempts, error).await.map(|()| Some(reserved))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What a batch is started by.
+#[derive(Clone, Copy)]
+struct Given<'a> {
+    by_sn: &'a HashMap<&'a str, &'a Fresh>,
+    paused: &'a Paused,
+    way: Way,
+}
+
+/// Stores what was looked at, and starts what is due of it.
+async fn in_steps(
+    turn: Turn<'_>,
+    tx: &mut TenantTx,
+    looked: Looked<'_>,
+    given: Given<'_>,
+) -> Result<Option<Reserved>, StoreError> {
+    let Given { by_sn, paused, way } = given;
+    let shop = turn.shop;
+    let ingested = ingest::store(tx, looked).await?;
     let moved = ingested.fresh + ingested.changed;
     let mut reserved = Reserved { wakes: ingested.wakes, moved, ..Reserved::default() };
-    let shop = ingested.shop.as_ref().unwrap_or(shop);
     let stored: HashMap<&str, &OrderRow> =
         ingested.orders.iter().map(|order| (order.order_sn.as_str(), order)).collect();
-    let by_sn: HashMap<&str, &Fresh> = fresh.iter().map(|order| (order.order.order_sn.as_str(), order)).collect();
-    let sns: Vec<&str> = by_sn.keys().copied().collect();
-    let (paused, rows) = try_join!(Paused::load(&tx, engine.now()), deliveries::lock_by_sn(&tx, id, &sns))?;
-    let turn = Turn { engine, shop, now: engine.now() };
+    let sns: Vec<&str> = stored.keys().copied().collect();
+    let rows = deliveries::lock_by_sn(tx, shop.access.shop, &sns).await?;
     let ids: Vec<DeliveryId> = rows.iter().map(DeliveryRow::id).collect();
-    let mut attempts = attempts_of(&mut tx, &rows, &ids).await?;
-    let held = admission::held_cards(&mut tx, &rows, &paused, turn.now).await?;
+    let mut attempts = attempts_of(tx, &rows, &ids).await?;
+    let held = admission::held_cards(tx, &rows, paused, turn.now).await?;
     let mut ready = Vec::new();
     let mut waiting = Waiting::default();
     for row in &rows {
         let sn = row.order_sn.as_str();
         let (Some(order), Some(known)) = (by_sn.get(sn), stored.get(sn)) else { continue };
         let held = held.iter().find(|held| held.delivery == row.id());
-        match admit(turn, Case { row, known, evidence: &order.evidence, held }, order, &paused)? {
+        match admit(turn, Case { row, known, evidence: &order.evidence, held }, order, paused)? {
             Admission::No => {}
             Admission::Rest => waiting.rest.push(sn),
             Admission::Held(hold) => waiting.add(row, hold),
@@ -110,20 +152,11 @@ async fn run(engine: &Engine, shop: &Shop, fresh: &[Fresh], way: Way) -> Result<
             }
         }
     }
-    waiting.write(turn, &mut tx, &paused).await?;
-    let ready = charge::only_charged(&mut tx, shop, ready, |ready| ready.row, turn.now).await?;
-    let Some(started) = start(turn, &mut tx, ready, &paused, way).await? else { return Ok(None) };
+    waiting.write(turn, tx, paused).await?;
+    let ready = charge::only_charged(tx, shop, ready, |ready| ready.row, turn.now).await?;
+    let Some(started) = start(turn, tx, ready, paused, way).await? else { return Ok(None) };
     reserved.started = started;
-
-    let attempts: Vec<AttemptId> = reserved.started.iter().map(|started| started.attempt).collect();
-    match tx.commit().await {
-        Ok(()) => Ok(Some(reserved)),
-        // Either nothing happened, or every attempt is there under our fence: then it is ours to send.
-        Err(error @ StoreError::CommitUnknown(_)) => {
-            confirm(engine, shop, &attempts, error).await.map(|()| Some(reserved))
-        }
-        Err(error) => Err(error),
-    }
+    Ok(Some(reserved))
 }
 
 async fn attempts_of(
@@ -292,8 +325,7 @@ async fn plan(
         let again = Payload { call, sealed: attempt.payload_sealed.clone(), hash: attempt.payload_hash.clone() };
         return Ok((again, attempt.data_key()));
     }
-    let made = payload::make(tx, engine.market.as_ref(), &engine.config, ready.row, cards).await?;
-    Ok((made, tx.data_key().await?.id()))
+    starts::first_payload(engine, tx, ready.row, cards).await
 }
 
 async fn write_start(
@@ -303,47 +335,26 @@ async fn write_start(
     lines: &[NewLine],
     plans: Vec<(Payload, DataKeyId)>,
 ) -> Result<Vec<Started>, StoreError> {
-    let Turn { engine, shop, now } = turn;
-    let deadline = now + engine.config.send_deadline;
+    let Turn { shop, now, .. } = turn;
+    let deadline = turn.send_deadline();
     let mut changes = Vec::with_capacity(going.len());
-    let mut news = Vec::with_capacity(going.len());
-    let mut events = Vec::with_capacity(going.len());
-    let mut started = Vec::with_capacity(going.len());
-    for (ready, (payload, data_key)) in going.iter().zip(plans) {
+    let mut starts = Starts::default();
+    for (ready, plan) in going.iter().zip(plans) {
         let row = ready.row;
-        let fence = row.fence + 1;
         changes.push(DeliveryChange {
             id: row.id(),
             fence: row.fence,
-            next_fence: fence,
+            next_fence: row.fence + 1,
             state: DeliveryState::HandingOver,
-            due_at: Some(deadline + engine.config.resolve_after),
+            due_at: Some(turn.resolve_at()),
             failures: row.failures,
-            payload_hash: Some(payload.hash.clone()),
+            payload_hash: Some(plan.0.hash.clone()),
             delivered_at: None,
         });
         let n = ready.earlier.last().map_or(1, |attempt| attempt.n + 1);
-        let attempt = AttemptId::generate();
-        events.push(NewEvent {
-            order: row.order(),
-            kind: "handing_over",
-            detail: json!({ "attempt": n, "method": row.method()?.as_str(), "lines": row.lines_expected }),
-        });
-        news.push(NewAttempt {
-            id: attempt,
-            delivery: row.id(),
-            n,
-            method: row.method()?.as_str(),
-            idempotency_key: payload::idempotency_key(row),
-            data_key,
-            payload_sealed: payload.sealed,
-            payload_hash: payload.hash,
-            evidence: serde_json::to_value(&ready.fresh.evidence).unwrap_or_default(),
-            evidence_at: ready.fresh.evidence.read_at,
-            fence,
-        });
-        started.push(Started { delivery: row.clone(), attempt, fence, n, call: payload.call, deadline });
+        starts.add(turn, Start { row, n, evidence: &ready.fresh.evidence, plan })?;
     }
+    let Starts { news, events, started } = starts;
     let keys: Vec<_> = going.iter().map(|ready| ready.row.order()).collect();
     let before = [OrderState::Seen, OrderState::AwaitingCards, OrderState::Reserved];
     // In this order: a delivery's lines are counted when it changes, and an attempt is compared with its delivery.

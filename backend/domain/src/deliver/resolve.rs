@@ -249,8 +249,9 @@ async fn start_again(
     let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
     let paused = Paused::keep(&mut tx, engine.now()).await?;
     let read = Read { started: fresh.evidence.read_at, source: Source::Gate };
-    let ingested = ingest::ingest(&mut tx, shop, std::slice::from_ref(&fresh.order), read).await?;
-    let shop = ingested.shop.as_ref().unwrap_or(shop);
+    let looked = ingest::look(&tx, shop, std::slice::from_ref(&fresh.order), read).await?;
+    let shop = &looked.shop.clone();
+    let ingested = ingest::store(&mut tx, looked).await?;
     let Some((_orders, locked)) = relock(&mut tx, shop, row).await? else { return Ok(Again::Later) };
     let Some(known) = ingested.orders.first() else { return Ok(Again::Later) };
     let turn = Turn { engine, shop, now: engine.now() };

@@ -54,7 +54,7 @@ pub(super) fn plans(batch: &Batch<'_>) -> Vec<NewDelivery> {
         matches!(decision, Decision::Deliver) && item.is_news()
             || matches!(decision, Decision::Link) && item.content_changed
     });
-    let plan = |row: &OrderRow| plan_of(row, batch.facts.get(&row.platform_sku_id)?, batch.read.started);
+    let plan = |row: &OrderRow| plan_of(row, batch.facts.get(&row.platform_sku_id), batch.read.started);
     asked.into_iter().filter_map(plan).collect()
 }
 
@@ -148,7 +148,7 @@ async fn ask(tx: &mut TenantTx, id: ShopId, batch: &Batch<'_>) -> Result<(), Sto
         .collect();
     let odd: Vec<NewException> = items
         .iter()
-        .filter(|item| item.before.is_none() && item.row.order_day == NaiveDate::default())
+        .filter(|item| item.before.is_none() && item.is_odd())
         .map(|item| NewException { needs_review: false, ..question(id, &item.row, ReasonCode::UnparsableOrderSn) })
         .collect();
     exceptions::open(tx, &odd).await?;
@@ -167,6 +167,11 @@ impl Item {
         }
     }
 
+    /// Whether the order's number names no day.
+    pub(super) fn is_odd(&self) -> bool {
+        self.row.order_day == NaiveDate::default()
+    }
+
     fn was_delivered(&self) -> bool {
         self.before.as_ref().and_then(|before| before.state().ok()).is_some_and(|state| {
             matches!(
@@ -177,7 +182,9 @@ impl Item {
     }
 }
 
-fn plan_of(row: &OrderRow, sku: &SkuFacts, now: DateTime<Utc>) -> Option<NewDelivery> {
+/// Returns the delivery that an order of a mapped SKU asks for.
+pub(super) fn plan_of(row: &OrderRow, sku: Option<&SkuFacts>, now: DateTime<Utc>) -> Option<NewDelivery> {
+    let sku = sku?;
     let method: DeliveryMethod = sku.delivery_method.as_deref()?.parse().ok()?;
     let redemption: RedemptionMethod = sku.redemption_method.as_deref()?.parse().ok()?;
     Some(NewDelivery {

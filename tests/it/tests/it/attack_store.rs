@@ -28,6 +28,7 @@ const TELLS_WHO_KNOWS_THE_ID: &[&str] = &[
     "card_pools::insert",
     "cards::insert_batch",
     "credentials::insert",
+    "deliveries::insert_started",
     "deliveries::plan",
     "order_hints::upsert",
     "orders::insert_new",

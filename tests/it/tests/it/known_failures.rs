@@ -75,7 +75,7 @@ async fn one_order_that_the_database_refuses_holds_up_no_other_of_its_batch() {
     let refuse = format!(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
              RAISE EXCEPTION 'not this one' USING ERRCODE = 'check_violation', CONSTRAINT = 'test_refuses'; END $$;
-         CREATE TRIGGER refuse BEFORE UPDATE ON deliveries FOR EACH ROW
+         CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON deliveries FOR EACH ROW
              WHEN (NEW.order_sn = '{bad}' AND NEW.state = 'handing_over') EXECUTE FUNCTION refuse()"
     );
     world.sql_as_superuser().await.transaction(&refuse).await.unwrap();

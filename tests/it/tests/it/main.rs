@@ -12,6 +12,7 @@ mod applications;
 mod attack_catalog;
 mod attack_store;
 mod batch_pauses;
+mod born_orders;
 mod calls_per_order;
 mod canary;
 mod cards;

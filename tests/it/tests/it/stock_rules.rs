@@ -217,6 +217,11 @@ async fn a_delivery_has_one_row_one_payload_and_a_fence_that_only_rises() {
                 SELECT $1, merchant_id, shop_id, order_day, order_id, order_sn, sku_id, method, redemption_method,
                        pool_id, lines_expected FROM deliveries";
     assert_eq!(refused_by(scene.sql.execute(copy, &[&Uuid::now_v7()]).await), "deliveries_once");
+    let born = "INSERT INTO deliveries (id, merchant_id, shop_id, order_day, order_id, order_sn, sku_id, method,
+                                        redemption_method, pool_id, lines_expected, state, payload_hash)
+                SELECT $1, merchant_id, shop_id, order_day, order_id, 'born', sku_id, method, redemption_method,
+                       pool_id, lines_expected, 'handing_over', '\\x01' FROM deliveries";
+    assert_eq!(refused_by(scene.sql.execute(born, &[&Uuid::now_v7()]).await), "deliveries_born_complete");
     scene.delivery("state = 'released'").await.unwrap();
     assert_eq!(refused_by(scene.delivery("state = 'handing_over'").await), "deliveries_transition");
     assert_eq!(refused_by(scene.delivery("delivered_at = now()").await), "deliveries_delivered_has_time");

@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use chrono::TimeDelta;
 use kamiflow_kernel::{
-    AttemptId, AuthorizationLinkId, BatchId, CardUseState, DeliveryMethod, DeliveryState, EmailAddress, Fen,
-    GatewayKind, InvitationId, LineId, ReasonCode, RedemptionId, RedemptionMethod, RedemptionState, Role, SecretBytes,
-    SecretText, ShopId, ShopScope, SignUpId,
+    AttemptId, AuthorizationLinkId, BatchId, CardUseState, DeliveryId, DeliveryMethod, DeliveryState, EmailAddress,
+    Fen, GatewayKind, InvitationId, LineId, ReasonCode, RedemptionId, RedemptionMethod, RedemptionState, Role,
+    SecretBytes, SecretText, ShopId, ShopScope, SignUpId,
 };
 use kamiflow_store::coverage::{CoverageKind, CoverageSource, ReadSpan};
 use kamiflow_store::pauses::PausedLevels;
@@ -158,6 +158,10 @@ pub(super) fn new_delivery(t: &Target) -> deliveries::NewDelivery {
         due_at: None,
         last_ship_at: None,
     }
+}
+
+pub(super) fn started_delivery<'a>(t: &Target, new: &'a deliveries::NewDelivery) -> deliveries::StartedDelivery<'a> {
+    deliveries::StartedDelivery { id: DeliveryId::generate(), new, fence: 1, due_at: t.now, payload_hash: &[1] }
 }
 
 pub(super) fn fenced(t: &Target) -> deliveries::DeliveryChange {

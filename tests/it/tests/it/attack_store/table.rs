@@ -26,7 +26,7 @@ use super::arguments::{
     STAFF, address, application, batch, bytes, call, change, claim, claim_of_token, deadlines, decision, fenced, hint,
     new_attempt, new_authorization, new_delivery, new_exception, new_hints, new_invitation, new_link, new_picture,
     new_redemption, new_sign_up, new_verification, nothing_paused, order, outside, postponed, refund, seat, secret,
-    shop, span, sync_change, tokens, voided,
+    shop, span, started_delivery, sync_change, tokens, voided,
 };
 use super::target::Target;
 
@@ -245,6 +245,7 @@ attacks! { ORDERS, t:
     charge_requests::answer(t.charge, charge_requests::Charged::Yes, &json!({}), t.now);
     charge_requests::list_waiting(10);
     deliveries::plan(t.shop, &[new_delivery(t)]);
+    deliveries::insert_started(t.shop, &[started_delivery(t, &new_delivery(t))]);
     deliveries::lock_by_sn(t.shop, &[t.sn.as_str()]);
     deliveries::lock_waiting(t.shop, &["odd"]);
     deliveries::find_by_sn(t.shop, t.sn.as_str());
