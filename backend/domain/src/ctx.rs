@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{MerchantId, Permission, Reach, Role, SessionId, ShopId, ShopScope, UserId};
+use kamiflow_kernel::{
+    ApiScope, ApiTokenId, MerchantId, Permission, Reach, Role, SessionId, ShopId, ShopScope, UserId,
+};
 use kamiflow_store::StoreError;
 
 /// A member of the merchant's team, as the session's seat says at the beginning of the request.
@@ -23,6 +25,36 @@ pub struct Member {
     pub ip_prefix: String,
 }
 
+/// A token of the API, as its own row and its maker's seat say at the beginning of the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiCaller {
+    /// Which.
+    pub token: ApiTokenId,
+    /// Whose seat it acts with.
+    pub maker: UserId,
+    /// What the maker is at present.
+    pub role: Role,
+    /// What it may be used for.
+    pub scopes: Vec<ApiScope>,
+    /// The shops that token, seat and mode leave; always named.
+    pub shops: ShopScope,
+    /// Whether neither the token nor its maker is limited to some shops.
+    pub sees_all: bool,
+    /// Whether it sees sandbox shops only, instead of all others only.
+    pub is_test: bool,
+    /// Where from, without the last part.
+    pub ip_prefix: String,
+}
+
+impl ApiCaller {
+    /// Returns whether scopes, the maker's role and the shops of both let it do something.
+    fn may(&self, permission: Permission) -> bool {
+        let asked_for = self.scopes.iter().any(|scope| scope.permissions().contains(&permission));
+        let reaches = permission.reach() == Reach::Shop || self.sees_all;
+        asked_for && permission.is_granted_to(self.role) && reaches
+    }
+}
+
 /// Who acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
@@ -32,6 +64,8 @@ pub enum Actor {
     Operator,
     /// A member of the merchant's team.
     Member(Arc<Member>),
+    /// A program with a token of the API.
+    Token(Arc<ApiCaller>),
     /// The operator's staff at `/staff`; sees no merchant's data.
     Staff(UserId),
 }
@@ -44,8 +78,15 @@ impl Actor {
             Self::Engine(name) => format!("engine:{name}"),
             Self::Operator => "operator".to_owned(),
             Self::Member(member) => member.user.to_string(),
+            Self::Token(caller) => Self::name_of_token(caller.token),
             Self::Staff(user) => format!("staff:{user}"),
         }
+    }
+
+    /// Returns a token as the audit log names it.
+    #[must_use]
+    pub fn name_of_token(token: ApiTokenId) -> String {
+        format!("token:{token}")
     }
 
     /// Returns where the act comes from, as far as it is kept; empty for who sits at the machine.
@@ -53,6 +94,7 @@ impl Actor {
     pub fn ip_prefix(&self) -> &str {
         match self {
             Self::Member(member) => &member.ip_prefix,
+            Self::Token(caller) => &caller.ip_prefix,
             Self::Engine(_) | Self::Operator | Self::Staff(_) => "",
         }
     }
@@ -107,6 +149,7 @@ impl Ctx {
                 let reaches = permission.reach() == Reach::Shop || member.shops == ShopScope::All;
                 permission.is_granted_to(member.role) && reaches
             }
+            Actor::Token(caller) => caller.may(permission),
             Actor::Staff(_) => false,
         };
         if granted { Ok(()) } else { Err(Denied::Permission(permission)) }
@@ -126,7 +169,7 @@ impl Ctx {
         match &self.actor {
             Actor::Engine(_) | Actor::Operator => Ok(()),
             Actor::Member(member) if member.sudo_until.is_some_and(|until| self.now < until) => Ok(()),
-            Actor::Member(_) | Actor::Staff(_) => Err(Denied::SudoNeeded),
+            Actor::Member(_) | Actor::Token(_) | Actor::Staff(_) => Err(Denied::SudoNeeded),
         }
     }
 
@@ -150,6 +193,7 @@ impl Ctx {
                 ShopScope::All => None,
                 some @ ShopScope::Only(_) => Some(some),
             },
+            Actor::Token(caller) => Some(&caller.shops),
             Actor::Staff(_) => Some(NOTHING.get_or_init(|| ShopScope::Only(std::collections::BTreeSet::new()))),
         }
     }
@@ -159,10 +203,66 @@ impl Ctx {
     pub fn member(&self) -> Option<&Member> {
         match &self.actor {
             Actor::Member(member) => Some(member),
-            Actor::Engine(_) | Actor::Operator | Actor::Staff(_) => None,
+            Actor::Engine(_) | Actor::Operator | Actor::Token(_) | Actor::Staff(_) => None,
+        }
+    }
+
+    /// Returns the token that acts, if it is one.
+    #[must_use]
+    pub fn api_caller(&self) -> Option<&ApiCaller> {
+        match &self.actor {
+            Actor::Token(caller) => Some(caller),
+            Actor::Engine(_) | Actor::Operator | Actor::Member(_) | Actor::Staff(_) => None,
         }
     }
 }
 
 /// Staff see no shop.
 static NOTHING: std::sync::OnceLock<ShopScope> = std::sync::OnceLock::new();
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn ctx(role: Role, scopes: &[ApiScope], sees_all: bool) -> Ctx {
+        let caller = ApiCaller {
+            token: ApiTokenId::generate(),
+            maker: UserId::generate(),
+            role,
+            scopes: scopes.to_vec(),
+            shops: ShopScope::Only(BTreeSet::new()),
+            sees_all,
+            is_test: false,
+            ip_prefix: String::new(),
+        };
+        let actor = Actor::Token(Arc::new(caller));
+        Ctx { actor, merchant: MerchantId::generate(), request_id: String::new(), now: DateTime::UNIX_EPOCH }
+    }
+
+    #[test]
+    fn a_token_does_what_its_scopes_and_its_makers_role_both_allow() {
+        for role in Role::ALL {
+            for permission in [Permission::ShowOrders, Permission::HandleOrders, Permission::ManageCards] {
+                let granted = permission.is_granted_to(*role);
+                assert_eq!(ctx(*role, ApiScope::ALL, true).may(permission), granted, "{permission} as {role}");
+                assert!(!ctx(*role, &[ApiScope::ShopsRead], true).may(permission), "{permission} as {role}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_of_some_shops_does_nothing_for_the_merchant_and_none_does_what_no_scope_names() {
+        assert!(!ctx(Role::Owner, ApiScope::ALL, false).may(Permission::ManageCards));
+        let named: BTreeSet<_> = ApiScope::ALL.iter().flat_map(|scope| scope.permissions()).copied().collect();
+        for permission in Permission::ALL {
+            assert_eq!(
+                ctx(Role::Owner, ApiScope::ALL, true).may(*permission),
+                named.contains(permission),
+                "{permission}"
+            );
+        }
+        assert_eq!(ctx(Role::Owner, ApiScope::ALL, true).require_sudo(), Err(Denied::SudoNeeded));
+    }
+}

@@ -16,6 +16,7 @@ use crate::card_file::{
 };
 use crate::ctx::{Ctx, Denied};
 use crate::engine::{Engine, Wake};
+use crate::pool_access;
 use crate::stock_in::{self, PORTIONS_AHEAD, StockIn};
 
 /// What becomes of a file that has bad lines.
@@ -128,6 +129,7 @@ where
     if !(1..=1000).contains(&request.uses_permitted) {
         return Err(ImportCardsError::UsesPermitted(request.uses_permitted));
     }
+    pool_access::require(engine, ctx, request.pool).await?;
     let mut file = request.file;
     let (file, hash) = tokio::task::spawn_blocking(move || hash(&mut file).map(|hash| (file, hash)))
         .await?

@@ -1,9 +1,11 @@
 //! Use cases, one per file; state machines; ports to the marketplace. Knows no HTTP, no Redis and no platform wire format.
 
 mod acts;
+mod pool_access;
 mod stock_in;
 
 pub mod accounts;
+pub mod api;
 pub mod approve_redemption;
 pub mod authorization;
 pub mod authorization_link;

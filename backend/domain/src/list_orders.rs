@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use kamiflow_kernel::{OrderSn, OrderState, Permission, ShopId};
 pub use kamiflow_store::order_list::ListedOrder;
-use kamiflow_store::order_list::{self, PAGE, Place};
+pub use kamiflow_store::order_list::PAGE;
+use kamiflow_store::order_list::{self, Place};
 use uuid::Uuid;
 
 use crate::ctx::{ActError, Ctx};
@@ -48,6 +49,19 @@ impl std::str::FromStr for Cursor {
 #[error("this is no place in the list; begin at the newest order")]
 pub struct BadCursor;
 
+/// The request.
+#[derive(Debug, Clone, Copy)]
+pub struct ListOrders<'a> {
+    /// Of these shops, as far as the actor sees them.
+    pub shops: &'a [ShopId],
+    /// Which orders.
+    pub wanted: &'a Wanted,
+    /// Behind this place.
+    pub after: Option<Cursor>,
+    /// So many at most, never more than [`PAGE`].
+    pub limit: usize,
+}
+
 /// A page of orders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderPage {
@@ -57,18 +71,13 @@ pub struct OrderPage {
     pub next: Option<Cursor>,
 }
 
-/// Lists a page of orders of these shops, as far as the actor sees them.
+/// Lists a page of orders.
 ///
 /// # Errors
 /// When the actor may not see orders, or the store fails.
-pub async fn list_orders(
-    engine: &Engine,
-    ctx: &Ctx,
-    shops: &[ShopId],
-    wanted: &Wanted,
-    after: Option<Cursor>,
-) -> Result<OrderPage, ActError> {
+pub async fn list_orders(engine: &Engine, ctx: &Ctx, request: &ListOrders<'_>) -> Result<OrderPage, ActError> {
     ctx.require(Permission::ShowOrders)?;
+    let ListOrders { shops, wanted, after, limit } = *request;
     let shops: Vec<ShopId> = shops.iter().copied().filter(|shop| ctx.sees(*shop).is_ok()).collect();
     let after = after.map_or_else(Place::start, |cursor| cursor.0);
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
@@ -79,17 +88,17 @@ pub async fn list_orders(
         Wanted::Number(order_sn) => order_list::by_number(&mut tx, &shops, order_sn).await?,
     };
     tx.commit().await?;
-    Ok(page(found, wanted))
+    Ok(page(found, wanted, limit.clamp(1, PAGE)))
 }
 
 /// Cuts a page out of what was found: what is one too many, or was looked at last, says that there is more.
-fn page(mut found: Vec<ListedOrder>, wanted: &Wanted) -> OrderPage {
+fn page(mut found: Vec<ListedOrder>, wanted: &Wanted, limit: usize) -> OrderPage {
     let looked_at_last = found.last().filter(|last| last.looked_at >= order_list::LOOKED_AT).map(ListedOrder::place);
     if let Wanted::In(states) = wanted {
         found.retain(|order| states.iter().any(|state| state.as_str() == order.state));
     }
-    let has_more = found.len() > PAGE;
-    found.truncate(PAGE);
+    let has_more = found.len() > limit;
+    found.truncate(limit);
     let next = if has_more { found.last().map(ListedOrder::place) } else { looked_at_last };
     OrderPage { orders: found, next: next.map(Cursor) }
 }
@@ -132,9 +141,11 @@ mod tests {
     fn a_full_page_goes_on_behind_its_last_order() {
         let found: Vec<_> = (0..=PAGE).map(|_| order(OrderState::Seen, 0)).collect();
         let last_shown = found[PAGE - 1].place();
-        let cut = page(found, &Wanted::All);
+        let cut = page(found, &Wanted::All, PAGE);
         assert_eq!((cut.orders.len(), cut.next), (PAGE, Some(Cursor(last_shown))));
-        assert_eq!(page(vec![order(OrderState::Seen, 0)], &Wanted::All).next, None);
+        assert_eq!(page(vec![order(OrderState::Seen, 0)], &Wanted::All, PAGE).next, None);
+        let two = page(vec![order(OrderState::Seen, 0), order(OrderState::Seen, 0)], &Wanted::All, 1);
+        assert_eq!(two.next, two.orders.first().map(|order| Cursor(order.place())));
     }
 
     #[test]
@@ -142,9 +153,9 @@ mod tests {
         let wanted = Wanted::In(&[OrderState::Redeemed]);
         let last = order(OrderState::Delivered, order_list::LOOKED_AT);
         let place = last.place();
-        let cut = page(vec![order(OrderState::Redeemed, 3), last], &wanted);
+        let cut = page(vec![order(OrderState::Redeemed, 3), last], &wanted, PAGE);
         assert_eq!((cut.orders.len(), cut.next), (1, Some(Cursor(place))));
-        let all_seen = page(vec![order(OrderState::Redeemed, 3)], &wanted);
+        let all_seen = page(vec![order(OrderState::Redeemed, 3)], &wanted, PAGE);
         assert_eq!(all_seen.next, None);
     }
 }

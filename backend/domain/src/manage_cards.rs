@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::acts;
 use crate::ctx::{Ctx, Denied};
 use crate::engine::{Engine, Wake};
+use crate::pool_access::PoolAccess;
 
 /// The most cards of one request.
 pub const MOST_CARDS: usize = 5_000;
@@ -98,6 +99,10 @@ pub async fn manage_cards(engine: &Engine, ctx: &Ctx, request: &ManageCards) -> 
         CardAction::Move(pool) => Some(pool),
         CardAction::Void | CardAction::Restore => None,
     });
+    let access = PoolAccess::load(&mut tx, ctx, &pools).await?;
+    if !pools.iter().all(|pool| access.sees(*pool)) {
+        return Err(ManageCardsError::PoolUnknown);
+    }
     card_pools::lock(&mut tx, &pools).await?;
     let sorted = Sorted::of(request, card_uses::lock_of_cards(&mut tx, &request.cards).await?);
     apply(&mut tx, ctx, request.action, &sorted.uses).await?;

@@ -8,11 +8,11 @@ use kamiflow_kernel::{DeliveryState, OrderSn, Permission, SecretBytes, SecretTex
 use kamiflow_store::delivery_lines::{self, LiveLine};
 use kamiflow_store::order_events::{self, NewEvent};
 use kamiflow_store::orders::{self, OrderRow};
-use kamiflow_store::{StoreError, TenantTx, audit, cards, deliveries, outbox};
+use kamiflow_store::{StoreError, TenantTx, api_tokens, audit, cards, deliveries, outbox};
 use serde_json::json;
 
 use crate::acts;
-use crate::ctx::{ActError, Ctx, Denied};
+use crate::ctx::{ActError, Actor, Ctx, Denied};
 use crate::engine::Engine;
 
 /// The act, as the audit log names it.
@@ -126,9 +126,22 @@ pub async fn count_reveals(engine: &Engine, ctx: &Ctx) -> Result<Reveals, ActErr
 }
 
 async fn count(tx: &mut TenantTx, engine: &Engine, ctx: &Ctx) -> Result<Reveals, StoreError> {
-    let (actor, today): (String, DateTime<Utc>) = (ctx.actor.name(), platform_day_start(ctx.now));
-    let used = audit::count_since(tx, (&actor, ACTION), today).await?;
+    let today: DateTime<Utc> = platform_day_start(ctx.now);
+    let actors = counted_together(tx, ctx).await?;
+    let used = audit::count_since(tx, (&actors, ACTION), today).await?;
     Ok(Reveals { used: u32::try_from(used).unwrap_or(u32::MAX), most: engine.config.reveals_per_day })
+}
+
+/// A person and the tokens that the person made have one quota: a token must not be a way around it.
+async fn counted_together(tx: &mut TenantTx, ctx: &Ctx) -> Result<Vec<String>, StoreError> {
+    let person = match &ctx.actor {
+        Actor::Member(member) => member.user,
+        Actor::Token(caller) => caller.maker,
+        Actor::Engine(_) | Actor::Operator | Actor::Staff(_) => return Ok(vec![ctx.actor.name()]),
+    };
+    let mut actors = vec![person.to_string()];
+    actors.extend(api_tokens::list(tx, Some(person)).await?.into_iter().map(|row| Actor::name_of_token(row.id)));
+    Ok(actors)
 }
 
 async fn record(tx: &mut TenantTx, ctx: &Ctx, order: &OrderRow, cards: usize) -> Result<(), StoreError> {

@@ -1,9 +1,10 @@
 //! Pools and SKUs, as lists show them, and the making of pools.
 
-use kamiflow_kernel::{DeliveryMethod, Permission, PoolId, RedemptionMethod, ShopId, SkuId};
-use kamiflow_store::StoreError;
-use kamiflow_store::card_pools::{self, NewPool, StockCount};
+use kamiflow_kernel::{BatchId, CardId, DeliveryMethod, Permission, PoolId, RedemptionMethod, ShopId, SkuId};
+use kamiflow_store::card_pools::{self, NewPool, PoolRow, StockCount};
+pub use kamiflow_store::cards::CardRow;
 use kamiflow_store::products::{self, Handling};
+use kamiflow_store::{StoreError, TenantTx, cards};
 use serde_json::json;
 
 use crate::acts;
@@ -11,6 +12,7 @@ use crate::compat;
 use crate::ctx::{ActError, Ctx};
 use crate::engine::{Engine, Wake};
 use crate::map_sku::{MapSku, MapSkuError, map_sku};
+use crate::pool_access::{self, PoolAccess};
 
 /// Pools of one merchant; nobody has as many.
 const MOST_POOLS: i64 = 500;
@@ -54,13 +56,54 @@ pub struct SkuSummary {
 pub async fn list_pools(engine: &Engine, ctx: &Ctx) -> Result<Vec<PoolSummary>, ActError> {
     ctx.require(Permission::ShowStock)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    let rows = card_pools::list(&mut tx, None, MOST_POOLS).await?;
+    let ids: Vec<PoolId> = rows.iter().map(|row| row.id).collect();
+    let access = PoolAccess::load(&mut tx, ctx, &ids).await?;
     let mut pools = Vec::new();
-    for row in card_pools::list(&mut tx, None, MOST_POOLS).await? {
-        let stock = card_pools::count_stock(&mut tx, row.id, ctx.now).await?;
-        pools.push(PoolSummary { pool: row.id, name: row.name, low_stock_at: row.low_stock_at, stock });
+    for row in rows.into_iter().filter(|row| access.sees(row.id)) {
+        pools.push(summary(&mut tx, ctx, row).await?);
     }
     tx.commit().await?;
     Ok(pools)
+}
+
+async fn summary(tx: &mut TenantTx, ctx: &Ctx, row: PoolRow) -> Result<PoolSummary, StoreError> {
+    let stock = card_pools::count_stock(tx, row.id, ctx.now).await?;
+    Ok(PoolSummary { pool: row.id, name: row.name, low_stock_at: row.low_stock_at, stock })
+}
+
+/// Shows one pool with its stock.
+///
+/// # Errors
+/// When the actor may not see stock; [`StoreError::NotFound`] for a pool that the actor does not see.
+pub async fn show_pool(engine: &Engine, ctx: &Ctx, pool: PoolId) -> Result<PoolSummary, ActError> {
+    ctx.require(Permission::ShowStock)?;
+    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    pool_access::check(&mut tx, ctx, pool).await?;
+    let row = card_pools::fetch(&mut tx, pool).await?;
+    let shown = summary(&mut tx, ctx, row).await?;
+    tx.commit().await?;
+    Ok(shown)
+}
+
+/// Lists the cards of one import after a cursor, oldest first, their numbers masked.
+///
+/// # Errors
+/// When the actor may not see stock; [`StoreError::NotFound`] for a batch of a pool that the actor does not see.
+pub async fn list_cards(
+    engine: &Engine,
+    ctx: &Ctx,
+    batch: BatchId,
+    after: Option<CardId>,
+    limit: usize,
+) -> Result<Vec<CardRow>, ActError> {
+    ctx.require(Permission::ShowStock)?;
+    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    let pool = cards::fetch_batch(&mut tx, batch).await?.pool;
+    pool_access::check(&mut tx, ctx, pool).await?;
+    let rows = cards::list_of_batch(&mut tx, batch, after, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
+    tx.commit().await?;
+    Ok(rows)
 }
 
 /// Makes an empty pool.

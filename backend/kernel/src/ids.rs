@@ -138,6 +138,8 @@ typed_ids! {
     SignUpId => "sup",
     /// A mail to send.
     MailId => "mail",
+    /// A token of the API.
+    ApiTokenId => "tok",
 }
 
 macro_rules! platform_ids {

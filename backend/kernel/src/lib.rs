@@ -1,6 +1,7 @@
 //! Values and contracts shared by every crate: ids, money, order numbers, states. No I/O.
 
 mod account;
+mod api_scope;
 mod clock;
 mod credit_code;
 mod email_address;
@@ -19,14 +20,15 @@ mod state;
 mod text_enum;
 
 pub use account::{Locale, Theme};
+pub use api_scope::ApiScope;
 pub use clock::Clock;
 pub use credit_code::{CreditCode, CreditCodeError};
 pub use email_address::{EmailAddress, EmailAddressError, LoginName, LoginNameError, MerchantCode, MerchantCodeError};
 pub use ids::{
-    ApplicationId, AttemptId, AuthorizationLinkId, BatchId, CardId, CardUseId, CoverageId, CredentialId, DataKeyId,
-    DeliveryId, EventId, ExceptionId, FactorId, GoodsId, IdParseError, InvitationId, JobId, LineId, MailId, MallId,
-    MerchantId, OrderId, PlatformSkuId, PoolId, ProductId, RedemptionId, RuleId, SessionId, ShopId, SignUpId, SkuId,
-    TakeOverId, UserId, VerificationId,
+    ApiTokenId, ApplicationId, AttemptId, AuthorizationLinkId, BatchId, CardId, CardUseId, CoverageId, CredentialId,
+    DataKeyId, DeliveryId, EventId, ExceptionId, FactorId, GoodsId, IdParseError, InvitationId, JobId, LineId, MailId,
+    MallId, MerchantId, OrderId, PlatformSkuId, PoolId, ProductId, RedemptionId, RuleId, SessionId, ShopId, SignUpId,
+    SkuId, TakeOverId, UserId, VerificationId,
 };
 pub use money::{Fen, MoneyError};
 pub use order_sn::{OrderSn, OrderSnError};

@@ -9,7 +9,7 @@
 //! [`find_break`] tells. Old months are removed by the owner's hand, so a line may begin anywhere.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
@@ -136,7 +136,7 @@ pub async fn list(tx: &mut TenantTx, filter: &AuditFilter<'_>, limit: i64) -> Re
     .await?)
 }
 
-/// Counts how often somebody did something since a moment. Index audit_log_of_merchant.
+/// Counts how often any of these did something since a moment. Index audit_log_of_merchant.
 ///
 /// After an [`insert`] of the same transaction nobody else can add to the line, so the count is exact until the end.
 ///
@@ -144,7 +144,7 @@ pub async fn list(tx: &mut TenantTx, filter: &AuditFilter<'_>, limit: i64) -> Re
 /// When the statement fails.
 pub async fn count_since(
     tx: &mut TenantTx,
-    (actor, action): (&str, &str),
+    (actors, action): (&[String], &str),
     since: DateTime<Utc>,
 ) -> Result<i64, StoreError> {
     #[derive(QueryableByName)]
@@ -154,9 +154,9 @@ pub async fn count_since(
     }
     let merchant = tx.merchant();
     let counted: Counted = sql("SELECT count(*) AS n FROM audit_log
-                                 WHERE merchant_id = $1 AND actor = $2 AND action = $3 AND at >= $4")
+                                 WHERE merchant_id = $1 AND actor = ANY ($2) AND action = $3 AND at >= $4")
     .bind::<SqlUuid, _>(merchant.as_uuid())
-    .bind::<Text, _>(actor)
+    .bind::<Array<Text>, _>(actors)
     .bind::<Text, _>(action)
     .bind::<Timestamptz, _>(since)
     .get_result(tx.conn()?)

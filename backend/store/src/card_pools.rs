@@ -1,10 +1,10 @@
 //! Card pools, and the lock under which stock meets those who wait for it.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{BigInt, Integer, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Bool, Integer, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName};
 use diesel_async::RunQueryDsl;
-use kamiflow_kernel::PoolId;
+use kamiflow_kernel::{GatewayKind, PoolId, ShopId};
 use uuid::Uuid;
 
 use crate::error::StoreError;
@@ -191,5 +191,37 @@ pub async fn count_stock(tx: &mut TenantTx, pool: PoolId, now: DateTime<Utc>) ->
     .bind::<SqlUuid, _>(pool.as_uuid())
     .bind::<Timestamptz, _>(now)
     .get_result(tx.conn()?)
+    .await?)
+}
+
+/// A shop that a pool serves: a SKU of it is delivered from there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
+pub struct ServedShop {
+    /// The pool.
+    #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
+    pub pool: PoolId,
+    /// The shop.
+    #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
+    pub shop: ShopId,
+    /// Whether it lives on a sandbox.
+    #[diesel(sql_type = Bool)]
+    pub is_sandbox: bool,
+}
+
+/// Lists which shops some pools serve. Indexes sku_mappings_of_pool, skus_pkey.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_served(tx: &mut TenantTx, pools: &[PoolId]) -> Result<Vec<ServedShop>, StoreError> {
+    let merchant = tx.merchant();
+    Ok(sql("SELECT DISTINCT m.pool_id AS pool, s.id AS shop, s.gateway = $2 AS is_sandbox
+              FROM sku_mappings m
+              JOIN skus k ON k.merchant_id = $1 AND k.id = m.sku_id
+              JOIN shops s ON s.merchant_id = $1 AND s.id = k.shop_id
+             WHERE m.merchant_id = $1 AND m.pool_id = ANY ($3)")
+    .bind::<SqlUuid, _>(merchant.as_uuid())
+    .bind::<Text, _>(GatewayKind::Sandbox.as_str())
+    .bind::<diesel::sql_types::Array<SqlUuid>, _>(pools.iter().map(|pool| pool.as_uuid()).collect::<Vec<_>>())
+    .load(tx.conn()?)
     .await?)
 }

@@ -27,6 +27,8 @@ mod stored;
 mod tx;
 
 pub mod accounts;
+pub mod api_requests;
+pub mod api_tokens;
 pub mod application_return;
 pub mod applications;
 pub mod attempts;

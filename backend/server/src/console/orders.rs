@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use kamiflow_app::views::orders::{OrderPage, OrderTab, Orders};
-use kamiflow_domain::list_orders::{Cursor, Wanted, list_orders};
+use kamiflow_domain::list_orders::{Cursor, ListOrders, PAGE, Wanted, list_orders};
 use kamiflow_domain::list_shops::ShopSummary;
 use kamiflow_domain::reveal_cards::count_reveals;
 use kamiflow_domain::show_order::{self, OrderView};
@@ -83,7 +83,8 @@ pub(super) async fn list(asked: &Asked<'_>) -> Result<Loaded, Stop> {
         None => (tab.wanted(), false),
     };
     let looked_at = if is_bad_number { Vec::new() } else { looked_at };
-    let listed = list_orders(engine, ctx, &looked_at, &wanted, after).await?;
+    let request = ListOrders { shops: &looked_at, wanted: &wanted, after, limit: PAGE };
+    let listed = list_orders(engine, ctx, &request).await?;
     let is_later = after.is_some();
     Ok(shown(Orders { shops, shop, tab, q, is_bad_number, is_later, listed, now: ctx.now }))
 }

@@ -231,6 +231,14 @@ pub(crate) fn scope(all_shops: bool, shops: Vec<Uuid>) -> ShopScope {
     if all_shops { ShopScope::All } else { ShopScope::Only(shops.into_iter().map(ShopId::from_uuid).collect()) }
 }
 
+/// Returns the shops that a scope names, as they are stored beside `all_shops`.
+pub(crate) fn named(scope: &ShopScope) -> Vec<Uuid> {
+    match scope {
+        ShopScope::All => Vec::new(),
+        ShopScope::Only(shops) => shops.iter().map(|shop| shop.as_uuid()).collect(),
+    }
+}
+
 /// Says in one query whether a session lives, whose it is and what the seat in its merchant is.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use diesel_async::RunQueryDsl;
 use kamiflow_kernel::{EmailAddress, InvitationId, Role, ShopScope, UserId};
 use uuid::Uuid;
 
-use crate::accounts::lookup::scope;
+use crate::accounts::lookup::{named, scope};
 use crate::error::StoreError;
 use crate::sql::{parsed, sql};
 use crate::tx::TenantTx;
@@ -94,10 +94,6 @@ impl TryFrom<Read> for InvitationRow {
 /// A constraint refuses a leader who is limited to shops.
 pub async fn insert(tx: &mut TenantTx, new: &NewInvitation<'_>) -> Result<(), StoreError> {
     let merchant = tx.merchant();
-    let shops: Vec<Uuid> = match new.shops {
-        ShopScope::All => Vec::new(),
-        ShopScope::Only(shops) => shops.iter().map(|shop| shop.as_uuid()).collect(),
-    };
     sql("INSERT INTO invitations (id, merchant_id, email, role, all_shops, shops, token_hash, invited_by, created_at,
                                   expires_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
@@ -106,7 +102,7 @@ pub async fn insert(tx: &mut TenantTx, new: &NewInvitation<'_>) -> Result<(), St
     .bind::<Nullable<Text>, _>(new.email.map(EmailAddress::as_str))
     .bind::<Text, _>(new.role.as_str())
     .bind::<Bool, _>(*new.shops == ShopScope::All)
-    .bind::<Array<SqlUuid>, _>(shops)
+    .bind::<Array<SqlUuid>, _>(named(new.shops))
     .bind::<Bytea, _>(new.token_hash.as_slice())
     .bind::<SqlUuid, _>(new.invited_by.as_uuid())
     .bind::<Timestamptz, _>(new.at)

@@ -56,6 +56,7 @@ const NAMED_WITHOUT_A_KEY: &[(&str, &str)] = &[
 
 /// Tables from which the application may delete: what is no history.
 const DELETABLE: &[&str] = &[
+    "api_requests",
     "jobs",
     "known_devices",
     "mails",

@@ -48,10 +48,19 @@ const BY_POLICY_ALONE: &[&str] = &["order_hints::upsert", "products::upsert_prod
 const MOST_WITHOUT_EFFECT: usize = 54;
 
 fn attacks() -> impl Iterator<Item = (String, Attack)> {
-    [table::SHOPS, table::STOCK, table::CARDS, table::ORDERS, table::REDEMPTION, table::VERIFICATION, table::TEAM]
-        .concat()
-        .into_iter()
-        .map(|(name, attack)| (name.replace(' ', ""), attack))
+    [
+        table::API,
+        table::SHOPS,
+        table::STOCK,
+        table::CARDS,
+        table::ORDERS,
+        table::REDEMPTION,
+        table::VERIFICATION,
+        table::TEAM,
+    ]
+    .concat()
+    .into_iter()
+    .map(|(name, attack)| (name.replace(' ', ""), attack))
 }
 
 /// What a call came to: its answer, or what refused it.

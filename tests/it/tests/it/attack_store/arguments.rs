@@ -4,17 +4,17 @@ use std::sync::LazyLock;
 
 use chrono::TimeDelta;
 use kamiflow_kernel::{
-    AttemptId, AuthorizationLinkId, BatchId, CardUseState, DeliveryId, DeliveryMethod, DeliveryState, EmailAddress,
-    Fen, GatewayKind, InvitationId, LineId, ReasonCode, RedemptionId, RedemptionMethod, RedemptionState, Role,
-    SecretBytes, SecretText, ShopId, ShopScope, SignUpId,
+    ApiScope, ApiTokenId, AttemptId, AuthorizationLinkId, BatchId, CardUseState, DeliveryId, DeliveryMethod,
+    DeliveryState, EmailAddress, Fen, GatewayKind, InvitationId, LineId, ReasonCode, RedemptionId, RedemptionMethod,
+    RedemptionState, Role, SecretBytes, SecretText, ShopId, ShopScope, SignUpId,
 };
 use kamiflow_store::coverage::{CoverageKind, CoverageSource, ReadSpan};
 use kamiflow_store::pauses::PausedLevels;
 use kamiflow_store::team::{invitations, members};
 use kamiflow_store::{
-    applications, attempts, authorization_links, authorization_requests, card_claims, card_uses, cards, credentials,
-    deliveries, exceptions, handled_outside, order_hints, orders, redemptions, refunds, shop_sync, shops, sign_ups,
-    verification_pictures, verifications,
+    api_requests, api_tokens, applications, attempts, authorization_links, authorization_requests, card_claims,
+    card_uses, cards, credentials, deliveries, exceptions, handled_outside, order_hints, orders, redemptions, refunds,
+    shop_sync, shops, sign_ups, verification_pictures, verifications,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -360,6 +360,28 @@ pub(super) fn new_sign_up(t: &Target) -> sign_ups::NewSignUp<'_> {
         expires_at: t.now + TimeDelta::days(1),
     }
 }
+
+pub(super) fn new_token(t: &Target) -> api_tokens::NewApiToken<'_> {
+    api_tokens::NewApiToken {
+        id: ApiTokenId::generate(),
+        name: "x",
+        token_hash: &t.hash,
+        hint: "abcd",
+        is_test: false,
+        scopes: &[ApiScope::ShopsRead],
+        shops: &ShopScope::All,
+        made_by: t.member,
+        at: t.now,
+        expires_at: t.now + TimeDelta::days(1),
+    }
+}
+
+pub(super) fn asked(t: &Target) -> api_requests::RequestKey<'static> {
+    api_requests::RequestKey { token: t.token, key: "key" }
+}
+
+pub(super) const ANSWER: api_requests::KeptAnswer<'static> =
+    api_requests::KeptAnswer { status: 200, content_type: "x", body: b"x" };
 
 pub(super) fn new_invitation(t: &Target) -> invitations::NewInvitation<'_> {
     invitations::NewInvitation {

@@ -11,9 +11,9 @@ use kamiflow_kernel::{
 use kamiflow_store::coverage::CoverageKind;
 use kamiflow_store::pauses::{PauseScope, PausedLevels, PausedWork};
 use kamiflow_store::{
-    StoreError, TenantTx, application_return, applications, attempts, audit, authorization_links,
-    authorization_requests, backlog, card_claims, card_pools, card_uses, cards, charge_requests, coverage,
-    coverage_repair, credentials, deliveries, delivery_lines, exceptions, handled_outside, held_work, jobs,
+    StoreError, TenantTx, api_requests, api_tokens, application_return, applications, attempts, audit,
+    authorization_links, authorization_requests, backlog, card_claims, card_pools, card_uses, cards, charge_requests,
+    coverage, coverage_repair, credentials, deliveries, delivery_lines, exceptions, handled_outside, held_work, jobs,
     ledger_roots, mails, merchants, notification_addresses, order_events, order_hints, order_list, order_progress,
     orders, outbox, own_applications, pauses, platform_stock, platform_uploads, products, redemptions, refunds, reseal,
     restored_shops, rollups, rules, ship_by, shop_sync, shops, sign_ups, sku_lookup, startup, stock_waits, take_overs,
@@ -23,10 +23,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::arguments::{
-    STAFF, address, application, batch, bytes, call, change, claim, claim_of_token, deadlines, decision, fenced, hint,
-    new_attempt, new_authorization, new_delivery, new_exception, new_hints, new_invitation, new_link, new_picture,
-    new_redemption, new_sign_up, new_verification, nothing_paused, order, outside, postponed, refund, seat, secret,
-    shop, span, started_delivery, sync_change, tokens, voided,
+    ANSWER, STAFF, address, application, asked, batch, bytes, call, change, claim, claim_of_token, deadlines, decision,
+    fenced, hint, new_attempt, new_authorization, new_delivery, new_exception, new_hints, new_invitation, new_link,
+    new_picture, new_redemption, new_sign_up, new_token, new_verification, nothing_paused, order, outside, postponed,
+    refund, seat, secret, shop, span, started_delivery, sync_change, tokens, voided,
 };
 use super::target::Target;
 
@@ -91,6 +91,19 @@ macro_rules! attacks {
             }),
         )),+];
     };
+}
+
+attacks! { API, t:
+    api_tokens::insert(&new_token(t));
+    api_tokens::list(Some(t.member));
+    api_tokens::update_used(t.token, "x", t.now);
+    api_tokens::update_revoked(t.token, t.now);
+    api_requests::insert(asked(t), &[9; 32], t.now);
+    api_requests::lock(asked(t));
+    api_requests::update_answered(asked(t), t.now - TimeDelta::hours(1), &ANSWER);
+    api_requests::update_begun(asked(t), &[9; 32], t.now);
+    api_requests::delete(asked(t), t.now);
+    api_requests::delete_old(t.token, t.now);
 }
 
 attacks! { SHOPS, t:
@@ -165,6 +178,7 @@ attacks! { STOCK, t:
     card_pools::list(None, 10);
     card_pools::update(&card_pools::NewPool { id: t.pool, name: "x", min_validity_s: 0, low_stock_at: 0 });
     card_pools::lock(&[t.pool]);
+    card_pools::list_served(&[t.pool]);
     card_pools::count_stock(t.pool, t.now);
     card_uses::transition(&voided(t));
     card_uses::update_pool(&[t.free], t.pool, t.now);
@@ -232,7 +246,7 @@ attacks! { ORDERS, t:
     attempts::has_unknown(t.delivery);
     attempts::expire_started(t.delivery, t.now);
     audit::insert(&audit::NewAudit { actor: "x", action: "x", target: "x", request_id: "", ip: "", detail: json!({}), at: t.now });
-    audit::count_since(("a", "b"), t.now - TimeDelta::days(1));
+    audit::count_since((&["a".to_owned()], "b"), t.now - TimeDelta::days(1));
     audit::list(&audit::AuditFilter::ALL, 10);
     audit::find_break();
     backlog::list(t.shop, 10);

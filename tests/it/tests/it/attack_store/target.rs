@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 use kamiflow_kernel::{
-    ApplicationId, AttemptId, AuthorizationLinkId, BatchId, CardId, CardUseId, CoverageId, CredentialId, DataKeyId,
-    DeliveryId, GoodsId, InvitationId, JobId, LineId, LoginName, MailId, MallId, MerchantId, OrderId, OrderSn,
-    PlatformSkuId, PoolId, ProductId, RedemptionId, RuleId, ShopId, SignUpId, SkuId, TakeOverId, UserId,
+    ApiTokenId, ApplicationId, AttemptId, AuthorizationLinkId, BatchId, CardId, CardUseId, CoverageId, CredentialId,
+    DataKeyId, DeliveryId, GoodsId, InvitationId, JobId, LineId, LoginName, MailId, MallId, MerchantId, OrderId,
+    OrderSn, PlatformSkuId, PoolId, ProductId, RedemptionId, RuleId, ShopId, SignUpId, SkuId, TakeOverId, UserId,
     VerificationId,
 };
 use kamiflow_store::merchants::{self, NewMerchant};
@@ -61,6 +61,7 @@ pub(super) struct Target {
     pub(super) take_over: TakeOverId,
     pub(super) member: UserId,
     pub(super) login: LoginName,
+    pub(super) token: ApiTokenId,
     pub(super) invitation: InvitationId,
     pub(super) sign_up: SignUpId,
     pub(super) mail: MailId,
@@ -114,6 +115,7 @@ impl Target {
             take_over: TakeOverId::generate(),
             member: UserId::generate(),
             login: format!("member{number}@example.com").parse().unwrap(),
+            token: ApiTokenId::generate(),
             invitation: InvitationId::generate(),
             sign_up: SignUpId::generate(),
             mail: MailId::generate(),
@@ -173,6 +175,7 @@ impl Target {
             self.authorization,
             self.take_over.as_uuid(),
             self.member.as_uuid(),
+            self.token.as_uuid(),
             self.invitation.as_uuid(),
             self.sign_up.as_uuid(),
             self.mail.as_uuid(),
@@ -241,6 +244,7 @@ impl Target {
             ("take_over", id(self.take_over.as_uuid())),
             ("member", id(self.member.as_uuid())),
             ("login", format!("'{}'", self.login)),
+            ("token", id(self.token.as_uuid())),
             ("invitation", id(self.invitation.as_uuid())),
             ("sign_up", id(self.sign_up.as_uuid())),
             ("mail", id(self.mail.as_uuid())),
@@ -372,6 +376,10 @@ const ROWS: &str = "
     INSERT INTO membership_shops (merchant_id, user_id, shop_id) VALUES (:m:, :member:, :shop:);
     INSERT INTO invitations (id, merchant_id, role, all_shops, token_hash, invited_by, created_at, expires_at)
         VALUES (:invitation:, :m:, 'viewer', true, :hash:, :member:, :now:, :now: + interval '1 day');
+    INSERT INTO api_tokens (id, merchant_id, name, token_hash, hint, is_test, scopes, all_shops, made_by, created_at, expires_at)
+        VALUES (:token:, :m:, 'x', :hash:, 'abcd', false, '{shops:read}', true, :member:, :now:, :now: + interval '1 day');
+    INSERT INTO api_requests (merchant_id, token_id, key, request_hash, began_at)
+        VALUES (:m:, :token:, 'key', :hash:, :now: - interval '1 hour'), (:m:, :token:, 'old', :hash:, :now: - interval '1 hour');
     INSERT INTO sign_ups (id, merchant_id, login, token_hash, data_key_id, contents_sealed, created_at, expires_at)
         VALUES (:sign_up:, :m:, :login:, :hash:, :key:, 's', :now:, :now: + interval '1 day');
     INSERT INTO mails (id, merchant_id, data_key_id, contents_sealed, created_at, expires_at)
