@@ -20,6 +20,7 @@
 //! To add a variable: declare it in its section's file, list it in that section's `VARIABLES`,
 //! read it in `Section::read`, and run `cargo dev env-docs`.
 
+mod api;
 mod auth;
 mod backup;
 mod database;
@@ -43,6 +44,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use self::api::Api;
 pub use self::auth::Auth;
 pub use self::backup::{BackupSource, BackupTools, RestoreTarget};
 pub use self::database::{Database, DatabaseOwner};

@@ -90,7 +90,7 @@ pub use consumer::Consumer;
 pub use entry::{Entry, Next, Placement, When};
 pub use error::QueueError;
 pub use lease::{Completion, Holding, KeepAliveEnd, Lease};
-pub use limiter::{Bucket, Decision, Limiter, Prefetch, Rate};
+pub use limiter::{Bucket, Decision, Limiter, Metered, Prefetch, Rate};
 pub use locks::Locks;
 pub use promoter::Promoter;
 pub use queue::{EpochState, Queue};

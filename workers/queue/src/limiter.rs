@@ -83,6 +83,17 @@ pub enum Decision {
     RetryAfter(Duration),
 }
 
+/// What a bucket says to who is told how much is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metered {
+    /// Whether there was a permit.
+    pub decision: Decision,
+    /// Permits that are left now.
+    pub left: u32,
+    /// After so long without a call the bucket is full again.
+    pub full_after: Duration,
+}
+
 /// Grants permits from buckets shared by all processes.
 #[derive(Clone)]
 pub struct Limiter {
@@ -127,6 +138,26 @@ impl Limiter {
             0 => Decision::Granted,
             micros => Decision::RetryAfter(Duration::from_micros(micros)),
         })
+    }
+
+    /// Takes one permit from one bucket and tells what is left of it: a limit of our own, that callers plan by.
+    ///
+    /// Other than with [`Limiter::acquire`], a bucket that Redis does not know is full: what keeps us below somebody
+    /// else's limit would only keep our own callers out here.
+    ///
+    /// # Errors
+    ///
+    /// See [`QueueError`].
+    pub async fn meter(&self, bucket: &Bucket) -> Result<Metered, QueueError> {
+        let shared = &self.queue.shared;
+        let keys = [shared.keys.bucket(&bucket.scope, &bucket.name)];
+        let arguments = [bucket.interval_micros.to_string(), bucket.burst.to_string()];
+        let (wait, left, full): (u64, u32, u64) = script::METER.run(&shared.connections, &keys, &arguments).await?;
+        let decision = match wait {
+            0 => Decision::Granted,
+            micros => Decision::RetryAfter(Duration::from_micros(micros)),
+        };
+        Ok(Metered { decision, left, full_after: Duration::from_micros(full) })
     }
 
     /// Decides several independent calls, each all or nothing, in the order given and in about one round trip.

@@ -65,6 +65,7 @@ scripts! {
     RETIRE_CONSUMERS = "scripts/retire_consumers.lua";
     EPOCH = "scripts/epoch.lua";
     ACQUIRE = "scripts/acquire.lua";
+    METER = "scripts/meter.lua";
     PASS = "scripts/pass.lua";
     LOCK = "scripts/lock.lua";
     RENEW_LOCK = "scripts/renew_lock.lua";

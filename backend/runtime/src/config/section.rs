@@ -4,8 +4,8 @@ use super::reader::{ConfigError, Reader};
 use super::source::EnvSource;
 use super::variable::Variable;
 use super::{
-    auth, backup, database, gateway, keyring, mail, redis, retention, sandbox_desk, server, telemetry, test_servers,
-    ui, worker,
+    api, auth, backup, database, gateway, keyring, mail, redis, retention, sandbox_desk, server, telemetry,
+    test_servers, ui, worker,
 };
 
 /// A typed group of variables.
@@ -63,6 +63,7 @@ pub static SECTIONS: &[SectionReference] = &[
     sandbox_desk::REFERENCE,
     server::REFERENCE,
     ui::REFERENCE,
+    api::REFERENCE,
     auth::REFERENCE,
     mail::REFERENCE,
     worker::REFERENCE,

@@ -212,6 +212,7 @@ fn every_declared_variable_is_read_and_every_one_read_is_declared() {
     let _ = <(BackupSource, BackupTools, RestoreTarget)>::read(&mut reader);
     let _ = Retention::read(&mut reader);
     let _ = <(Auth, Mail, SandboxDesk)>::read(&mut reader);
+    let _ = Api::read(&mut reader);
     let declared: BTreeSet<&str> = all_variables().map(|variable| variable.name).collect();
     assert_eq!(reader.read, declared);
 }
@@ -279,4 +280,13 @@ fn mail_waits_without_a_server() {
     let mail = load::<Mail>(&server).unwrap();
     assert!(mail.url.is_some() && !format!("{mail:?}").contains("hunter2"));
     assert!(load::<Mail>(&EnvMap::new().with("KAMIFLOW_MAIL_URL", "http://mail.example")).is_err());
+}
+
+#[test]
+fn the_api_lets_so_many_requests_through_a_minute_and_some_at_once() {
+    let api = load::<Api>(&EnvMap::new()).unwrap();
+    assert_eq!((api.requests_per_minute, api.burst), (600, 60));
+    let read = |value: &str| load::<Api>(&EnvMap::from([("KAMIFLOW_API_BURST", value)]));
+    assert_eq!(read("5").unwrap().burst, 5);
+    assert!(read("0").is_err());
 }

@@ -154,3 +154,20 @@ async fn independent_calls_are_decided_one_by_one() {
     assert_eq!(granted[2..], [true, true]);
     assert_eq!(granted[..2].iter().filter(|granted| **granted).count(), 1);
 }
+
+#[tokio::test]
+async fn a_meter_counts_down_refuses_at_nothing_and_is_full_when_it_is_new() {
+    let redis = TestRedis::start();
+    let limiter = redis.queue().await.limiter();
+    let (mine, other) = (bucket("mine", 60, HOUR, 3), bucket("other", 60, HOUR, 3));
+    for left in [2, 1, 0] {
+        let metered = limiter.meter(&mine).await.unwrap();
+        assert_eq!((metered.decision, metered.left), (Decision::Granted, left));
+        let used = 3 - left;
+        assert!(metered.full_after > mine.interval() * (used - 1) && metered.full_after <= mine.interval() * used);
+    }
+    let refused = limiter.meter(&mine).await.unwrap();
+    let wait = wait_of(refused.decision);
+    assert!(refused.left == 0 && wait > Duration::ZERO && wait <= mine.interval(), "{refused:?}");
+    assert_eq!(limiter.meter(&other).await.unwrap().left, 2, "each bucket by itself");
+}
