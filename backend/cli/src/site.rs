@@ -12,8 +12,8 @@ use kamiflow_domain::register_application::{ApplicationOwner, RegisterApplicatio
 use kamiflow_kernel::{GatewayKind, MerchantId, SecretBytes, SecretText};
 use kamiflow_queue::Queue;
 use kamiflow_runner::{SharedThrottle, Waker};
-use kamiflow_runtime::config::{Auth, GatewayEndpoint};
-use kamiflow_server::{Product, SandboxDesk};
+use kamiflow_runtime::config::{Api, Auth, GatewayEndpoint};
+use kamiflow_server::{ApiLimits, Product, SandboxDesk};
 
 use crate::platform;
 use crate::sandbox_control::Control;
@@ -27,7 +27,13 @@ const APP_TYPE: &str = "商家后台系统";
 ///
 /// # Errors
 /// When a setting is out of bounds, or the store fails.
-pub(crate) async fn product(auth: &Auth, gateway: &GatewayEndpoint, engine: &Engine, queue: &Queue) -> Result<Product> {
+pub(crate) async fn product(
+    auth: &Auth,
+    api: Api,
+    gateway: &GatewayEndpoint,
+    engine: &Engine,
+    queue: &Queue,
+) -> Result<Product> {
     let cost = HashCost { memory_kib: auth.hash_memory_kib, iterations: auth.hash_iterations, lanes: auth.hash_lanes };
     let accounts = Accounts {
         store: engine.store.clone(),
@@ -40,7 +46,9 @@ pub(crate) async fn product(auth: &Auth, gateway: &GatewayEndpoint, engine: &Eng
     };
     accounts.prepare().await.context("the keys of accounts could not be made")?;
     let platform = platform::authorization_pages(gateway)?;
-    Ok(Product { accounts, engine: engine.clone(), waker: Waker::new(queue), platform, sandbox: None, inbox: None })
+    let (engine, waker) = (engine.clone(), Waker::new(queue));
+    let api = ApiLimits { requests_per_minute: api.requests_per_minute, burst: api.burst };
+    Ok(Product { accounts, engine, waker, platform, api, sandbox: None, inbox: None })
 }
 
 /// Returns the product with the address that links in mails begin with.

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::product::Product;
 use crate::web::{self as site, Pages, Site};
-use crate::{forms, health, metrics, problem, requests};
+use crate::{api, forms, health, metrics, problem, requests};
 
 /// Health and metrics are a handful of requests a minute; more threads would only be idle.
 const THREADS: usize = 2;
@@ -114,6 +114,7 @@ impl Application {
                 .configure(health::configure)
                 .configure(metrics::configure)
                 .configure(site::configure)
+                .configure(api::configure)
                 .configure(forms::configure)
                 .leptos_routes_with_context(pages.routes.clone(), site::provide, pages.app())
                 .default_service(web::to(site::not_found))

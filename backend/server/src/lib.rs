@@ -15,11 +15,13 @@
 //! | `GET /assets/…` | built files, immutable |
 //! | `GET` of a page | HTML, see [`web`] |
 //! | `POST` of a form | 303, see [`forms`] |
+//! | `/api/v1/…` | JSON for programs with a token, see [`api`] |
 //! | anything else | 404: a page for browsers, else `application/problem+json` |
 //!
-//! To add an area (the API), give it a module with a `configure(&mut ServiceConfig)` and name that in
-//! [`application`]'s routes, before the fallback.
+//! To add an area, give it a module with a `configure(&mut ServiceConfig)` and name that in [`application`]'s routes, before
+//! the fallback.
 
+mod api;
 pub mod application;
 mod console;
 mod forms;
@@ -31,6 +33,7 @@ mod requests;
 mod visitor;
 mod web;
 
+pub use api::ApiLimits;
 pub use application::{Application, BindError, Dependencies};
 pub use product::{PlatformPages, Product, SandboxDesk};
 pub use web::{Site, SiteError};

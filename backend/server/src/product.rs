@@ -8,6 +8,8 @@ use kamiflow_domain::engine::Engine;
 use kamiflow_kernel::{ApplicationId, GatewayKind};
 use kamiflow_runner::Waker;
 
+use crate::api::ApiLimits;
+
 /// The use cases behind pages and forms. Cheap to clone.
 #[derive(Clone)]
 pub struct Product {
@@ -19,6 +21,8 @@ pub struct Product {
     pub waker: Waker,
     /// Where shops are connected.
     pub platform: PlatformPages,
+    /// How much of the API a token may use.
+    pub api: ApiLimits,
     /// Sandbox shops for merchants, where this installation runs a sandbox.
     pub sandbox: Option<SandboxDesk>,
     /// Where mails can be read that this installation only catches; none where they are really sent.

@@ -137,7 +137,8 @@ fn renewed(site: &Site, refreshed: &Refreshed) -> Vec<Cookie<'static>> {
     cookies
 }
 
-fn visit(request: &HttpRequest, site: &Site, now: DateTime<Utc>, locale: Locale) -> Visit {
+/// Returns what is known of anybody who sends a request.
+pub(crate) fn visit(request: &HttpRequest, site: &Site, now: DateTime<Utc>, locale: Locale) -> Visit {
     let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     Visit {
         request_id: request_id(request),

@@ -1,6 +1,7 @@
 //! The web application on a socket of its own, over a world with a sandbox, with built files that are made up.
 
 use std::fs;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use kamiflow_domain::accounts::Accounts;
@@ -12,7 +13,7 @@ use kamiflow_runner::{Liveness, PoolKind, PushSettings, Runner, RunnerConfig, Ru
 use kamiflow_runtime::config::{self, Ui};
 use kamiflow_runtime::health::Health;
 use kamiflow_runtime::telemetry::Metrics;
-use kamiflow_server::{Application, Dependencies, PlatformPages, Product, SandboxDesk, Site};
+use kamiflow_server::{ApiLimits, Application, Dependencies, PlatformPages, Product, SandboxDesk, Site};
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder};
@@ -57,6 +58,11 @@ impl TestSite {
 
     /// Starts one whose configuration is changed.
     pub async fn with(change: impl FnOnce(&mut Ui)) -> Self {
+        Self::with_limits(change, ApiLimits { requests_per_minute: 60_000, burst: 1_000 }).await
+    }
+
+    /// Starts one that lets tokens of the API through so often.
+    pub async fn with_limits(change: impl FnOnce(&mut Ui), api: ApiLimits) -> Self {
         let world = World::with(WorldOptions { cards: 0, live: false, ..WorldOptions::default() }).await;
         let folder = Self::built_files();
         let mut settings = Ui { folder: folder.path().to_owned(), ..Ui::default() };
@@ -82,6 +88,7 @@ impl TestSite {
                 web: world.sandbox.auth_url(),
                 phone: world.sandbox.auth_url(),
             },
+            api,
             sandbox: Some(sandbox),
             inbox: None,
         };
@@ -125,6 +132,23 @@ impl TestSite {
     /// Has somebody sign up and confirm; call it before [`TestSite::work`].
     pub async fn owner(&self, email: &str) -> Owner {
         owner(&self.accounts, &self.mailbox, &visit(self.world.engine.now()), email).await
+    }
+
+    /// Copies an order under other numbers, as if so many had come; `seen` says when, by `n`. Returns how many.
+    pub async fn copy_order(&self, order_sn: &str, numbers: RangeInclusive<i32>, seen: &str) -> u64 {
+        let copy = format!(
+            "INSERT INTO orders (id, order_day, merchant_id, shop_id, order_sn, state, order_status, refund_status,
+                 confirm_status, group_status, risk_control_status, after_sales_status, trade_type, is_lucky_flag,
+                 goods_id, platform_sku_id, goods_count, updated_at, content_hash, read_at, seen_at)
+             SELECT gen_random_uuid(), o.order_day, o.merchant_id, o.shop_id,
+                    left(o.order_sn, 7) || lpad(n::text, 15, '0'), 'redeemed', o.order_status, o.refund_status,
+                    o.confirm_status, o.group_status, o.risk_control_status, o.after_sales_status, o.trade_type,
+                    o.is_lucky_flag, o.goods_id, o.platform_sku_id, o.goods_count, o.updated_at, o.content_hash,
+                    o.read_at, o.seen_at {seen}
+               FROM orders o, generate_series($2::int, $3::int) n WHERE o.order_sn = $1"
+        );
+        let sql = self.world.sql_as_superuser().await;
+        sql.execute(&copy, &[&order_sn, numbers.start(), numbers.end()]).await.unwrap()
     }
 
     /// Makes a folder such as `cargo dev build-ui` writes.

@@ -7,7 +7,7 @@ use clap::Args;
 use kamiflow_domain::engine::Engine;
 use kamiflow_kernel::GatewayKind;
 use kamiflow_runtime::config::{
-    self, Auth, Database, Gateway, Keyring, Mail, ProcessEnv, Redis, SandboxDesk, Server, Telemetry, Ui, Worker,
+    self, Api, Auth, Database, Gateway, Keyring, Mail, ProcessEnv, Redis, SandboxDesk, Server, Telemetry, Ui, Worker,
 };
 use kamiflow_runtime::health::Health;
 use kamiflow_runtime::shutdown;
@@ -29,7 +29,7 @@ Examples:
   curl http://127.0.0.1:8080/readyz";
 
 /// What the command reads.
-type Sections = ((Database, Redis, Keyring), (Server, Ui, Auth, Mail), (Gateway, SandboxDesk), Worker, Telemetry);
+type Sections = ((Database, Redis, Keyring), (Server, Ui, Api, Auth, Mail), (Gateway, SandboxDesk), Worker, Telemetry);
 
 /// Options of `kamiflow serve`.
 #[derive(Debug, Args)]
@@ -41,7 +41,7 @@ pub(crate) struct Options {
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
-    let ((database, redis, keyring), (mut server, ui, auth, mail), (gateway, sandbox), worker, logs): Sections =
+    let ((database, redis, keyring), (mut server, ui, api, auth, mail), (gateway, sandbox), worker, logs): Sections =
         config::load(&ProcessEnv)?;
     telemetry::init(&logs)?;
     connect::warn_of_unknown_variables();
@@ -60,7 +60,7 @@ pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
         inside_platform_cloud: false,
     };
     let engine = platform.engine(store.clone(), Some(&queue))?;
-    let mut product = site::product(&auth, &gateway.endpoint, &engine, &queue).await?;
+    let mut product = site::product(&auth, api, &gateway.endpoint, &engine, &queue).await?;
     product.inbox = mail.inbox;
     product.sandbox = desk(&engine, &gateway, sandbox).await?;
     let dependencies = Dependencies { store, queue, health: Health::new(), metrics: Metrics::install()? };

@@ -12,6 +12,12 @@ use super::site::Addresses;
 /// Probes and scrapes come by address, not by name, and change nothing.
 const FOR_MACHINES: &[&str] = &["/healthz", "/readyz", "/metrics"];
 
+/// Whether a path is the API's. No cookie says there who asks, so a foreign page could have nothing done that it could
+/// not do by itself.
+pub(super) fn is_for_programs(path: &str) -> bool {
+    path.starts_with("/api/")
+}
+
 /// Refuses requests for another host, and unsafe ones that do not come from a page of ours.
 ///
 /// The origin check is what keeps another site from sending our forms: no token in the form is needed beside it, since
@@ -42,7 +48,8 @@ fn judge(request: &HttpRequest, addresses: &Addresses) -> Option<(StatusCode, &'
         return Some((StatusCode::MISDIRECTED_REQUEST, "host.unknown"));
     }
     let is_safe = matches!(request.method().as_str(), "GET" | "HEAD" | "OPTIONS");
-    (!is_safe && !is_ours(request, addresses)).then_some((StatusCode::FORBIDDEN, "origin.foreign"))
+    let needs_origin = !is_safe && !is_for_programs(request.path());
+    (needs_origin && !is_ours(request, addresses)).then_some((StatusCode::FORBIDDEN, "origin.foreign"))
 }
 
 /// Returns whether a page of ours sent the request, as the browser says; silence is a no.
@@ -104,6 +111,16 @@ mod tests {
             &[("origin", "https://kami.example"), ("sec-fetch-site", "cross-site")],
         ] {
             assert_eq!(post(foreign), Some("origin.foreign"), "{foreign:?}");
+        }
+    }
+
+    #[test]
+    fn programs_send_no_origin_and_only_the_api_is_for_them() {
+        let host = [("host", "kami.example")];
+        assert_eq!(judged(Method::POST, "/api/v1/cards/x/void", &host), None);
+        assert_eq!(judged(Method::POST, "/api/v1/cards/x/void", &[("host", "evil.example")]), Some("host.unknown"));
+        for path in ["/api", "/apiary", "/console/api/tokens"] {
+            assert_eq!(judged(Method::POST, path, &host), Some("origin.foreign"), "{path}");
         }
     }
 

@@ -14,6 +14,7 @@ use leptos::nonce::use_nonce;
 use leptos::prelude::*;
 use leptos_actix::{ActixRouteListing, Request, ResponseOptions, generate_route_list};
 
+use super::admission::is_for_programs;
 use super::refusal;
 use super::request_id::request_id;
 use super::site::Site;
@@ -114,9 +115,9 @@ pub(crate) async fn frame(
     Ok(answer.map_into_left_body())
 }
 
-/// Files and probes are the same for everybody.
+/// Files and probes are the same for everybody, and the API knows no visitors: it looks at no cookie.
 fn is_for_nobody(path: &str) -> bool {
-    path.starts_with("/assets/") || matches!(path, "/healthz" | "/readyz" | "/metrics")
+    path.starts_with("/assets/") || is_for_programs(path) || matches!(path, "/healthz" | "/readyz" | "/metrics")
 }
 
 /// Sets the cookies of a session that was renewed on the way, unless the answer sets or removes them itself.

@@ -10,6 +10,7 @@ use kamiflow_app::context::PageContext;
 use kamiflow_app::routes;
 use tracing::error;
 
+use super::admission::is_for_programs;
 use super::pages;
 use super::site::Site;
 use crate::problem::Problem;
@@ -73,6 +74,9 @@ pub(super) fn of_form(error: UrlencodedError, request: &HttpRequest) -> Error {
 
 /// A browser that loads a page asks for HTML first; programs ask for anything or for JSON.
 fn wants_page(request: &HttpRequest) -> bool {
+    if is_for_programs(request.path()) {
+        return false;
+    }
     let accepted = header::Accept::parse(request).map(|accept| accept.ranked());
     accepted.is_ok_and(|ranked| ranked.first().is_some_and(|first| first.essence_str() == "text/html"))
 }
