@@ -8,6 +8,7 @@
 //! line in [`load`].
 
 mod account;
+mod api;
 mod connect;
 mod orders;
 mod overview;
@@ -127,6 +128,7 @@ pub(crate) async fn prepare(product: &Product, visitor: &Visitor, page: &mut Pag
             let token = page.query.get("token").cloned().unwrap_or_default();
             page.data = Some(team::offer(product, &visitor.visit, &token, visitor.account.is_some()).await?);
         }
+        ["help", "api"] => page.data = Some(api::reference()),
         ["authorize", token] => page.data = Some(connect::by_link(product, token).await?),
         _ if path == connect::CALLBACK => page.data = Some(connect::take(product, visitor, page).await?),
         _ => {}
@@ -204,6 +206,7 @@ fn looks_at_test(visitor: &Visitor, shops: &[ShopSummary]) -> bool {
 async fn load(asked: &Asked<'_>, segments: &[&str]) -> Result<Option<Loaded>, Stop> {
     Ok(Some(match segments {
         ["console"] => overview::load(asked),
+        ["console", "api"] => api::tokens(asked).await?,
         ["console", "audit"] => team::audit(asked).await?,
         ["console", "notifications"] => stock::notifications(asked).await?,
         ["console", "pools"] => stock::pools(asked).await?,

@@ -8,6 +8,7 @@
 //! To add a form: a file with its handler, a line in [`configure`], and `Field`s with the same names on a page.
 
 mod accounts;
+mod api;
 pub(crate) mod door;
 pub(crate) mod flash;
 mod orders;
@@ -24,6 +25,7 @@ pub(crate) fn configure(services: &mut ServiceConfig) {
     services
         .route("/preferences", web::post().to(preferences::change))
         .configure(accounts::configure)
+        .configure(api::configure)
         .configure(shops::configure)
         .configure(stock::configure)
         .configure(team::configure)

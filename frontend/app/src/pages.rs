@@ -1,6 +1,7 @@
 //! The pages, one file each.
 
 mod account;
+mod api_reference;
 mod authorize;
 mod console;
 mod error;
@@ -19,10 +20,11 @@ mod status;
 mod styleguide;
 
 pub(crate) use self::account::{Merchants, Password, Sudo};
+pub(crate) use self::api_reference::ApiReference;
 pub(crate) use self::authorize::{AuthorizeByLink, CameBack};
 pub(crate) use self::console::{
-    Audit, Authorize, ConnectShop, Connected, DisconnectShop, Notifications, Order, Orders, Overview, Pool, Pools,
-    Products, Revealed, Shop, ShopList, Team, Tokens, TrialRun, Verification,
+    ApiTokens, Audit, Authorize, ConnectShop, Connected, DisconnectShop, Notifications, Order, Orders, Overview, Pool,
+    Pools, Products, Revealed, Shop, ShopList, Team, Tokens, TrialRun, Verification,
 };
 pub(crate) use self::error::{ErrorPage, NotFound, error_title};
 pub(crate) use self::help::Help;

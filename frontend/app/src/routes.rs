@@ -9,10 +9,11 @@ use crate::context::{PageContext, provide_page};
 use crate::document::Document;
 use crate::pages::error_title;
 use crate::pages::{
-    Audit, Authorize, AuthorizeByLink, CameBack, ChangeEmail, Confirm, ConnectShop, Connected, ConsoleSample,
-    DisconnectShop, ErrorPage, Help, Join, Landing, LogIn, Merchants, NotFound, Notifications, OncePage, Order, Orders,
-    Overview, Password, Pool, Pools, Pricing, Privacy, Products, Reset, ResetPassword, Revealed, SecondStep, Security,
-    Shop, ShopList, SignUp, SignUpSent, Status, Styleguide, Sudo, Team, Terms, Tokens, TrialRun, Verification,
+    ApiReference, ApiTokens, Audit, Authorize, AuthorizeByLink, CameBack, ChangeEmail, Confirm, ConnectShop, Connected,
+    ConsoleSample, DisconnectShop, ErrorPage, Help, Join, Landing, LogIn, Merchants, NotFound, Notifications, OncePage,
+    Order, Orders, Overview, Password, Pool, Pools, Pricing, Privacy, Products, Reset, ResetPassword, Revealed,
+    SecondStep, Security, Shop, ShopList, SignUp, SignUpSent, Status, Styleguide, Sudo, Team, Terms, Tokens, TrialRun,
+    Verification,
 };
 use crate::t;
 
@@ -21,6 +22,7 @@ pub const PAGES: &[&str] = &[
     "/",
     "/pricing",
     "/help",
+    "/help/api",
     "/status",
     "/terms",
     "/privacy",
@@ -53,6 +55,7 @@ pub fn App(
                     <Route path=path!("/") view=Landing ssr=SsrMode::Async/>
                     <Route path=path!("/pricing") view=Pricing ssr=SsrMode::Async/>
                     <Route path=path!("/help") view=Help ssr=SsrMode::Async/>
+                    <Route path=path!("/help/api") view=ApiReference ssr=SsrMode::Async/>
                     <Route path=path!("/status") view=Status ssr=SsrMode::Async/>
                     <Route path=path!("/terms") view=Terms ssr=SsrMode::Async/>
                     <Route path=path!("/privacy") view=Privacy ssr=SsrMode::Async/>
@@ -70,6 +73,7 @@ pub fn App(
                     <Route path=path!("/account/sudo") view=Sudo ssr=SsrMode::Async/>
                     <Route path=path!("/join") view=Join ssr=SsrMode::Async/>
                     <Route path=path!("/console") view=Overview ssr=SsrMode::Async/>
+                    <Route path=path!("/console/api") view=ApiTokens ssr=SsrMode::Async/>
                     <Route path=path!("/console/audit") view=Audit ssr=SsrMode::Async/>
                     <Route path=path!("/console/notifications") view=Notifications ssr=SsrMode::Async/>
                     <Route path=path!("/console/pools") view=Pools ssr=SsrMode::Async/>

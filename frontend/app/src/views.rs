@@ -1,6 +1,7 @@
 //! What pages behind the log-in show: the server reads it, the page renders it. One file per area.
 
 pub mod account;
+pub mod api;
 pub mod connect;
 pub mod once;
 pub mod orders;

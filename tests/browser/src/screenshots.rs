@@ -24,7 +24,7 @@ const THEMES: [&str; 2] = ["light", "dark"];
 const CHOOSE: &str = "const sent = new XMLHttpRequest(); sent.open('POST', '/preferences', false); \
     sent.setRequestHeader('content-type', 'application/x-www-form-urlencoded'); sent.send(";
 /// What an owner sees.
-const MINE: [&str; 15] = [
+const MINE: [&str; 16] = [
     "/console",
     "/console/orders",
     "/console/products",
@@ -33,6 +33,7 @@ const MINE: [&str; 15] = [
     "/console/shops/new",
     "/console/shops/tokens",
     "/console/verification",
+    "/console/api",
     "/console/notifications",
     "/console/team",
     "/console/audit",

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use kamiflow_app::views::team::{Act, Audit, Invitation, Member, Offer, Team};
 use kamiflow_domain::accounts::Visit;
+use kamiflow_domain::api::list_tokens::list_token_names;
+use kamiflow_domain::ctx::Actor;
 use kamiflow_domain::list_audit::{self, AuditPage};
 use kamiflow_domain::teams::TeamError;
 use kamiflow_domain::teams::accept_invitation::{AcceptInvitationError, show_invitation};
@@ -74,10 +76,13 @@ pub(super) async fn audit(asked: &Asked<'_>) -> Result<Loaded, Stop> {
     Ok(shown(Audit { acts, before, area }))
 }
 
-/// Returns who is in the team by the name acts are recorded under.
+/// Returns who is in the team, and what its tokens are called, by the names acts are recorded under.
 async fn names(asked: &Asked<'_>) -> Result<HashMap<String, String>, Stop> {
     let team = show_team(&asked.product.accounts, asked.ctx).await?;
-    Ok(team.members.into_iter().map(|row| (row.user.to_string(), row.name)).collect())
+    let members = team.members.into_iter().map(|row| (row.user.to_string(), row.name));
+    let tokens = list_token_names(&asked.product.engine, asked.ctx).await?;
+    let tokens = tokens.into_iter().map(|(token, name)| (Actor::name_of_token(token), format!("API · {name}")));
+    Ok(members.chain(tokens).collect())
 }
 
 /// Reads what an invitation offers; the page is for anybody who has the link.

@@ -37,6 +37,7 @@ fn t_notice(code: &str) -> String {
         "skus.saved" => t::notices::sku_saved(),
         "products.read" => t::notices::products_read(),
         "notifications.saved" => t::notices::address_saved(),
+        "api.revoked" => t::notices::api_revoked(),
         "sandbox.made" => t::notices::sandbox_made(),
         "shops.disconnected" => t::notices::shops_disconnected(),
         "shops.keys_proved" => t::notices::shops_keys_proved(),

@@ -20,6 +20,8 @@ pub(crate) enum Section {
     Pools,
     /// 店铺与接口
     Shops,
+    /// API 令牌
+    Api,
     /// 通知
     Notifications,
     /// 团队
@@ -39,6 +41,7 @@ impl Section {
             Self::Products => ("/console/products", "package", t::console::products()),
             Self::Pools => ("/console/pools", "credit-card", t::console::pools()),
             Self::Shops => ("/console/shops", "store", t::console::shops()),
+            Self::Api => ("/console/api", "plug-zap", t::console::api()),
             Self::Notifications => ("/console/notifications", "bell-ring", t::console::notifications()),
             Self::Team => ("/console/team", "users", t::console::team()),
             Self::Account => ("/account/security", "key-round", t::console::security()),
@@ -50,7 +53,7 @@ impl Section {
         [
             ("", vec![Self::Dashboard, Self::Orders]),
             (t::console::group_products(), vec![Self::Products, Self::Pools]),
-            (t::console::group_settings(), vec![Self::Shops, Self::Notifications, Self::Team]),
+            (t::console::group_settings(), vec![Self::Shops, Self::Api, Self::Notifications, Self::Team]),
         ]
     }
 }

@@ -1,5 +1,6 @@
 //! The console's pages, one file per area; what they show is in [`crate::views`].
 
+mod api;
 mod audit;
 mod connect;
 mod order;
@@ -10,6 +11,7 @@ mod stock;
 mod team;
 mod verification;
 
+pub(crate) use self::api::{ApiTokens, scope_name};
 pub(crate) use self::audit::Audit;
 pub(crate) use self::connect::{Authorize, ConnectShop, Connected, ToPlatform, Tokens};
 pub(crate) use self::order::{Order, Revealed};

@@ -34,7 +34,8 @@ pub(crate) fn Help() -> AnyView {
                     {question(t::help::q_stop(), t::help::a_stop())}
                     {question(t::help::q_buyer(), t::help::a_buyer())}
                 </div>
-                <p class="text-ink2 mt-8 leading-6">{t::help::request_id()}</p>
+                <p class="mt-8"><a class="lnk" href="/help/api">{t::help::api_link()}</a></p>
+                <p class="text-ink2 mt-4 leading-6">{t::help::request_id()}</p>
             </section>
         </PublicLayout>
     }

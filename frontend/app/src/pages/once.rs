@@ -30,6 +30,9 @@ pub(crate) fn OncePage() -> AnyView {
             view! { <p class="mono">{login.clone()}</p>{copied(password.expose().to_owned())} }.into_any(),
             "/console/team",
         ),
+        Once::ApiToken(token) => {
+            (t::once::api_title(), t::once::api_text(), copied(token.expose().to_owned()), "/console/api")
+        }
         Once::InvitationLink(link) => {
             let link = link.expose().to_owned();
             let body = view! { <Qr text=link.clone() label=t::once::link_title()/>{copied(link)} }.into_any();

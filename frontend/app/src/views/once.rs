@@ -21,6 +21,8 @@ pub enum Once {
         /// The password.
         password: SecretText,
     },
+    /// A token of the API.
+    ApiToken(SecretText),
     /// A link that lets somebody join the team.
     InvitationLink(SecretText),
 }

@@ -9,7 +9,7 @@ use crate::views::team::{Act, Audit as Data};
 use crate::{context, format, t};
 
 /// Areas of acts that the filter offers.
-const AREAS: [&str; 8] = ["account", "team", "shop", "order", "cards", "rules", "application", "merchant"];
+const AREAS: [&str; 9] = ["account", "api_token", "team", "shop", "order", "cards", "rules", "application", "merchant"];
 
 /// Who did what, newest first. It can be added to and nothing else.
 #[component]
