@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use kamiflow_kernel::ApiScope;
 use reqwest::{Method, RequestBuilder, Response};
 use uuid::Uuid;
 
@@ -86,6 +87,20 @@ impl<'a> Browser<'a> {
     /// Proves anew who she is.
     pub async fn proves(&self) {
         self.does("/account/sudo", &[("password", PASSWORD), ("next", "/console")]).await;
+    }
+
+    /// Makes a token of the API, `live` or `test`, with some scopes or all of them, for some shops or all of them. She has
+    /// just proved who she is.
+    pub async fn api_token(&self, mode: &str, scopes: &[&str], shops: &[&str]) -> String {
+        let all: Vec<&str> = ApiScope::ALL.iter().map(|scope| scope.as_str()).collect();
+        let scopes = if scopes.is_empty() { &all } else { scopes };
+        let mut fields = vec![("name", "a program"), ("mode", mode), ("days", "90")];
+        fields.extend(scopes.iter().map(|scope| ("scope", *scope)));
+        fields.extend(shops.iter().map(|shop| ("shop", *shop)));
+        let answer = self.send("/console/api", &fields).await;
+        assert_eq!((answer.status, answer.cache.as_str()), (200, "no-store"), "{} {}", answer.to(), answer.body);
+        let prefix = format!("kf_{mode}_");
+        format!("{prefix}{}", between(&answer.body, &format!(">{prefix}"), "<"))
     }
 
     /// Makes a sandbox shop; returns its id and its mall's number.

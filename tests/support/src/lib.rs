@@ -18,6 +18,7 @@
 
 pub mod accounts;
 mod actors;
+mod api_client;
 mod app;
 mod browser;
 mod clock;
@@ -33,6 +34,7 @@ mod site;
 mod world;
 
 pub use actors::{Merchant, Pool, Shop};
+pub use api_client::{ApiAnswer, ApiClient};
 pub use app::TestApp;
 pub use browser::{Answer, Browser, between};
 pub use clock::ManualClock;

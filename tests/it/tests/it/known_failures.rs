@@ -1,18 +1,14 @@
 //! Ways such systems are known to fail that no other module names: what is delivered without a card, a batch that one
 //! order holds up, secrets in logs.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
-
 use chrono::TimeDelta;
 use kamiflow_domain::engine::EngineConfig;
 use kamiflow_kernel::{DeliveryMethod, RedemptionMethod};
 use kamiflow_sandbox::scenario::{VoucherRepeat, VoucherStatus};
 use kamiflow_test_support::{World, WorldOptions};
 use serde_json::json;
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::{Layer, filter, fmt};
+
+use crate::captured_log::CapturedLog;
 
 /// Past every send deadline and the time after which an attempt may be resolved.
 const LONG_AFTER: TimeDelta = TimeDelta::seconds(21);
@@ -103,37 +99,10 @@ async fn one_order_that_the_database_refuses_holds_up_no_other_of_its_batch() {
     assert_eq!(world.vouchers_sent().await[bad.as_str()].len(), 1);
 }
 
-/// What was logged, as text.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 #[tokio::test]
 async fn no_secret_is_logged_at_any_level_on_the_way_of_an_order() {
-    let log = Log::default();
-    // For the whole process, because files are read and requests are answered on other threads. What other tests of the
-    // same process log has the same secrets of the world in it, and must not show them either.
-    let ours = filter::filter_fn(|event| event.target().starts_with("kamiflow"));
-    let layer = fmt::layer().with_ansi(false).with_writer(log.clone()).with_filter(ours);
-    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)).unwrap();
+    let log = CapturedLog::begin();
+    // What other tests of the same process log has the same secrets of the world in it, and must not show them either.
 
     let world = World::with(WorldOptions { cards: 0, ..WorldOptions::default() }).await;
     let cards: String = (1..=3).map(|n| format!("CANARYNUMBER{n:04}----CANARYSECRET{n:04}\n")).collect();
@@ -154,7 +123,7 @@ async fn no_secret_is_logged_at_any_level_on_the_way_of_an_order() {
     let _refused = kamiflow_domain::deliver::tick(&world.engine, world.merchant, world.shop).await;
     tracing::info!(target: "kamiflow_test", "the end");
 
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = log.text();
     assert!(text.contains("the end"), "nothing was captured");
     assert!(text.contains("kamiflow_"), "our crates logged nothing: {text}");
     for secret in ["CANARYNUMBER", "CANARYSECRET", "sandbox-token-0001", "sandbox-refresh-0001", "sandbox-secret-0001"]

@@ -154,16 +154,7 @@ async fn orders_are_found_by_state_shop_and_number_and_read_page_by_page() {
     assert_eq!(listed(&stranger.get(&format!("/console/orders?q={order_sn}")).await.body, &shop), 0);
 
     // As if a hundred and twenty had come before it: a page holds fifty, and the rest is behind it.
-    let copy = "INSERT INTO orders (id, order_day, merchant_id, shop_id, order_sn, state, order_status, refund_status,
-                    confirm_status, group_status, risk_control_status, after_sales_status, trade_type, is_lucky_flag,
-                    goods_id, platform_sku_id, goods_count, updated_at, content_hash, read_at, seen_at)
-                SELECT gen_random_uuid(), o.order_day, o.merchant_id, o.shop_id,
-                       left(o.order_sn, 7) || lpad(n::text, 15, '0'), 'redeemed', o.order_status, o.refund_status,
-                       o.confirm_status, o.group_status, o.risk_control_status, o.after_sales_status, o.trade_type,
-                       o.is_lucky_flag, o.goods_id, o.platform_sku_id, o.goods_count, o.updated_at, o.content_hash,
-                       o.read_at, o.seen_at - n * interval '1 minute'
-                  FROM orders o, generate_series(1, 120) n WHERE o.order_sn = $1";
-    assert_eq!(site.world.sql_as_superuser().await.execute(copy, &[&order_sn]).await.unwrap(), 120);
+    assert_eq!(site.copy_order(order_sn, 1..=120, "- n * interval '1 minute'").await, 120);
     let (mut path, mut seen) = ("/console/orders?state=redeemed".to_owned(), Vec::new());
     loop {
         let page = browser.get(&path).await.body;
