@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo dev …`.
 
+mod api_fuzz;
 mod bench;
 mod build_ui;
 mod chaos;
@@ -27,6 +28,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Sends the API what its own document allows and what it does not, and fails on an answer that it does not describe
+    #[command(after_help = "Example: cargo dev with-servers -- cargo dev api-fuzz --examples 100")]
+    ApiFuzz {
+        /// The program's own options.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+        arguments: Vec<OsString>,
+    },
     /// Checks what the compiler does not: layers, names, file sizes, headers, documents.
     Tidy,
     /// Builds everything for release and measures; `cargo dev bench --help` lists the benches.
@@ -88,6 +96,7 @@ fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let repository = Repository::find()?;
     match arguments.command {
+        Command::ApiFuzz { arguments } => api_fuzz::run(&repository, &arguments),
         Command::Tidy => tidy::run(&repository),
         Command::Bench { arguments } => bench::run(&repository, &arguments),
         Command::Chaos { arguments } => chaos::run(&repository, &arguments),

@@ -14,6 +14,11 @@ use crate::repository::Repository;
 /// Becomes the program's command.
 pub(crate) fn run(repository: &Repository, command: &str, arguments: &[OsString]) -> Result<ExitCode> {
     build_ui::run(repository)?;
+    replace(repository, command, arguments)
+}
+
+/// Builds the program and becomes its command, for what needs no built pages.
+pub(crate) fn replace(repository: &Repository, command: &str, arguments: &[OsString]) -> Result<ExitCode> {
     let mut build = Command::new("cargo");
     // By its name alone, so that it shares every library with the tests.
     build.args(["build", "--bin", "kamiflow-browser"]).current_dir(repository.path(""));
