@@ -27,6 +27,7 @@ use kamiflow_store::{
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::authorization_link::is_backed;
 use crate::connect_shop::{ConnectShop, ConnectShopError, ConnectedShop, Grant, Purpose, connect_shop};
 use crate::connection_routes::{ApiGrant, grants};
 use crate::ctx::{Actor, Ctx, Denied};
@@ -275,10 +276,15 @@ async fn spend(
     if row.expires_at <= ctx.now {
         return Err(CompleteAuthorizationError::Expired);
     }
-    if let Some(link) = row.link_id.map(AuthorizationLinkId::from_uuid)
-        && authorization_links::lock(&mut tx, link).await?.used_at.is_some()
-    {
-        return Err(CompleteAuthorizationError::AlreadyUsed);
+    if let Some(link) = row.link_id.map(AuthorizationLinkId::from_uuid) {
+        let link = authorization_links::lock(&mut tx, link).await?;
+        if link.used_at.is_some() {
+            return Err(CompleteAuthorizationError::AlreadyUsed);
+        }
+        // Who made it has lost the seat while its holder was at the platform: nobody began this any more.
+        if !is_backed(&mut tx, &link).await? {
+            return Err(CompleteAuthorizationError::StateUnknown);
+        }
     }
     authorization_requests::update_used(&mut tx, row.id, ctx.now).await?;
     tx.commit().await?;

@@ -4,12 +4,13 @@
 //! link names the merchant, its row, its end and the mall it is bound to, under a hash with the platform's key: nobody
 //! makes one up, and a changed one is refused without looking at a row. It belongs to the first browser that *uses* it
 //! (opening the page is not using it: chat programs open every address they carry), and is used up by the first
-//! authorization that succeeds.
+//! authorization that succeeds. A link is worth no more than the seat of who made it: a member who may not manage shops
+//! any more has made it for nothing.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
-use kamiflow_kernel::{ApplicationId, AuthorizationLinkId, MallId, MerchantId, Permission, SecretText, ShopId};
+use kamiflow_kernel::{ApplicationId, AuthorizationLinkId, MallId, MerchantId, Permission, SecretText, ShopId, UserId};
 use kamiflow_store::authorization_links::{LinkRow, NewLink};
 use kamiflow_store::{StoreError, TenantTx, applications, authorization_links, merchants, shops};
 use serde_json::json;
@@ -20,6 +21,7 @@ use crate::authorization::{self, BeginAuthorizationError, BegunAuthorization, ha
 use crate::connect_shop::Purpose;
 use crate::ctx::{Actor, Ctx};
 use crate::engine::Engine;
+use crate::teams;
 
 /// How long a link can be used unless somebody says otherwise.
 pub const VALID_FOR: TimeDelta = TimeDelta::hours(72);
@@ -220,6 +222,9 @@ async fn usable(tx: &mut TenantTx, claims: Claims, now: DateTime<Utc>) -> Result
     if row.expires_at <= now {
         return Err(LinkError::Expired);
     }
+    if !is_backed(tx, &row).await? {
+        return Err(LinkError::Invalid);
+    }
     // A mall that was disconnected and connected as another shop is not what the link was made for.
     if let Some(shop) = row.shop_id
         && shops::fetch(tx, ShopId::from_uuid(shop)).await?.mall_id != claims.mall
@@ -227,6 +232,15 @@ async fn usable(tx: &mut TenantTx, claims: Claims, now: DateTime<Utc>) -> Result
         return Err(LinkError::Invalid);
     }
     Ok(row)
+}
+
+/// Returns whether who made a link could make it now.
+pub(crate) async fn is_backed(tx: &mut TenantTx, link: &LinkRow) -> Result<bool, StoreError> {
+    match link.made_by.parse::<UserId>() {
+        Ok(member) => teams::may_still(tx, member, Permission::ManageShops).await,
+        // The operator's, or the product's own.
+        Err(_no_member) => Ok(true),
+    }
 }
 
 async fn verify(engine: &Engine, token: &SecretText) -> Result<Claims, LinkError> {

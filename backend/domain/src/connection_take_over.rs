@@ -36,9 +36,12 @@ pub async fn list_take_overs(engine: &Engine, ctx: &Ctx) -> Result<Vec<TakeOverR
 /// Answers a request; one that was answered stays as it is.
 ///
 /// # Errors
-/// When the actor may not manage shops, or the store fails.
+/// When the actor may not manage shops, letting a mall go needs a fresh proof, or the store fails.
 pub async fn answer_take_over(engine: &Engine, ctx: &Ctx, request: TakeOverId, answer: Answer) -> Result<(), ActError> {
     ctx.require(Permission::ManageShops)?;
+    if answer == Answer::Release {
+        ctx.require_sudo()?;
+    }
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let (name, action) = match answer {
         Answer::Release => ("released", "take_over.release"),
@@ -59,10 +62,12 @@ pub async fn answer_take_over(engine: &Engine, ctx: &Ctx, request: TakeOverId, a
 /// yet keeps its cards.
 ///
 /// # Errors
-/// When the actor may not manage shops; [`StoreError::NotFound`] for another merchant's shop, or one that is disconnected.
+/// When the actor may not manage shops or a fresh proof is needed; [`StoreError::NotFound`] for another merchant's shop, or
+/// one that is disconnected.
 pub async fn disconnect_shop(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<(), ActError> {
     ctx.require(Permission::ManageShops)?;
     ctx.sees(shop)?;
+    ctx.require_sudo()?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     // No hand-over starts behind it.
     pauses::lock(&mut tx).await?;

@@ -46,7 +46,7 @@ pub struct FileChoices {
 pub struct ImportCards<R> {
     /// Into which pool.
     pub pool: PoolId,
-    /// The caller's id of this import: with the file's hash it makes a repetition harmless.
+    /// The caller's id of this import: with pool and the file's hash it makes a repetition harmless.
     pub caller_id: String,
     /// The file's name.
     pub file_name: String,
@@ -134,7 +134,8 @@ where
     let (file, hash) = tokio::task::spawn_blocking(move || hash(&mut file).map(|hash| (file, hash)))
         .await?
         .map_err(CardFileError::from)?;
-    let key = format!("{}:{}", request.caller_id, hex(&hash));
+    // The same file into another pool is another import.
+    let key = format!("{}:{}:{}", request.caller_id, request.pool, hex(&hash));
     if let Some(batch) = stock_in::find(engine, ctx, &key).await? {
         return Ok(repeated(&batch));
     }

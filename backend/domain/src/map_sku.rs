@@ -2,13 +2,14 @@
 
 use kamiflow_kernel::{DeliveryMethod, Permission, PoolId, RedemptionMethod, SkuId};
 use kamiflow_store::products::{Handling, NewMapping, SkuRow};
-use kamiflow_store::{StoreError, card_pools, products};
+use kamiflow_store::{StoreError, products};
 use serde_json::{Value, json};
 
 use crate::acts;
 use crate::compat::{self, CodeHolder, Refusal, Requirement};
 use crate::ctx::{Ctx, Denied};
 use crate::engine::{Engine, Wake};
+use crate::pool_access;
 
 /// The most cards for one unit bought.
 const MOST_CARDS_PER_UNIT: i32 = 100;
@@ -85,7 +86,8 @@ pub async fn map_sku(engine: &Engine, ctx: &Ctx, request: &MapSku) -> Result<Vec
     ctx.sees(sku.shop).map_err(|_hidden| MapSkuError::SkuUnknown)?;
     check(&sku, &request.handling, &request.settings)?;
     if let Handling::Deliver { pool: Some(pool), .. } = &request.handling {
-        card_pools::fetch(&mut tx, *pool).await.map_err(|error| match error {
+        // A pool that serves none of the actor's shops is as unknown as another merchant's.
+        pool_access::check(&mut tx, ctx, *pool).await.map_err(|error| match error {
             StoreError::NotFound(_) => MapSkuError::PoolUnknown,
             other => other.into(),
         })?;

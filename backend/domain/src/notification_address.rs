@@ -11,9 +11,11 @@ use crate::engine::Engine;
 /// Sets the address. The audit log shows that it changed, never what it is.
 ///
 /// # Errors
-/// When the store fails.
+/// When the actor may not, a fresh proof is needed, or the store fails.
 pub async fn set_notification_address(engine: &Engine, ctx: &Ctx, address: &EmailAddress) -> Result<(), ActError> {
     ctx.require(Permission::ManageIntegrations)?;
+    // What warns of a thief must not be turned away by one.
+    ctx.require_sudo()?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     notification_addresses::upsert(&mut tx, address, ctx.now).await?;
     acts::record(&mut tx, ctx, "notification_address.set", ctx.merchant, json!({})).await?;

@@ -57,6 +57,9 @@ pub(crate) async fn require(engine: &Engine, ctx: &Ctx, pool: PoolId) -> Result<
 
 /// Answers that a pool was not found to an actor who does not know of it.
 pub(crate) async fn check(tx: &mut TenantTx, ctx: &Ctx, pool: PoolId) -> Result<(), StoreError> {
+    if ctx.shops().is_none() {
+        return card_pools::fetch(tx, pool).await.map(drop);
+    }
     let knows = PoolAccess::load(tx, ctx, &[pool]).await?.sees(pool);
     if knows { Ok(()) } else { Err(StoreError::NotFound("card pool")) }
 }

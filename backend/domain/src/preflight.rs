@@ -1,9 +1,10 @@
 //! Will this shop deliver? Everything that must be right before it goes live, each with the one thing that cures it.
 //!
 //! A check is a code and never a text: pages and programs put it into words. Nothing here changes anything but the
-//! clock and the mall being asked for; so it may be run as often as somebody looks.
+//! clock and the mall being asked for; who looks again within half a minute is told what the platform said before.
 
 mod goods;
+mod platform;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use kamiflow_kernel::{GatewayKind, Permission, PoolId, ShopId, ShopState, SkuId};
@@ -13,12 +14,9 @@ use kamiflow_store::{StoreError, TenantTx, notification_addresses, shops, token_
 use crate::connection_routes::{Granted, NeededFor, grants};
 use crate::ctx::{ActError, Ctx};
 use crate::engine::Engine;
-use crate::marketplace::{ErrorClass, MarketError};
 use crate::shop_access::{self, Shop};
 use crate::verification;
 
-/// Beyond it evidence looks old, and the platform refuses signatures at ten minutes (protocol 1.8).
-const MOST_SKEW: TimeDelta = TimeDelta::seconds(60);
 /// A token that ends within it is renewed first.
 const LEAST_LIFE: TimeDelta = TimeDelta::hours(1);
 
@@ -137,6 +135,21 @@ pub enum Cure {
 }
 
 impl Cure {
+    const ALL: [Self; 12] = [
+        Self::Reauthorize,
+        Self::EnterKeys,
+        Self::ApplyForPackage,
+        Self::LookAtShop,
+        Self::TryAgain,
+        Self::SetClock,
+        Self::SyncProducts,
+        Self::MapSku,
+        Self::AddStock,
+        Self::ChooseRule,
+        Self::SetAddress,
+        Self::Verify,
+    ];
+
     /// Returns the stable code.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -178,6 +191,15 @@ impl Check {
     }
 }
 
+/// How old the platform's answers may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// It is asked now.
+    Now,
+    /// What it said within the last half a minute will do, for pages that somebody may open again and again.
+    Lately,
+}
+
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preflight {
@@ -191,7 +213,7 @@ pub struct Preflight {
 ///
 /// # Errors
 /// When the actor may not look at shops; [`StoreError::NotFound`] for another merchant's shop.
-pub async fn preflight(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<Preflight, ActError> {
+pub async fn preflight(engine: &Engine, ctx: &Ctx, shop: ShopId, freshness: Freshness) -> Result<Preflight, ActError> {
     ctx.require(Permission::ShowShops)?;
     ctx.sees(shop)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
@@ -200,6 +222,10 @@ pub async fn preflight(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<Prefl
     let life = token_lives::list(&mut tx, Some(shop), 1).await?.pop().ok_or(StoreError::NotFound("shop"))?;
     let goods = goods::look(&mut tx, shop, ctx.now).await?;
     let merchant = of_merchant(&mut tx, row.gateway).await?;
+    let known = match freshness {
+        Freshness::Now => None,
+        Freshness::Lately => platform::find(&mut tx, ctx, &opened).await?,
+    };
     tx.commit().await?;
 
     let works = matches!(row.state, ShopState::TrialRun | ShopState::Live);
@@ -207,47 +233,15 @@ pub async fn preflight(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<Prefl
         Check::failing(!works, CheckCode::Shop, Cure::LookAtShop),
         Check::failing(opened.application_stopped, CheckCode::Application, Cure::EnterKeys),
     ];
-    checks.extend(ask_platform(engine, &opened).await);
+    checks.extend(match known {
+        Some(known) => known,
+        None => platform::ask(engine, ctx, &opened).await?,
+    });
     checks.extend(of_token(&life, ctx.now));
     checks.extend(of_apis(&life, &opened, &goods.needs));
     checks.extend(goods.checks);
     checks.extend(merchant);
     Ok(Preflight { ready: checks.iter().all(|check| check.cure.is_none()), checks })
-}
-
-/// Reads the mall and the clock, which proves more than any row.
-async fn ask_platform(engine: &Engine, shop: &Shop) -> Vec<Check> {
-    let mall = engine.market.mall(&shop.access).await;
-    let credentials = match &mall {
-        Ok(mall) if mall.mall_id == shop.access.mall => None,
-        Ok(_) => Some(Cure::Reauthorize),
-        Err(error) => Some(cure_of(error)),
-    };
-    let asked = engine.now();
-    let theirs = engine.market.time(&shop.access.application).await;
-    let answered = engine.now();
-    let clock = match theirs {
-        // The platform tells whole seconds, and read its clock somewhere between question and answer.
-        Ok(theirs) if theirs + MOST_SKEW < asked || theirs - MOST_SKEW > answered => Some(Cure::SetClock),
-        Ok(_) => None,
-        Err(error) => Some(cure_of(&error)),
-    };
-    vec![Check::of_shop(CheckCode::Credentials, credentials), Check::of_shop(CheckCode::Clock, clock)]
-}
-
-const fn cure_of(error: &MarketError) -> Cure {
-    match error.class {
-        ErrorClass::Reauthorize => Cure::Reauthorize,
-        ErrorClass::StopApplication => Cure::EnterKeys,
-        ErrorClass::StopApi => Cure::ApplyForPackage,
-        ErrorClass::StopMall => Cure::LookAtShop,
-        ErrorClass::RetryLater
-        | ErrorClass::Rejected
-        | ErrorClass::AlreadyDone
-        | ErrorClass::NotFound
-        | ErrorClass::OutcomeUnknown
-        | ErrorClass::NotSent => Cure::TryAgain,
-    }
 }
 
 /// The real lives of token and permission levels; a level that the platform did not name lives as long as the token.

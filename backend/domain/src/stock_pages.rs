@@ -49,7 +49,7 @@ pub struct SkuSummary {
     pub possible: Vec<DeliveryMethod>,
 }
 
-/// Lists the merchant's pools with their stock, oldest first.
+/// Lists the pools that the actor sees with their stock, oldest first: who is limited to shops sees what serves them.
 ///
 /// # Errors
 /// When the actor may not see stock, or the store fails.
@@ -162,12 +162,14 @@ pub async fn handle_sku(
     let Some((method, pool)) = chosen else {
         return map_sku(engine, ctx, &MapSku { sku, handling: Handling::Skip, settings: json!({}) }).await;
     };
+    ctx.require(Permission::MapSkus)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let row = products::fetch_sku(&mut tx, sku).await.map_err(|error| match error {
         StoreError::NotFound(_) => MapSkuError::SkuUnknown,
         other => other.into(),
     })?;
     tx.commit().await?;
+    ctx.sees(row.shop).map_err(|_hidden| MapSkuError::SkuUnknown)?;
     let ways = compat::allowed(row.goods_type, row.delivery_type, method)?.redemption;
     let is_none = |way: &&compat::Redemption| way.method == RedemptionMethod::None;
     let redemption =

@@ -8,15 +8,19 @@ pub mod change_member;
 pub mod close_merchant;
 pub mod invite;
 pub mod leave;
+pub mod open_merchant;
 pub mod remove_member;
 pub mod show_team;
 pub mod sub_account;
 pub mod transfer_ownership;
 
-use kamiflow_kernel::{Role, ShopScope, UserId};
+use std::time::Duration;
+
+use kamiflow_kernel::{EmailAddress, Permission, Reach, Role, ShopScope, UserId};
 use kamiflow_store::team::members;
 use kamiflow_store::{StoreError, TenantTx};
 
+use crate::accounts::throttle::ThrottleDown;
 use crate::ctx::{Ctx, Denied};
 
 /// Why a team was not changed.
@@ -43,6 +47,18 @@ pub enum TeamError {
     /// The merchant would be without an owner: make somebody else one first.
     #[error("this is the only owner: make somebody else one first")]
     OnlyOwner,
+    /// Owners have an e-mail address: what is told to them must reach them.
+    #[error("an owner needs an e-mail address")]
+    NeedsAddress,
+    /// Too many mails, from this merchant or to this address.
+    #[error("too many invitations: try again in {} seconds", retry_after.as_secs())]
+    TooMany {
+        /// Not before.
+        retry_after: Duration,
+    },
+    /// Mails cannot be counted.
+    #[error(transparent)]
+    Throttle(#[from] ThrottleDown),
     /// The store failed.
     #[error("the team could not be changed")]
     Store(#[source] StoreError),
@@ -84,6 +100,41 @@ async fn lock_governed(tx: &mut TenantTx, ctx: &Ctx, user: UserId) -> Result<mem
         return Err(TeamError::NotGoverned(seat.role));
     }
     Ok(seat)
+}
+
+/// Refuses to make somebody owner whom no mail reaches: a sub-account is its merchant's own.
+async fn check_owner(tx: &mut TenantTx, user: UserId) -> Result<(), TeamError> {
+    let known = members::list(tx).await?.into_iter().find(|member| member.user == user);
+    let login = known.ok_or(TeamError::NotFound)?.login;
+    login.parse::<EmailAddress>().map(|_address| ()).map_err(|_name| TeamError::NeedsAddress)
+}
+
+/// Returns the seat somebody has, and keeps it so until the transaction ends.
+async fn find_seat(tx: &mut TenantTx, user: UserId) -> Result<Option<members::MembershipRow>, StoreError> {
+    match members::lock(tx, user).await {
+        Ok(seat) => Ok(Some(seat)),
+        Err(StoreError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns whether who offered a seat could still give it: an offer is worth no more than the seat of who made it.
+async fn may_still_give(
+    tx: &mut TenantTx,
+    giver: UserId,
+    (role, shops): (Role, &ShopScope),
+) -> Result<bool, StoreError> {
+    // The operator invites without a seat.
+    if giver.as_uuid().is_nil() {
+        return Ok(true);
+    }
+    Ok(find_seat(tx, giver).await?.is_some_and(|seat| seat.role.governs(role) && shops.is_within(&seat.shops)))
+}
+
+/// Returns whether a member has a permission now, for what somebody made who may have lost the seat since.
+pub(crate) async fn may_still(tx: &mut TenantTx, user: UserId, permission: Permission) -> Result<bool, StoreError> {
+    let reaches = |seat: &members::MembershipRow| permission.reach() == Reach::Shop || seat.shops == ShopScope::All;
+    Ok(find_seat(tx, user).await?.is_some_and(|seat| permission.is_granted_to(seat.role) && reaches(&seat)))
 }
 
 /// Returns a scope as the audit log shows it.

@@ -264,6 +264,7 @@ pub async fn submit_verification(
     request: SubmitVerification,
 ) -> Result<SubmittedVerification, SubmitVerificationError> {
     ctx.require(Permission::Verify)?;
+    ctx.require_sudo()?;
     let SubmitVerification { subject, pictures } = request;
     if !(1..=2).contains(&pictures.len()) {
         return Err(SubmitVerificationError::PictureCount(pictures.len()));

@@ -31,6 +31,7 @@ use kamiflow_domain::list_shops::{ShopSummary, list_shops};
 use kamiflow_store::StoreError;
 
 pub(crate) use self::connect::session_of;
+pub(crate) use self::team::audit_page;
 
 use crate::forms::flash;
 use crate::product::Product;
@@ -141,6 +142,10 @@ pub(crate) async fn prepare(product: &Product, visitor: &Visitor, page: &mut Pag
     if account.must_change_password && path != "/account/password" {
         return Err(Stop::Elsewhere("/account/password".to_owned()));
     }
+    if segments == ["account", "merchants"] {
+        page.data = Some(account::merchants(product, visitor, account).await?);
+        return Ok(());
+    }
     let Some(ctx) = visitor.ctx() else {
         // Without a seat there is no console, but the account is still there.
         return if area == "account" { Ok(()) } else { Err(Stop::Elsewhere("/account/merchants".to_owned())) };
@@ -213,6 +218,10 @@ async fn load(asked: &Asked<'_>, segments: &[&str]) -> Result<Option<Loaded>, St
         ["console", "pools", pool] => stock::pool(asked, pool).await?,
         ["console", "products"] => stock::products(asked).await?,
         ["console", "team"] => team::team(asked).await?,
+        ["console", "team", "leave"] => team::leaving(asked).await?,
+        ["console", "team", user] => team::seat(asked, user).await?,
+        ["console", "export"] => team::export(asked)?,
+        ["console", "merchant"] => team::merchant(asked)?,
         ["console", "shops"] => shops::list(asked).await?,
         ["console", "shops", "authorize"] => connect::authorize(asked).await?,
         ["console", "shops", "new"] => connect::wizard(asked).await?,
@@ -244,6 +253,7 @@ async fn session_view(product: &Product, visitor: &Visitor, account: &Account) -
         member: if account.name.is_empty() { account.login.to_string() } else { account.name.clone() },
         is_test: false,
         waiting_for_authorization: None,
+        closes_at: present.and_then(|seat| seat.closes_at),
         has_sudo: account.sudo_until.is_some_and(|until| visitor.visit.now < until),
         has_second_factor: account.has_second_factor,
     })

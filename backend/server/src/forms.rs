@@ -10,6 +10,7 @@
 mod accounts;
 mod api;
 pub(crate) mod door;
+mod export;
 pub(crate) mod flash;
 mod orders;
 pub(crate) mod preferences;
@@ -26,6 +27,7 @@ pub(crate) fn configure(services: &mut ServiceConfig) {
         .route("/preferences", web::post().to(preferences::change))
         .configure(accounts::configure)
         .configure(api::configure)
+        .configure(export::configure)
         .configure(shops::configure)
         .configure(stock::configure)
         .configure(team::configure)

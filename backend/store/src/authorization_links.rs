@@ -40,6 +40,9 @@ pub struct LinkRow {
     /// The shop whose mall is meant.
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub shop_id: Option<Uuid>,
+    /// Who made it, as the audit log names it.
+    #[diesel(sql_type = Text)]
+    pub made_by: String,
     /// Until when it can be used.
     #[diesel(sql_type = Timestamptz)]
     pub expires_at: DateTime<Utc>,
@@ -78,7 +81,7 @@ pub async fn insert(tx: &mut TenantTx, new: &NewLink<'_>) -> Result<(), StoreErr
 /// [`StoreError::NotFound`] for another merchant's.
 pub async fn lock(tx: &mut TenantTx, id: AuthorizationLinkId) -> Result<LinkRow, StoreError> {
     let merchant = tx.merchant();
-    sql("SELECT id, application_id AS application, shop_id, expires_at, session_hash, used_at FROM authorization_links
+    sql("SELECT id, application_id AS application, shop_id, made_by, expires_at, session_hash, used_at FROM authorization_links
           WHERE merchant_id = $1 AND id = $2 FOR NO KEY UPDATE")
     .bind::<SqlUuid, _>(merchant.as_uuid())
     .bind::<SqlUuid, _>(id.as_uuid())

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use kamiflow_kernel::{Locale, MerchantId, Theme};
 use leptos::prelude::{provide_context, use_context};
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,8 @@ pub struct SessionView {
     pub is_test: bool,
     /// Orders that wait for a new authorization; none while no authorization has ended.
     pub waiting_for_authorization: Option<u64>,
+    /// The end of the merchant's days of grace, if it was closed.
+    pub closes_at: Option<DateTime<Utc>>,
     /// Whether what asks for a fresh proof is allowed for now.
     pub has_sudo: bool,
     /// Whether a second factor is asked for as proof, instead of the password.

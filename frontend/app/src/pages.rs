@@ -11,6 +11,7 @@ mod landing;
 mod legal;
 mod links;
 mod log_in;
+mod merchants;
 mod once;
 mod pricing;
 mod reset_password;
@@ -19,12 +20,13 @@ mod sign_up;
 mod status;
 mod styleguide;
 
-pub(crate) use self::account::{Merchants, Password, Sudo};
+pub(crate) use self::account::{Password, Sudo};
 pub(crate) use self::api_reference::ApiReference;
 pub(crate) use self::authorize::{AuthorizeByLink, CameBack};
 pub(crate) use self::console::{
-    ApiTokens, Audit, Authorize, ConnectShop, Connected, DisconnectShop, Notifications, Order, Orders, Overview, Pool,
-    Pools, Products, Revealed, Shop, ShopList, Team, Tokens, TrialRun, Verification,
+    ApiTokens, Audit, Authorize, ConnectShop, Connected, DisconnectShop, Export, LeaveTeam, MemberSeat, Merchant,
+    Notifications, Order, Orders, Overview, Pool, Pools, Products, Revealed, Shop, ShopList, Team, Tokens, TrialRun,
+    Verification,
 };
 pub(crate) use self::error::{ErrorPage, NotFound, error_title};
 pub(crate) use self::help::Help;
@@ -33,6 +35,7 @@ pub(crate) use self::landing::Landing;
 pub(crate) use self::legal::{Privacy, Terms};
 pub(crate) use self::links::{ChangeEmail, Confirm, Reset};
 pub(crate) use self::log_in::{LogIn, SecondStep};
+pub(crate) use self::merchants::Merchants;
 pub(crate) use self::once::OncePage;
 pub(crate) use self::pricing::Pricing;
 pub(crate) use self::reset_password::ResetPassword;

@@ -10,10 +10,10 @@ use crate::document::Document;
 use crate::pages::error_title;
 use crate::pages::{
     ApiReference, ApiTokens, Audit, Authorize, AuthorizeByLink, CameBack, ChangeEmail, Confirm, ConnectShop, Connected,
-    ConsoleSample, DisconnectShop, ErrorPage, Help, Join, Landing, LogIn, Merchants, NotFound, Notifications, OncePage,
-    Order, Orders, Overview, Password, Pool, Pools, Pricing, Privacy, Products, Reset, ResetPassword, Revealed,
-    SecondStep, Security, Shop, ShopList, SignUp, SignUpSent, Status, Styleguide, Sudo, Team, Terms, Tokens, TrialRun,
-    Verification,
+    ConsoleSample, DisconnectShop, ErrorPage, Export, Help, Join, Landing, LeaveTeam, LogIn, MemberSeat, Merchant,
+    Merchants, NotFound, Notifications, OncePage, Order, Orders, Overview, Password, Pool, Pools, Pricing, Privacy,
+    Products, Reset, ResetPassword, Revealed, SecondStep, Security, Shop, ShopList, SignUp, SignUpSent, Status,
+    Styleguide, Sudo, Team, Terms, Tokens, TrialRun, Verification,
 };
 use crate::t;
 
@@ -80,6 +80,10 @@ pub fn App(
                     <Route path=path!("/console/pools/:pool") view=Pool ssr=SsrMode::Async/>
                     <Route path=path!("/console/products") view=Products ssr=SsrMode::Async/>
                     <Route path=path!("/console/team") view=Team ssr=SsrMode::Async/>
+                    <Route path=path!("/console/team/leave") view=LeaveTeam ssr=SsrMode::Async/>
+                    <Route path=path!("/console/team/:user") view=MemberSeat ssr=SsrMode::Async/>
+                    <Route path=path!("/console/export") view=Export ssr=SsrMode::Async/>
+                    <Route path=path!("/console/merchant") view=Merchant ssr=SsrMode::Async/>
                     <Route path=path!("/console/shops") view=ShopList ssr=SsrMode::Async/>
                     <Route path=path!("/authorize/:token") view=AuthorizeByLink ssr=SsrMode::Async/>
                     <Route path=path!("/console/shops/authorize") view=Authorize ssr=SsrMode::Async/>

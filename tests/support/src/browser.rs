@@ -112,6 +112,17 @@ impl<'a> Browser<'a> {
         (shop, between(&page, "店铺编号 ", " ").parse().unwrap())
     }
 
+    /// Joins somebody's team by a link, as a role; for some shops, or for all when none is named.
+    pub async fn joins(&self, owner: &Self, role: &str, shops: &[&str]) {
+        let mut fields = vec![("role", role), ("scope", if shops.is_empty() { "all" } else { "some" })];
+        fields.extend(shops.iter().map(|shop| ("shop", *shop)));
+        owner.proves().await;
+        let made = owner.send("/console/team/invite", &fields).await;
+        assert_eq!(made.status, 200, "{}", made.to());
+        let token = between(&made.body, "/join?token=", "</pre>").to_owned();
+        assert_eq!(self.does("/join", &[("token", &token)]).await, "/console");
+    }
+
     /// Gives her another role in her team, behind everybody's back.
     pub async fn becomes(&self, role: &str) {
         let sql = self.site.world.sql_as_superuser().await;
@@ -157,6 +168,16 @@ impl<'a> Browser<'a> {
     /// Sends a form from a page of the site.
     pub async fn post(&self, path: &str, form: &str) -> Answer {
         self.ask(self.site.post(path, form)).await
+    }
+
+    /// Sends a form that is answered with a file; returns the file.
+    pub async fn download(&self, path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let answer = self.site.post(path, &form).header("cookie", self.cookies()).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path} {:?}", answer.headers().get("location"));
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+        assert!(answer.headers()["content-disposition"].to_str().unwrap().starts_with("attachment; "));
+        answer.bytes().await.unwrap().to_vec()
     }
 
     /// Sends a body of another kind from a page of the site.

@@ -3,11 +3,9 @@
 //! Nobody is logged in by it. Who signed up with somebody else's address knows the password and not the mail; who reads
 //! the mail and did not sign up does not know the password, and gets a new one by a reset.
 
-use kamiflow_kernel::{EmailAddress, LoginName, MerchantCode, MerchantId, Role, SecretText, ShopScope, UserId};
+use kamiflow_kernel::{EmailAddress, LoginName, MerchantId, Role, SecretText, UserId};
 use kamiflow_store::accounts::users::{self, NewUser, Origin};
-use kamiflow_store::merchants::{self, NewMerchant};
 use kamiflow_store::sign_ups::SignUpRow;
-use kamiflow_store::team::members::{self, MembershipRow};
 use kamiflow_store::{StoreError, sign_ups};
 use serde_json::json;
 use tracing::warn;
@@ -16,9 +14,7 @@ use super::new_session::record;
 use super::secrets::hash_of;
 use super::sign_up::{Pending, SignUp, SignUpError, check, hash};
 use super::{Accounts, Visit};
-
-/// Fastest polling of a new merchant's shops, seconds.
-const POLL_FLOOR_S: i32 = 15;
+use crate::teams::open_merchant::found;
 
 /// An address that is confirmed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,22 +106,8 @@ async fn make_account(
         at: visit.now,
     };
     users::insert(tx, &new).await?;
-    merchants::insert(tx.tenant(), &NewMerchant { name: &pending.merchant_name, poll_floor_s: POLL_FLOOR_S }).await?;
-    merchants::update_code(tx.tenant(), &random_code()?).await?;
-    let seat = MembershipRow { user, role: Role::Owner, shops: ShopScope::All };
-    members::insert(tx.tenant(), &seat, visit.now).await?;
+    found(tx, &pending.merchant_name, visit.now).await?;
     record(tx, visit, "account.create", json!({ "role": Role::Owner })).await?;
     user_tx.commit().await?;
     Ok(Confirmed { login: login.clone(), user, merchant })
-}
-
-/// Makes a merchant's code: nine consonants, so that it spells nothing and two of a million merchants rarely meet.
-fn random_code() -> Result<MerchantCode, StoreError> {
-    const LETTERS: [char; 20] =
-        ['b', 'c', 'd', 'f', 'g', 'h', 'j', 'k', 'm', 'n', 'p', 'q', 'r', 's', 't', 'v', 'w', 'x', 'y', 'z'];
-    let mut bytes = [0_u8; 9];
-    rand::fill(&mut bytes);
-    let letter = |byte: u8| LETTERS.get(usize::from(byte) % LETTERS.len()).copied().unwrap_or('x');
-    let code: String = bytes.iter().map(|byte| letter(*byte)).collect();
-    MerchantCode::try_from(code).map_err(|error| StoreError::Corrupt(error.to_string()))
 }

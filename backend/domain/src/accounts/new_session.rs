@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::access_token::{AccessKeysError, Bearer};
 use super::letter::{Addressed, Letter};
-use super::secrets::{Fresh, fresh};
+use super::secrets::{Fresh, fresh, hash_of};
 use super::{Accounts, Visit, after, send_mail};
 use crate::engine::Wake;
 
@@ -41,9 +41,16 @@ pub(super) struct Proven {
     pub(super) second_factor: bool,
 }
 
-/// A session's refresh token: its id, so that it is found, and a secret, of which the hash is stored.
-pub(super) fn refresh_token(session: SessionId, secret: &SecretText) -> SecretText {
-    SecretText::new(format!("{}.{}", session.as_uuid().simple(), secret.expose()))
+/// A session's refresh token: its id, so that it is found; what all its tokens share, which proves that one of them was
+/// held; and a secret that is good once. Of both the hash is stored.
+pub(super) fn refresh_token(session: SessionId, family: &SecretText, secret: &SecretText) -> SecretText {
+    SecretText::new(format!("{}.{}.{}", session.as_uuid().simple(), family.expose(), secret.expose()))
+}
+
+/// Returns what the audit log calls a session: the same for all its acts, and nothing that anything takes as its id.
+pub(super) fn mark_of(session: SessionId) -> String {
+    let hash = hash_of(&SecretText::new(session.to_string()));
+    hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Writes a session of the transaction's user; the caller commits, and wakes whom it says.
@@ -55,10 +62,12 @@ pub(super) async fn begin(
 ) -> Result<(NewSession, Vec<Wake>), StoreError> {
     let (user, session) = (tx.user(), SessionId::generate());
     let row = users::fetch(tx).await?;
-    let (secret, browser, place) = (fresh(), visit.browser(), visit.ip_prefix());
+    let (family, secret) = (fresh(), fresh());
+    let (browser, place) = (visit.browser(), visit.ip_prefix());
     let refresh_expires_at = after(visit.now, accounts.config.session_for);
     let new = sessions::NewSession {
         id: session,
+        family_hash: &family.hash,
         refresh_hash: &secret.hash,
         merchant: proven.merchant,
         user_agent: &browser,
@@ -76,7 +85,7 @@ pub(super) async fn begin(
         let mail = Addressed { to, locale: row.locale, letter };
         wakes.push(send_mail::plan(tx.tenant(), &mail, visit.now, DAY).await?);
     }
-    let detail = json!({ "session": session, "second_factor": proven.second_factor, "new_device": is_new });
+    let detail = json!({ "session": mark_of(session), "second_factor": proven.second_factor, "new_device": is_new });
     record(tx, visit, "account.log_in", detail).await?;
     let (access, access_expires_at) = access(accounts, Bearer { user, session }, visit.now)?;
     let begun = NewSession {
@@ -84,7 +93,7 @@ pub(super) async fn begin(
         session,
         access,
         access_expires_at,
-        refresh: refresh_token(session, &secret.secret),
+        refresh: refresh_token(session, &family.secret, &secret.secret),
         refresh_expires_at,
         device: proven.device.secret,
         must_change_password: row.must_change_password,

@@ -2,7 +2,8 @@
 //!
 //! A browser sends two requests at a time, and both may find the access token too old. The second then presents the token
 //! that the first has just exchanged: within ten seconds it gets an access token and no successor. Later, two hold the
-//! session's tokens, and nobody can say which of them is the thief: the session ends.
+//! session's tokens, and nobody can say which of them is the thief: the session ends. That a token was good once shows in
+//! the part that all tokens of a session share: who knows no more than the session's id ends nothing.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use kamiflow_kernel::{MerchantId, SecretText, SessionId, UserId};
@@ -14,7 +15,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::access_token::Bearer;
-use super::new_session::{access, record, refresh_token};
+use super::new_session::{access, mark_of, record, refresh_token};
 use super::secrets::{fresh, hash_of};
 use super::{Accounts, Visit, after};
 
@@ -56,6 +57,14 @@ enum Presented {
     Good,
     JustExchanged,
     Reused,
+    Unknown,
+}
+
+/// A refresh token, taken apart.
+struct Token {
+    session: SessionId,
+    family: SecretText,
+    secret: SecretText,
 }
 
 /// Exchanges a refresh token.
@@ -67,7 +76,8 @@ pub async fn refresh_session(
     visit: &Visit,
     token: &SecretText,
 ) -> Result<Refreshed, RefreshSessionError> {
-    let (session, secret) = parse(token).ok_or(RefreshSessionError::Ended)?;
+    let token = parse(token).ok_or(RefreshSessionError::Ended)?;
+    let session = token.session;
     // Whose the session is is not known yet; its id is told to its own browser only.
     let mut lookup_tx = accounts.store.system_tx().await?;
     let user = lookup::find_user_of_session(&mut lookup_tx, session).await?;
@@ -79,12 +89,13 @@ pub async fn refresh_session(
     if family.ended_at.is_some() || family.expires_at <= visit.now {
         return Err(RefreshSessionError::Ended);
     }
-    let refresh = match judge(&family, &hash_of(&secret), visit.now) {
-        Presented::Good => Some(exchange(accounts, visit, &mut tx, session).await?),
+    let refresh = match judge(&family, &token, visit.now) {
+        Presented::Good => Some(exchange(accounts, visit, &mut tx, &token).await?),
         Presented::JustExchanged => None,
+        Presented::Unknown => return Err(RefreshSessionError::Ended),
         Presented::Reused => {
             sessions::update_ended(&mut tx, session, SessionEnd::Reuse, visit.now).await?;
-            record(&mut tx, visit, "account.session_reuse", json!({ "session": session })).await?;
+            record(&mut tx, visit, "account.session_reuse", json!({ "session": mark_of(session) })).await?;
             tx.commit().await?;
             warn!(session.id = %session, user.id = %user, "A refresh token of session `{session}` was used twice");
             return Err(RefreshSessionError::Reused);
@@ -97,30 +108,37 @@ pub async fn refresh_session(
     Ok(Refreshed { user, session, access, access_expires_at, refresh, refresh_expires_at })
 }
 
-/// Takes `<session id>.<secret>` apart.
-fn parse(token: &SecretText) -> Option<(SessionId, SecretText)> {
-    let (id, secret) = token.expose().split_once('.')?;
-    let id = Uuid::try_parse(id).ok()?;
-    Some((SessionId::from_uuid(id), SecretText::from(secret)))
+/// Takes `<session id>.<family>.<secret>` apart; of a session from before there were families `<session id>.<secret>`.
+fn parse(token: &SecretText) -> Option<Token> {
+    let (id, rest) = token.expose().split_once('.')?;
+    let (family, secret) = rest.split_once('.').unwrap_or(("", rest));
+    let session = SessionId::from_uuid(Uuid::try_parse(id).ok()?);
+    Some(Token { session, family: family.into(), secret: secret.into() })
 }
 
-fn judge(family: &Family, hash: &[u8; 32], now: DateTime<Utc>) -> Presented {
+fn judge(family: &Family, token: &Token, now: DateTime<Utc>) -> Presented {
+    let hash = hash_of(&token.secret);
     // Hashes of 256 random bits: comparing them bit by bit tells nothing that could be used.
     if family.refresh_hash == hash {
         return Presented::Good;
     }
     let is_previous = family.previous_hash.as_deref() == Some(hash.as_slice());
-    if is_previous && now - family.rotated_at < GRACE { Presented::JustExchanged } else { Presented::Reused }
+    let is_of_family = family.family_hash.as_deref() == Some(hash_of(&token.family).as_slice());
+    match (is_previous, is_of_family) {
+        (true, _) if now - family.rotated_at < GRACE => Presented::JustExchanged,
+        (true, _) | (_, true) => Presented::Reused,
+        (false, false) => Presented::Unknown,
+    }
 }
 
 async fn exchange(
     accounts: &Accounts,
     visit: &Visit,
     tx: &mut UserTx,
-    session: SessionId,
+    token: &Token,
 ) -> Result<SecretText, StoreError> {
     let next = fresh();
     let expires_at = after(visit.now, accounts.config.session_for);
-    sessions::update_rotated(tx, session, &next.hash, visit.now, expires_at).await?;
-    Ok(refresh_token(session, &next.secret))
+    sessions::update_rotated(tx, token.session, &next.hash, visit.now, expires_at).await?;
+    Ok(refresh_token(token.session, &token.family, &next.secret))
 }

@@ -5,7 +5,7 @@ use kamiflow_store::StoreError;
 use kamiflow_store::accounts::sessions::{self, SessionEnd, SessionRow};
 use serde_json::json;
 
-use super::new_session::record;
+use super::new_session::{mark_of, record};
 use super::{Account, Accounts, Visit};
 
 /// Lists the devices the user is logged in on, the latest used first.
@@ -46,7 +46,7 @@ pub async fn end_session(
         return Err(StoreError::NotFound("session"));
     }
     if sessions::update_ended(&mut tx, session, SessionEnd::SignedOut, visit.now).await? {
-        record(&mut tx, visit, "account.sign_out", json!({ "session": session })).await?;
+        record(&mut tx, visit, "account.sign_out", json!({ "session": mark_of(session) })).await?;
     }
     tx.commit().await
 }

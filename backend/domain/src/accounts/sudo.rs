@@ -7,7 +7,7 @@ use kamiflow_store::StoreError;
 use kamiflow_store::accounts::sessions;
 use serde_json::json;
 
-use super::new_session::record;
+use super::new_session::{mark_of, record};
 use super::proof::{Proof, ProofError, is_good};
 use super::throttle::{self, Passage, ThrottleDown};
 use super::{Account, Accounts, Visit, after};
@@ -66,7 +66,7 @@ pub async fn sudo(
     }
     let until = after(visit.now, SUDO_FOR);
     sessions::update_sudo(&mut tx, account.session, until).await?;
-    record(&mut tx, visit, "account.sudo", json!({ "session": account.session })).await?;
+    record(&mut tx, visit, "account.sudo", json!({ "session": mark_of(account.session) })).await?;
     tx.commit().await?;
     accounts.throttle.forgive(&gates).await;
     Ok(until)

@@ -7,7 +7,7 @@ use kamiflow_store::team::members;
 use kamiflow_store::{StoreError, UserTx};
 use serde_json::json;
 
-use super::new_session::record;
+use super::new_session::{mark_of, record};
 use super::{Account, Accounts, Seat, Visit};
 
 /// Lists the merchants the user has a seat with.
@@ -37,7 +37,7 @@ pub async fn switch_merchant(
         other => other,
     })?;
     sessions::update_merchant(&mut tx, account.session, Some(merchant)).await?;
-    record(&mut tx, visit, "account.merchant_switch", json!({ "session": account.session })).await?;
+    record(&mut tx, visit, "account.merchant_switch", json!({ "session": mark_of(account.session) })).await?;
     tx.commit().await
 }
 

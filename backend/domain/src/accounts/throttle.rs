@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use kamiflow_kernel::{LoginName, SessionId, UserId};
+use kamiflow_kernel::{LoginName, MerchantId, SessionId, UserId};
 
 use super::Visit;
 
@@ -91,7 +91,7 @@ pub(super) fn of_place(login: &LoginName, visit: &Visit) -> Vec<Gate> {
 }
 
 /// Returns the gate of requests that make mail, by where they come from.
-pub(super) fn of_requests(what: &str, visit: &Visit) -> Vec<Gate> {
+pub(crate) fn of_requests(what: &str, visit: &Visit) -> Vec<Gate> {
     vec![Gate {
         key: format!("{what}|{}", visit.place()),
         free: 20,
@@ -102,13 +102,25 @@ pub(super) fn of_requests(what: &str, visit: &Visit) -> Vec<Gate> {
 }
 
 /// Returns the gate of mails of a kind to one address. It closes in silence: who asks learns nothing.
-pub(super) fn of_mails(what: &str, login: &LoginName) -> Vec<Gate> {
+pub(crate) fn of_mails(what: &str, login: &LoginName) -> Vec<Gate> {
     vec![Gate {
         key: format!("mail|{what}|{login}"),
         free: 3,
         first_delay: Duration::from_secs(10 * 60),
         longest_delay: Duration::from_secs(60 * 60),
         forgotten_after: Duration::from_secs(4 * 60 * 60),
+    }]
+}
+
+/// Returns the gate of what a merchant's team sets off beyond it, such as mails to strangers: `free` of a kind at once.
+#[must_use]
+pub fn of_merchant(what: &str, merchant: MerchantId, free: u32) -> Vec<Gate> {
+    vec![Gate {
+        key: format!("{what}|{merchant}"),
+        free,
+        first_delay: Duration::from_secs(2),
+        longest_delay: Duration::from_secs(10 * 60),
+        forgotten_after: HOUR,
     }]
 }
 

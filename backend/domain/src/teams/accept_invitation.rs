@@ -4,12 +4,12 @@
 
 use kamiflow_kernel::{MerchantId, Role, SecretText};
 use kamiflow_store::accounts::{lookup, sessions};
-use kamiflow_store::team::invitations;
+use kamiflow_store::team::invitations::{self, InvitationRow};
 use kamiflow_store::team::members::{self, MembershipRow};
-use kamiflow_store::{Store, StoreError};
+use kamiflow_store::{Store, StoreError, TenantTx};
 use serde_json::json;
 
-use super::shown;
+use super::{may_still_give, shown};
 use crate::accounts::new_session::record;
 use crate::accounts::secrets::hash_of;
 use crate::accounts::{Account, Accounts, Visit};
@@ -28,7 +28,7 @@ pub struct Offer {
 /// Why an invitation was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptInvitationError {
-    /// It is unknown, too old, used, or was taken back.
+    /// It is unknown, too old, used, was taken back, or who made it could not give this seat any more.
     #[error("this invitation is not good any more")]
     Refused,
     /// It was mailed to another address than the account's.
@@ -50,6 +50,15 @@ async fn whose(store: &Store, hash: &[u8; 32]) -> Result<lookup::InvitingMerchan
     found.ok_or(AcceptInvitationError::Refused)
 }
 
+/// Locks the invitation of a token if it is good, and the seat of who made it.
+async fn lock_good(tx: &mut TenantTx, hash: &[u8; 32], visit: &Visit) -> Result<InvitationRow, AcceptInvitationError> {
+    let row = invitations::lock_by_token(tx, hash, visit.now).await?.ok_or(AcceptInvitationError::Refused)?;
+    if !may_still_give(tx, row.invited_by, (row.role, &row.shops)).await? {
+        return Err(AcceptInvitationError::Refused);
+    }
+    Ok(row)
+}
+
 /// Says what an invitation offers; asks for no account.
 ///
 /// # Errors
@@ -62,9 +71,8 @@ pub async fn show_invitation(
     let hash = hash_of(token);
     let inviting = whose(&accounts.store, &hash).await?;
     let mut tx = accounts.store.tenant_tx(inviting.merchant).await?;
-    let row = invitations::lock_by_token(&mut tx, &hash, visit.now).await?;
+    let role = lock_good(&mut tx, &hash, visit).await?.role;
     tx.commit().await?;
-    let role = row.ok_or(AcceptInvitationError::Refused)?.role;
     Ok(Offer { merchant: inviting.merchant, merchant_name: inviting.name, role })
 }
 
@@ -81,8 +89,7 @@ pub async fn accept_invitation(
     let hash = hash_of(token);
     let merchant = whose(&accounts.store, &hash).await?.merchant;
     let mut tx = accounts.store.user_tx(merchant, account.user).await?;
-    let row = invitations::lock_by_token(tx.tenant(), &hash, visit.now).await?;
-    let row = row.ok_or(AcceptInvitationError::Refused)?;
+    let row = lock_good(tx.tenant(), &hash, visit).await?;
     if row.email.as_deref().is_some_and(|email| email != account.login.as_str()) {
         return Err(AcceptInvitationError::OtherAddress);
     }

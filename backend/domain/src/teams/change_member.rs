@@ -4,7 +4,7 @@ use kamiflow_kernel::{Permission, Role, ShopScope, UserId};
 use kamiflow_store::team::members::{self, MembershipRow};
 use serde_json::json;
 
-use super::{TeamError, check_seat, lock_governed, shown};
+use super::{TeamError, check_owner, check_seat, lock_governed, shown};
 use crate::accounts::Accounts;
 use crate::acts;
 use crate::ctx::Ctx;
@@ -23,13 +23,18 @@ pub struct ChangeMember {
 /// Changes a member's seat; it holds from the member's next request on.
 ///
 /// # Errors
-/// When the actor does not govern the member or the new role, or the store fails.
+/// When the actor does not govern the member or the new role, a fresh proof is needed, or the store fails.
 pub async fn change_member(accounts: &Accounts, ctx: &Ctx, request: &ChangeMember) -> Result<(), TeamError> {
     ctx.require(Permission::ManageTeam)?;
     let mut tx = accounts.store.tenant_tx(ctx.merchant).await?;
     let before = lock_governed(&mut tx, ctx, request.user).await?;
-    if before.role == Role::Owner || request.role == Role::Owner {
+    // A seat that governs is given, and an owner's taken, by who has just proved to be it.
+    let is_raised = before.role != request.role && matches!(request.role, Role::Owner | Role::Admin);
+    if before.role == Role::Owner || is_raised {
         ctx.require_sudo()?;
+    }
+    if request.role == Role::Owner {
+        check_owner(&mut tx, request.user).await?;
     }
     check_seat(&mut tx, ctx, request.role, &request.shops).await?;
     let seat = MembershipRow { user: request.user, role: request.role, shops: request.shops.clone() };

@@ -1,9 +1,13 @@
 //! Closes a merchant: after 30 days nobody works for it any more. Until then its owners can think better of it.
+//!
+//! All work pauses at once, as one pause of the merchant that people see and can end like any other. What a shop has
+//! delivered stays; orders that come wait, and are worked off if the merchant is reopened and the pause ended.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use kamiflow_kernel::{Locale, Permission, Role, ShopState};
+use kamiflow_kernel::{Locale, Permission, Role};
+use kamiflow_store::pauses::{self, NewPause, PauseScope, PausedWork};
 use kamiflow_store::team::members;
-use kamiflow_store::{StoreError, TenantTx, merchants, shops};
+use kamiflow_store::{StoreError, TenantTx, merchants};
 use serde_json::json;
 
 use super::TeamError;
@@ -14,37 +18,20 @@ use crate::ctx::Ctx;
 use crate::engine::Wake;
 
 const GRACE: TimeDelta = TimeDelta::days(30);
-/// Shops one page of the list holds.
-const PAGE: i64 = 500;
+/// Why all work is paused, as people read it.
+const PAUSED_FOR: &str = "商家将关闭";
 
-/// Why a merchant was not closed.
-#[derive(Debug, thiserror::Error)]
-pub enum CloseMerchantError {
-    /// Shops deliver: return them to trial run or disconnect them first.
-    #[error("shops of this merchant are live: return them to trial run first")]
-    ShopsAreLive,
-    /// The actor may not, or the store failed.
-    #[error(transparent)]
-    Team(#[from] TeamError),
-}
-
-impl From<StoreError> for CloseMerchantError {
-    fn from(error: StoreError) -> Self {
-        Self::Team(error.into())
-    }
-}
-
-/// Begins the days of grace; returns when they end.
+/// Begins the days of grace and pauses all work; returns when they end.
 ///
 /// # Errors
-/// When shops are live, the actor is no owner, a fresh proof is needed, or the store fails.
-pub async fn close_merchant(accounts: &Accounts, ctx: &Ctx) -> Result<DateTime<Utc>, CloseMerchantError> {
-    ctx.require(Permission::ManageMerchant).map_err(TeamError::from)?;
-    ctx.require_sudo().map_err(TeamError::from)?;
+/// When the actor is no owner, a fresh proof is needed, or the store fails.
+pub async fn close_merchant(accounts: &Accounts, ctx: &Ctx) -> Result<DateTime<Utc>, TeamError> {
+    ctx.require(Permission::ManageMerchant)?;
+    ctx.require_sudo()?;
     let mut tx = accounts.store.tenant_tx(ctx.merchant).await?;
-    if has_live_shop(&mut tx).await? {
-        return Err(CloseMerchantError::ShopsAreLive);
-    }
+    // From here on nobody starts what the pause is to hold back.
+    pauses::lock(&mut tx).await?;
+    pause_everything(&mut tx, ctx.now).await?;
     let closes_at = ctx.now + GRACE;
     merchants::update_closes_at(&mut tx, Some(closes_at)).await?;
     let wakes = tell_leaders(&mut tx, ctx, MerchantChange::Closing).await?;
@@ -54,7 +41,7 @@ pub async fn close_merchant(accounts: &Accounts, ctx: &Ctx) -> Result<DateTime<U
     Ok(closes_at)
 }
 
-/// Ends the days of grace: the merchant goes on.
+/// Ends the days of grace: the merchant goes on. Its work stays paused until somebody resumes it.
 ///
 /// # Errors
 /// When the actor is no owner, a fresh proof is needed, or the store fails.
@@ -70,18 +57,13 @@ pub async fn reopen_merchant(accounts: &Accounts, ctx: &Ctx) -> Result<(), TeamE
     Ok(())
 }
 
-async fn has_live_shop(tx: &mut TenantTx) -> Result<bool, StoreError> {
-    let mut after = None;
-    loop {
-        let page = shops::list(tx, after, PAGE).await?;
-        if page.iter().any(|shop| shop.state == ShopState::Live) {
-            return Ok(true);
-        }
-        after = page.last().map(|shop| shop.id);
-        if after.is_none() {
-            return Ok(false);
-        }
+/// Pauses all work until somebody ends the pause: reopening does not, because nobody shall be surprised by what is sent.
+async fn pause_everything(tx: &mut TenantTx, now: DateTime<Utc>) -> Result<(), StoreError> {
+    for work in [PausedWork::Delivery, PausedWork::Redemption] {
+        let pause = NewPause { scope: PauseScope::Merchant, work, reason: PAUSED_FOR, ends_at: None, at: now };
+        pauses::upsert(tx, &pause).await?;
     }
+    Ok(())
 }
 
 /// Writes to every owner and admin who has an address.

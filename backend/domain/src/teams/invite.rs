@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kamiflow_kernel::{EmailAddress, InvitationId, Locale, Permission, Role, SecretText, ShopScope, UserId};
+use kamiflow_kernel::{EmailAddress, InvitationId, Locale, LoginName, Permission, Role, SecretText, ShopScope, UserId};
 use kamiflow_store::merchants;
 use kamiflow_store::team::invitations::{self, NewInvitation};
 use serde_json::json;
@@ -11,10 +11,13 @@ use uuid::Uuid;
 use super::{TeamError, check_seat, shown};
 use crate::accounts::letter::{Addressed, Letter};
 use crate::accounts::secrets::fresh;
+use crate::accounts::throttle::{self, Passage};
 use crate::accounts::{Accounts, after, send_mail};
 use crate::acts;
 use crate::ctx::Ctx;
 
+/// Mails of one merchant at once; a new team is not larger.
+const MAILS_AT_ONCE: u32 = 20;
 const GOOD_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// A seat to offer.
@@ -44,12 +47,15 @@ pub struct Invited {
 /// Makes an invitation.
 ///
 /// # Errors
-/// When the actor may not give such a seat, or the store fails.
+/// When the actor may not give such a seat, there were too many mails, or the store fails.
 pub async fn invite(accounts: &Accounts, ctx: &Ctx, request: &Invite) -> Result<Invited, TeamError> {
     ctx.require(Permission::ManageTeam)?;
     // Whoever accepts could govern the merchant for good: a stolen session alone must not do that.
     if matches!(request.role, Role::Owner | Role::Admin) {
         ctx.require_sudo()?;
+    }
+    if let Some(to) = &request.email {
+        pass_mail(accounts, ctx, to).await?;
     }
     let mut tx = accounts.store.tenant_tx(ctx.merchant).await?;
     check_seat(&mut tx, ctx, request.role, &request.shops).await?;
@@ -80,6 +86,16 @@ pub async fn invite(accounts: &Accounts, ctx: &Ctx, request: &Invite) -> Result<
     tx.commit().await?;
     accounts.wakes.wake(ctx.merchant, &wakes).await;
     Ok(Invited { id, link: request.email.is_none().then(|| SecretText::new(link)) })
+}
+
+/// Counts a mail to a stranger: at the merchant, and at the address, which several merchants could write to.
+async fn pass_mail(accounts: &Accounts, ctx: &Ctx, to: &EmailAddress) -> Result<(), TeamError> {
+    let mut gates = throttle::of_merchant("invitation", ctx.merchant, MAILS_AT_ONCE);
+    gates.extend(throttle::of_mails("invitation", &LoginName::from(to.clone())));
+    match accounts.throttle.pass(&gates).await? {
+        Passage::Open => Ok(()),
+        Passage::Wait(retry_after) => Err(TeamError::TooMany { retry_after }),
+    }
 }
 
 /// Takes an invitation back.

@@ -4,7 +4,7 @@ use kamiflow_kernel::{Permission, Role, ShopScope, UserId};
 use kamiflow_store::team::members::{self, MembershipRow};
 use serde_json::json;
 
-use super::{TeamError, close_merchant};
+use super::{TeamError, check_owner, close_merchant};
 use crate::accounts::Accounts;
 use crate::accounts::letter::MerchantChange;
 use crate::acts;
@@ -13,7 +13,8 @@ use crate::ctx::Ctx;
 /// Makes a member owner in the actor's place.
 ///
 /// # Errors
-/// When the actor is no owner, a fresh proof is needed, there is no such member, or the store fails.
+/// When the actor is no owner, a fresh proof is needed, there is no such member or no mail reaches it, or the store
+/// fails.
 pub async fn transfer_ownership(accounts: &Accounts, ctx: &Ctx, to: UserId) -> Result<(), TeamError> {
     ctx.require(Permission::ManageMerchant)?;
     ctx.require_sudo()?;
@@ -29,6 +30,7 @@ pub async fn transfer_ownership(accounts: &Accounts, ctx: &Ctx, to: UserId) -> R
     }
     members::lock(&mut tx, first).await?;
     members::lock(&mut tx, second).await?;
+    check_owner(&mut tx, to).await?;
     members::update(&mut tx, &MembershipRow { user: to, role: Role::Owner, shops: ShopScope::All }).await?;
     members::update(&mut tx, &MembershipRow { user: from, role: Role::Admin, shops: ShopScope::All }).await?;
     let wakes = close_merchant::tell_leaders(&mut tx, ctx, MerchantChange::Transferred).await?;

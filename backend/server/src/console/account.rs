@@ -1,10 +1,15 @@
 //! `/account/…`: what somebody sees of the own account.
 
-use kamiflow_app::views::account::{Factor, Security, Session};
+use kamiflow_app::views::account::{Factor, Merchants, SeatWith, Security, Session};
+use kamiflow_domain::accounts::Account;
 use kamiflow_domain::accounts::remove_factor::list_factors;
 use kamiflow_domain::accounts::sessions::list_sessions;
+use kamiflow_domain::accounts::switch_merchant::list_merchants;
+use kamiflow_kernel::EmailAddress;
 
 use super::{Asked, Loaded, Stop, shown};
+use crate::product::Product;
+use crate::visitor::Visitor;
 
 /// Reads devices and second factors.
 pub(super) async fn security(asked: &Asked<'_>) -> Result<Loaded, Stop> {
@@ -27,5 +32,26 @@ pub(super) async fn security(asked: &Asked<'_>) -> Result<Loaded, Stop> {
             .map(|row| Factor { id: row.id, kind: row.kind, name: row.name, created_at: row.created_at })
             .collect(),
         codes_left,
+    }))
+}
+
+/// Lists the merchants somebody has a seat with; the page is there without any.
+pub(super) async fn merchants(product: &Product, visitor: &Visitor, account: &Account) -> Result<Loaded, Stop> {
+    let present = account.seat.as_ref().map(|seat| seat.merchant);
+    let seats = list_merchants(&product.accounts, account).await?;
+    Ok(shown(Merchants {
+        seats: seats
+            .into_iter()
+            .map(|seat| SeatWith {
+                has_closed: seat.closes_at.is_some_and(|at| at <= visitor.visit.now),
+                is_present: present == Some(seat.merchant),
+                merchant: seat.merchant,
+                name: seat.merchant_name,
+                code: seat.merchant_code,
+                role: seat.role,
+                closes_at: seat.closes_at,
+            })
+            .collect(),
+        may_open: account.login.as_str().parse::<EmailAddress>().is_ok(),
     }))
 }

@@ -59,12 +59,7 @@ pub(super) async fn authorize(asked: &Asked<'_>) -> Result<Loaded, Stop> {
         (None, Some(shop)) => shop.application.clone(),
         (None, None) => return Err(Stop::Elsewhere("/console/shops/new".to_owned())),
     };
-    Ok(shown(Authorize {
-        application,
-        shop: shop.map(|shop| shop.summary),
-        address: address(asked.product),
-        link_prefix: format!("{}/authorize/", base_url(asked.product)),
-    }))
+    Ok(shown(Authorize { application, shop: shop.map(|shop| shop.summary), address: address(asked.product) }))
 }
 
 /// Lists what a shop's authorization granted.

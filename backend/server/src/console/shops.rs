@@ -2,7 +2,7 @@
 
 use kamiflow_app::views::shops::{Disconnection, ShopList, ShopPage, Trial};
 use kamiflow_domain::connection_tokens::list_token_lives;
-use kamiflow_domain::preflight::preflight;
+use kamiflow_domain::preflight::{Freshness, preflight};
 use kamiflow_domain::show_shop::show_shop;
 use kamiflow_domain::trial_run::{MOST_ON_PAGE, TrialRunPage, list_trial_orders};
 use kamiflow_domain::verification::show_verification;
@@ -33,7 +33,9 @@ pub(super) async fn show(asked: &Asked<'_>, shop: &str) -> Result<Loaded, Stop> 
     let shop = show_shop(engine, asked.ctx, id).await?;
     let preflight = match shop.summary.state {
         ShopState::Disconnected => None,
-        ShopState::Live | ShopState::TrialRun | ShopState::Stopped => Some(preflight(engine, asked.ctx, id).await?),
+        ShopState::Live | ShopState::TrialRun | ShopState::Stopped => {
+            Some(preflight(engine, asked.ctx, id, Freshness::Lately).await?)
+        }
     };
     let may = ACTS.into_iter().filter(|permission| asked.ctx.may(*permission)).collect();
     Ok(shown(ShopPage { shop, preflight, may, now: asked.ctx.now }))

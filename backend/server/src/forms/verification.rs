@@ -51,7 +51,7 @@ impl Sent {
 
 /// Submits the identity.
 async fn submit(desk: Desk, body: Multipart) -> HttpResponse {
-    if let Err(denied) = desk.ctx.require(Permission::Verify) {
+    if let Err(denied) = desk.ctx.require(Permission::Verify).and_then(|()| desk.ctx.require_sudo()) {
         return desk.refuse(PAGE, denied.into(), FormOutcome::default());
     }
     let sent = match read(body).await {

@@ -94,6 +94,7 @@ pub(crate) async fn frame(
             return Ok(request.into_response(answer).map_into_right_body());
         }
     }
+    let is_private = visitor.account.is_some() || holds_token(&page);
     let had_outcome = is_page && flash::cookie_of(request.request(), &site).is_some();
     page.outcome = flash::read(request.request(), &site);
     request.extensions_mut().insert(page);
@@ -104,7 +105,9 @@ pub(crate) async fn frame(
     if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
         // An answer that holds secrets has said already that nobody keeps it.
         if !headers.contains_key(header::CACHE_CONTROL) {
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+            // What is of somebody's is gone from the browser when she is.
+            let keeping = if is_private { "private, no-store" } else { "private, no-cache" };
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keeping));
         }
         headers.insert(header::VARY, HeaderValue::from_static("Cookie, Accept-Language, Accept-Encoding"));
         if had_outcome {
@@ -113,6 +116,11 @@ pub(crate) async fn frame(
         }
     }
     Ok(answer.map_into_left_body())
+}
+
+/// Pages of links show the link's own secret again, to whoever holds it.
+fn holds_token(page: &PageContext) -> bool {
+    page.query.contains_key("token") || page.path.starts_with("/authorize/")
 }
 
 /// Files and probes are the same for everybody, and the API knows no visitors: it looks at no cookie.

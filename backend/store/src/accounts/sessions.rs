@@ -16,7 +16,9 @@ use crate::tx::UserTx;
 pub struct NewSession<'a> {
     /// Its id.
     pub id: SessionId,
-    /// SHA-256 of the first refresh token.
+    /// SHA-256 of the part that all its refresh tokens share.
+    pub family_hash: &'a [u8; 32],
+    /// SHA-256 of the first refresh token's own part.
     pub refresh_hash: &'a [u8; 32],
     /// The merchant it works for first.
     pub merchant: Option<MerchantId>,
@@ -58,6 +60,9 @@ pub struct SessionRow {
 /// What a presented refresh token is compared with.
 #[derive(Debug, Clone, QueryableByName)]
 pub struct Family {
+    /// The hash of the part that all its tokens share; a session from before there was one has none.
+    #[diesel(sql_type = Nullable<Bytea>)]
+    pub family_hash: Option<Vec<u8>>,
     /// The hash of the good one.
     #[diesel(sql_type = Bytea)]
     pub refresh_hash: Vec<u8>,
@@ -111,8 +116,8 @@ impl SessionEnd {
 pub async fn insert(tx: &mut UserTx, new: &NewSession<'_>) -> Result<(), StoreError> {
     let user = tx.user();
     sql("INSERT INTO sessions (id, user_id, refresh_hash, rotated_at, active_merchant, user_agent, ip_prefix, created_at,
-                               last_used_at, expires_at, second_factor_at)
-         VALUES ($1, $2, $3, $7, $4, $5, $6, $7, $7, $8, $9)")
+                               last_used_at, expires_at, second_factor_at, family_hash)
+         VALUES ($1, $2, $3, $7, $4, $5, $6, $7, $7, $8, $9, $10)")
     .bind::<SqlUuid, _>(new.id.as_uuid())
     .bind::<SqlUuid, _>(user.as_uuid())
     .bind::<Bytea, _>(new.refresh_hash.as_slice())
@@ -122,6 +127,7 @@ pub async fn insert(tx: &mut UserTx, new: &NewSession<'_>) -> Result<(), StoreEr
     .bind::<Timestamptz, _>(new.at)
     .bind::<Timestamptz, _>(new.expires_at)
     .bind::<Nullable<Timestamptz>, _>(new.second_factor_at)
+    .bind::<Bytea, _>(new.family_hash.as_slice())
     .execute(tx.conn()?)
     .await?;
     Ok(())
@@ -133,7 +139,7 @@ pub async fn insert(tx: &mut UserTx, new: &NewSession<'_>) -> Result<(), StoreEr
 /// When the statement fails.
 pub async fn lock(tx: &mut UserTx, session: SessionId) -> Result<Option<Family>, StoreError> {
     let user = tx.user();
-    Ok(sql("SELECT refresh_hash, previous_hash, rotated_at, expires_at, ended_at FROM sessions
+    Ok(sql("SELECT family_hash, refresh_hash, previous_hash, rotated_at, expires_at, ended_at FROM sessions
              WHERE user_id = $1 AND id = $2 FOR UPDATE")
     .bind::<SqlUuid, _>(user.as_uuid())
     .bind::<SqlUuid, _>(session.as_uuid())

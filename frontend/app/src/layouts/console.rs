@@ -236,6 +236,7 @@ fn AccountMenu(session: SessionView) -> AnyView {
             </summary>
             <nav class="panel" aria-label=t::console::account(&session.member)>
                 <a class="nv" href="/account/security"><Icon name="key-round"/>{t::console::security()}</a>
+                <a class="nv" href="/console/export"><Icon name="download"/>{t::console::export()}</a>
                 <form method="post" action="/log-out">
                     <button class="nv w-full"><Icon name="log-out"/>{t::console::log_out()}</button>
                 </form>

@@ -1,9 +1,8 @@
 //! `/account/…`: one's own password and proof.
 
-use kamiflow_kernel::MerchantId;
 use leptos::prelude::*;
 
-use crate::components::{Field, FormError, Look, NextPage, Notice, PasswordField, Submit};
+use crate::components::{Field, FormError, NextPage, Notice, PasswordField, Submit};
 use crate::document::PageTitle;
 use crate::layouts::AccountLayout;
 use crate::{context, t};
@@ -30,31 +29,6 @@ pub(crate) fn Password() -> AnyView {
                 />
                 <Submit class="lg w-full">{t::accounts::set_password()}</Submit>
             </form>
-        </AccountLayout>
-    }
-    .into_any()
-}
-
-/// `/account/merchants`: the other merchants that somebody has a seat with.
-#[component]
-pub(crate) fn Merchants() -> AnyView {
-    let page = context::page();
-    let merchants = page.session.as_ref().map(|session| session.merchants.clone()).unwrap_or_default();
-    let text = if merchants.is_empty() { t::accounts::no_merchants() } else { t::accounts::merchants_text() };
-    let button = |(name, id): (String, MerchantId)| {
-        view! { <button class="btn btn-quiet w-full" name="merchant" value=id.to_string()>{name}</button> }
-    };
-    view! {
-        <PageTitle name=t::accounts::merchants_title()/>
-        <AccountLayout>
-            <div class="w-full max-w-sm grid gap-4">
-                <h1 class="text-2xl font-semibold">{t::accounts::merchants_title()}</h1>
-                <p class="text-ink2 leading-6">{text}</p>
-                <form class="grid gap-2" method="post" action="/account/merchants">
-                    {merchants.into_iter().map(button).collect_view()}
-                </form>
-                <form method="post" action="/log-out"><Submit look=Look::Bare>{t::console::log_out()}</Submit></form>
-            </div>
         </AccountLayout>
     }
     .into_any()

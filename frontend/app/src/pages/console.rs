@@ -3,6 +3,7 @@
 mod api;
 mod audit;
 mod connect;
+mod export;
 mod order;
 mod orders;
 mod overview;
@@ -14,20 +15,22 @@ mod verification;
 pub(crate) use self::api::{ApiTokens, scope_name};
 pub(crate) use self::audit::Audit;
 pub(crate) use self::connect::{Authorize, ConnectShop, Connected, ToPlatform, Tokens};
+pub(crate) use self::export::Export;
 pub(crate) use self::order::{Order, Revealed};
 pub(crate) use self::orders::Orders;
 pub(crate) use self::overview::Overview;
 pub(crate) use self::shops::{DisconnectShop, Shop, ShopList, TrialRun};
 pub(crate) use self::stock::{Notifications, Pool, Pools, Products};
-pub(crate) use self::team::{Team, role_name};
+pub(crate) use self::team::{LeaveTeam, MemberSeat, Merchant, Team, role_name};
 pub(crate) use self::verification::Verification;
 
+use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 
 use crate::components::{Banner, FormError, Icon, Notice, Tone};
 use crate::document::PageTitle;
 use crate::layouts::{ConsoleLayout, Frame, Section};
-use crate::{context, t};
+use crate::{context, format, t};
 
 /// A page of the console: frame, title, a line of context, acts, and what was just done.
 #[component]
@@ -46,7 +49,9 @@ pub(crate) fn ConsolePage(
 ) -> AnyView {
     let page = context::page();
     let session = page.session.clone().unwrap_or_default();
-    let banner = session.waiting_for_authorization.map(expired);
+    let expired = session.waiting_for_authorization.map(expired);
+    let closing = session.closes_at.map(closing);
+    let banner = (expired.is_some() || closing.is_some()).then(|| view! { {closing}{expired} }.into_any());
     let frame = Frame { session, section, counts: Vec::new(), running: None };
     view! {
         <PageTitle name=title.clone()/>
@@ -65,6 +70,17 @@ pub(crate) fn ConsolePage(
                 {children()}
             </div>
         </ConsoleLayout>
+    }
+    .into_any()
+}
+
+/// The merchant was closed and its days of grace run.
+fn closing(at: DateTime<Utc>) -> AnyView {
+    let act = ("/console/merchant".to_owned(), t::merchant::banner_act().to_owned());
+    view! {
+        <Banner tone=Tone::Exception icon="triangle-alert" lead=t::merchant::banner_lead() act=act>
+            {t::merchant::banner_text(format::moment(at))}
+        </Banner>
     }
     .into_any()
 }

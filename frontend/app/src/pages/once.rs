@@ -1,5 +1,6 @@
 //! Secrets that are shown once.
 
+use kamiflow_kernel::SecretText;
 use leptos::prelude::*;
 
 use crate::components::{Banner, Field, Look, Qr, Submit, Tone, href};
@@ -34,9 +35,11 @@ pub(crate) fn OncePage() -> AnyView {
             (t::once::api_title(), t::once::api_text(), copied(token.expose().to_owned()), "/console/api")
         }
         Once::InvitationLink(link) => {
-            let link = link.expose().to_owned();
-            let body = view! { <Qr text=link.clone() label=t::once::link_title()/>{copied(link)} }.into_any();
-            (t::once::link_title(), t::once::link_text(), body, "/console/team")
+            (t::once::link_title(), t::once::link_text(), pictured(link, t::once::link_title()), "/console/team")
+        }
+        Once::AuthorizationLink(link) => {
+            let title = t::once::authorization_title();
+            (title, t::once::authorization_text(), pictured(link, title), "/console/shops")
         }
     };
     view! {
@@ -52,6 +55,12 @@ pub(crate) fn OncePage() -> AnyView {
         </AccountLayout>
     }
     .into_any()
+}
+
+/// A link to copy, and to scan with a phone.
+fn pictured(link: &SecretText, label: &'static str) -> AnyView {
+    let link = link.expose().to_owned();
+    view! { <Qr text=link.clone() label=label/>{copied(link)} }.into_any()
 }
 
 fn seed(text: String, url: String) -> AnyView {

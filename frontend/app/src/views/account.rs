@@ -1,7 +1,7 @@
 //! `/account/…`.
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{FactorId, SessionId};
+use kamiflow_kernel::{FactorId, MerchantId, Role, SessionId};
 
 /// Devices and second factors.
 #[derive(Debug)]
@@ -40,4 +40,32 @@ pub struct Factor {
     pub name: String,
     /// Since when.
     pub created_at: DateTime<Utc>,
+}
+
+/// The merchants somebody has a seat with.
+#[derive(Debug)]
+pub struct Merchants {
+    /// The oldest seat first.
+    pub seats: Vec<SeatWith>,
+    /// Whether another merchant may be opened: a sub-account is its merchant's own.
+    pub may_open: bool,
+}
+
+/// A seat with a merchant.
+#[derive(Debug)]
+pub struct SeatWith {
+    /// Which.
+    pub merchant: MerchantId,
+    /// Its name.
+    pub name: String,
+    /// Behind the `@` of staff's log-in names.
+    pub code: String,
+    /// As what.
+    pub role: Role,
+    /// The end of the days of grace, if it was closed.
+    pub closes_at: Option<DateTime<Utc>>,
+    /// Whether they are over.
+    pub has_closed: bool,
+    /// Whether the session works for it.
+    pub is_present: bool,
 }

@@ -41,8 +41,6 @@ pub struct Authorize {
     pub shop: Option<ShopSummary>,
     /// Where the platform is.
     pub address: PlatformAddress,
-    /// What links for the holder of the main account begin with.
-    pub link_prefix: String,
 }
 
 /// Why what came back from the platform is not taken.

@@ -25,4 +25,6 @@ pub enum Once {
     ApiToken(SecretText),
     /// A link that lets somebody join the team.
     InvitationLink(SecretText),
+    /// A link by which the holder of a mall's main account authorizes.
+    AuthorizationLink(SecretText),
 }

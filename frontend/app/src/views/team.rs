@@ -1,8 +1,10 @@
-//! `/console/team`, `/console/audit` and `/join`.
+//! `/console/team`, `/console/merchant`, `/console/audit` and `/join`.
+
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use kamiflow_domain::list_shops::ShopSummary;
-use kamiflow_kernel::{InvitationId, Role, UserId};
+use kamiflow_kernel::{InvitationId, Role, ShopId, UserId};
 
 /// The team as a member sees it.
 #[derive(Debug)]
@@ -15,6 +17,10 @@ pub struct Team {
     pub shops: Vec<ShopSummary>,
     /// Whether the member may invite, change and remove.
     pub may_manage: bool,
+    /// Whether the member may close the merchant.
+    pub may_close: bool,
+    /// Whether the member may look at the audit log.
+    pub may_audit: bool,
     /// What sub-accounts end with: `@` and the merchant's code.
     pub code: String,
 }
@@ -44,6 +50,45 @@ pub struct Member {
     pub is_governed: bool,
 }
 
+/// One seat, to be changed.
+#[derive(Debug)]
+pub struct Seat {
+    /// Whose, and what it is now.
+    pub member: Member,
+    /// The shops it is limited to; `None` for all.
+    pub sees: Option<BTreeSet<ShopId>>,
+    /// The shops it may be limited to.
+    pub shops: Vec<ShopSummary>,
+    /// The roles that who looks may give.
+    pub roles: Vec<Role>,
+    /// Whether who looks may make this member owner in their own place.
+    pub may_hand_over: bool,
+    /// Whether a mail reaches the member: owners need that.
+    pub has_address: bool,
+}
+
+/// The question before somebody leaves.
+#[derive(Debug)]
+pub struct Leaving {
+    /// Whose team.
+    pub merchant: String,
+    /// Whether it would be left without an owner.
+    pub is_only_owner: bool,
+}
+
+/// What only an owner does with the merchant as a whole.
+#[derive(Debug)]
+pub struct Merchant {
+    /// Its name.
+    pub name: String,
+    /// Behind the `@` of staff's log-in names.
+    pub code: String,
+    /// The end of the days of grace, if it was closed.
+    pub closes_at: Option<DateTime<Utc>>,
+    /// Shops that deliver now.
+    pub live: usize,
+}
+
 /// Somebody who was invited.
 #[derive(Debug)]
 pub struct Invitation {
@@ -64,8 +109,32 @@ pub struct Audit {
     pub acts: Vec<Act>,
     /// Where the next page begins.
     pub before: Option<i64>,
-    /// The area that is looked at; empty for all.
+    /// Which acts are looked at.
+    pub chosen: AuditChoice,
+    /// Whose acts may be chosen.
+    pub members: Vec<(UserId, String)>,
+}
+
+/// Which acts are looked at; what is empty does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct AuditChoice {
+    /// The area.
     pub area: String,
+    /// By whom.
+    pub member: Option<UserId>,
+    /// The first day, as it was typed.
+    pub from: String,
+    /// The last day.
+    pub to: String,
+}
+
+/// What can be taken out.
+#[derive(Debug)]
+pub struct Export {
+    /// Whether it is of some shops only.
+    pub is_limited: bool,
+    /// Whether the audit log is in it.
+    pub has_audit: bool,
 }
 
 /// An act.

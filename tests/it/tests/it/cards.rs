@@ -169,6 +169,22 @@ async fn files_that_cannot_be_imported_say_why() {
 }
 
 #[tokio::test]
+async fn the_same_file_into_another_pool_is_another_import() {
+    let app = TestApp::new().await;
+    let merchant = app.merchant().await;
+    let (one, other) = (merchant.pool("one").await, merchant.pool("other").await);
+    let run = async |pool| {
+        let request = import_of(pool, "console", "A1,s\n", ImportMode::SkipBad);
+        import_cards(&app.engine, &merchant.ctx(), request).await.unwrap()
+    };
+    assert_eq!(run(one.id).await.accepted, 1);
+    assert!(run(one.id).await.report.is_none(), "a repetition finds the first import");
+    let second = run(other.id).await;
+    assert_eq!((second.batch, second.accepted, second.rejected), (None, 0, 1), "the card is in stock already");
+    assert_eq!(other.stock().await.available, 0);
+}
+
+#[tokio::test]
 async fn a_reusable_card_is_in_stock_once_per_permitted_use() {
     let app = TestApp::new().await;
     let merchant = app.merchant().await;

@@ -8,7 +8,7 @@ use kamiflow_domain::go_live::{GoLive, GoLiveError, go_live};
 use kamiflow_domain::ingest::{Read, Source, ingest};
 use kamiflow_domain::marketplace::PlatformCard;
 use kamiflow_domain::notification_address::set_notification_address;
-use kamiflow_domain::preflight::{About, Check, CheckCode, Cure, Preflight, preflight};
+use kamiflow_domain::preflight::{About, Check, CheckCode, Cure, Freshness, Preflight, preflight};
 use kamiflow_domain::shop_access;
 use kamiflow_domain::trial_run::{TrialOrder, TrialRunPage, Would, list_handled_outside, list_trial_orders};
 use kamiflow_kernel::{DeliveryMethod, EmailAddress, OrderSn, ReasonCode, RedemptionMethod, RuleId};
@@ -21,7 +21,7 @@ async fn trial(cards: usize) -> World {
 }
 
 async fn look(world: &World) -> Preflight {
-    preflight(&world.engine, &world.ctx(), world.shop).await.unwrap()
+    preflight(&world.engine, &world.ctx(), world.shop, Freshness::Now).await.unwrap()
 }
 
 fn cures(found: &Preflight) -> BTreeMap<CheckCode, Vec<Cure>> {

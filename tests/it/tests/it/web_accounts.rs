@@ -90,6 +90,34 @@ async fn logging_out_ends_the_session_on_the_server_too() {
 }
 
 #[tokio::test]
+async fn logging_in_again_leaves_no_session_behind() {
+    let site = TestSite::start().await;
+    let owner = site.owner(EMAIL).await;
+    let browser = Browser::new(&site);
+    browser.log_in(&owner.email).await;
+    let before = browser.cookies();
+    browser.log_in(&owner.email).await;
+    assert_eq!(browser.get("/console").await.status, 200);
+    let left = site.get("/console").header("cookie", before).send().await.unwrap();
+    assert_eq!(left.status(), 303, "the first session has ended");
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn what_somebody_sees_is_kept_by_no_browser() {
+    let site = TestSite::start().await;
+    let owner = site.owner(EMAIL).await;
+    let browser = Browser::new(&site);
+    assert_eq!(browser.get("/log-in").await.cache, "private, no-cache");
+    assert_eq!(browser.get("/reset?token=x").await.cache, "private, no-store", "a link's secret");
+    browser.log_in(&owner.email).await;
+    for page in ["/console", "/console/team", "/account/security", "/"] {
+        assert_eq!(browser.get(page).await.cache, "private, no-store", "{page}");
+    }
+    site.stop().await;
+}
+
+#[tokio::test]
 async fn a_session_goes_on_when_its_access_token_is_too_old() {
     let site = TestSite::start().await;
     let owner = site.owner(EMAIL).await;

@@ -107,9 +107,10 @@ async fn the_holder_of_the_main_account_authorizes_by_a_link_without_a_log_in() 
     let way = format!("/console/shops/authorize?{}", between(&ways, "href=\"/console/shops/authorize?", "\""));
     let asked = browser.sees(&way).await;
     let application = between(&asked, "name=\"application\" value=\"", "\"").to_owned();
-    let on = browser.does("/console/shops/link", &[("application", &application), ("shop", "")]).await;
-    let made = browser.sees(&on).await;
-    let link = format!("/authorize/{}", between(&made, "/authorize/", "</code>"));
+    let made = browser.send("/console/shops/link", &[("application", &application), ("shop", "")]).await;
+    assert_eq!((made.status, made.cache.as_str()), (200, "no-store"), "the link is shown once and kept nowhere");
+    let link = format!("/authorize/{}", between(&made.body, "/authorize/", "</pre>"));
+    assert!(!browser.cookies().contains("kamiflow_form"), "no cookie carries it");
 
     let holder = Browser::new(&site);
     // Chat programs open every address they carry.
@@ -129,6 +130,33 @@ async fn the_holder_of_the_main_account_authorizes_by_a_link_without_a_log_in() 
     assert_eq!(holder.get(&link).await.status, 410, "a link is good once");
     assert!(browser.sees("/console/shops").await.contains("新店 300000001"));
     drop((browser, holder, thief));
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn a_link_is_worth_no_more_than_the_seat_of_who_made_it() {
+    let mut site = TestSite::start().await;
+    site.work();
+    new_mall(&site, 300_000_001).await;
+    let browser = Browser::signed_up_as(&site, "owner@example.com").await;
+    let ways = browser.sees("/console/shops/new?sold=merchant_cards").await;
+    let way = format!("/console/shops/authorize?{}", between(&ways, "href=\"/console/shops/authorize?", "\""));
+    let asked = browser.sees(&way).await;
+    let application = between(&asked, "name=\"application\" value=\"", "\"").to_owned();
+    let made = browser.send("/console/shops/link", &[("application", &application), ("shop", "")]).await;
+    let link = format!("/authorize/{}", between(&made.body, "/authorize/", "</pre>"));
+    let holder = Browser::new(&site);
+    let on = holder.does(&link, &[]).await;
+    let to_platform = link_to_platform(&holder.sees(&on).await);
+    let back = agrees(&site, &to_platform, 300_000_001).await;
+    // An operator does not manage shops: what she made as owner is good for nothing, wherever its holder stands.
+    browser.becomes("operator").await;
+    assert_eq!(holder.get(&link).await.status, 410);
+    holder.does(&link, &[]).await;
+    assert_eq!(holder.get(&back).await.status, 409);
+    browser.becomes("owner").await;
+    assert!(holder.sees(&back).await.contains("授权完成"));
+    drop((browser, holder));
     site.stop().await;
 }
 

@@ -135,6 +135,9 @@ async fn a_pause_says_what_waits_and_ends_with_a_click() {
 
     let asked = browser.sees(&format!("{page}/disconnect")).await;
     assert!(asked.contains("断开「演练店"), "{asked}");
+    let unproven = browser.does(&format!("{page}/disconnect"), &[]).await;
+    assert!(unproven.starts_with("/account/sudo?next="), "{unproven}");
+    browser.proves().await;
     assert_eq!(browser.does(&format!("{page}/disconnect"), &[]).await, page);
     let gone = browser.sees(&page).await;
     assert!(gone.contains("已断开。") && !gone.contains("发货前检查"), "{gone}");

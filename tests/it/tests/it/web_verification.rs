@@ -42,6 +42,10 @@ async fn an_identity_is_submitted_with_pictures_and_never_shown_again() {
     let number = "11010519491231002X";
     let person = |number: &'static str| [("kind", "person"), ("name", "张三"), ("number", number)];
     let photo = picture();
+    let unproven = submits(&browser, &person(number), &[("picture1", photo.as_slice())]).await;
+    assert!(unproven.to().starts_with("/account/sudo?next="), "{}", unproven.to());
+    assert!(browser.sees(page).await.contains("href=\"/account/sudo?next=/console/verification\""));
+    browser.proves().await;
     let large = vec![0; 5 * 1024 * 1024 + 1];
     for (texts, files, told) in [
         (person("110105194912310021"), vec![("picture1", photo.as_slice())], "不是有效的身份证号"),

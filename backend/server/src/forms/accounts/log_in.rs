@@ -13,6 +13,7 @@ use kamiflow_domain::accounts::second_step::{
 use kamiflow_domain::accounts::sessions::sign_out;
 use kamiflow_kernel::SecretText;
 use serde::Deserialize;
+use tracing::warn;
 
 use crate::forms::door::{Door, Refused};
 use crate::forms::flash;
@@ -42,7 +43,7 @@ pub(super) async fn log_in(door: Door, form: web::Form<LogInForm>) -> HttpRespon
     let request =
         LogIn { login: login.trim().to_owned(), password, device: visitor::device(&door.request, &door.site) };
     match use_case(&door.product.accounts, &door.visitor.visit, request).await {
-        Ok(LoggedIn::Done(session)) => begun(&door, &session, &next),
+        Ok(LoggedIn::Done(session)) => begun(&door, &session, &next).await,
         Ok(LoggedIn::SecondStep(step)) => {
             let outcome = FormOutcome::default().typed("next", &next);
             let mut answer = flash::again(&door.site, SECOND_STEP, outcome);
@@ -82,7 +83,7 @@ pub(super) async fn second_step(door: Door, form: web::Form<SecondStepForm>) -> 
     };
     match use_case_of_second_step(&door.product.accounts, &door.visitor.visit, answer).await {
         Ok(session) => {
-            let mut answer = begun(&door, &session, &next);
+            let mut answer = begun(&door, &session, &next).await;
             let mut gone = challenge(&door.site, "");
             gone.make_removal();
             let _removed = answer.add_cookie(&gone);
@@ -112,7 +113,13 @@ pub(super) fn proof(code: SecretText) -> Proof {
     }
 }
 
-fn begun(door: &Door, session: &NewSession, next: &str) -> HttpResponse {
+async fn begun(door: &Door, session: &NewSession, next: &str) -> HttpResponse {
+    // This browser forgets the session it had: left alone it would go on for a month where nobody sees it.
+    if let Some(before) = &door.visitor.account
+        && let Err(error) = sign_out(&door.product.accounts, &door.visitor.visit, before).await
+    {
+        warn!(%error, "The session before a log-in could not be ended");
+    }
     let path = match local_path(Some(next)) {
         _ if session.must_change_password => "/account/password",
         "/" => "/console",

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use kamiflow_app::context::FormOutcome;
+use kamiflow_app::views::once::Once;
 use kamiflow_domain::authorization::{BeginAuthorizationError, BegunAuthorization, begin_authorization};
 use kamiflow_domain::authorization_link::{LinkError, VALID_FOR, begin_by_link, make_link, new_browser};
 use kamiflow_domain::connect_shop::Purpose;
@@ -102,7 +103,11 @@ pub(super) async fn link(desk: Desk, form: web::Form<AuthorizeForm>) -> HttpResp
         make_link(&desk.product.engine, &desk.ctx, asked, VALID_FOR).await.map_err(refused)
     };
     match made.await {
-        Ok(made) => flash::again(&desk.site, &form.page(), FormOutcome::default().typed("link", made.token.expose())),
+        Ok(made) => {
+            let base = &desk.product.accounts.config.base_url;
+            let link = SecretText::new(format!("{base}/authorize/{}", made.token.expose()));
+            desk.once(Once::AuthorizationLink(link)).await
+        }
         Err(error) => desk.refuse(&form.page(), error, FormOutcome::default()),
     }
 }

@@ -2,17 +2,26 @@
 
 use actix_web::{HttpResponse, web};
 use kamiflow_app::context::FormOutcome;
+use kamiflow_domain::accounts::throttle::{Passage, of_merchant};
 use kamiflow_domain::connection_sandbox::{SandboxShopError, create_sandbox_shop, simulate_buyer};
 use kamiflow_kernel::ShopId;
 
 use crate::forms::door::{Desk, Refused};
 use crate::forms::flash;
 
+/// Shops a merchant makes at once: who disconnects one to make another waits longer and longer.
+const SHOPS_AT_ONCE: u32 = 8;
+/// Orders of played buyers at once.
+const BUYERS_AT_ONCE: u32 = 60;
+
 /// Makes a sandbox shop that delivers.
 pub(super) async fn create(desk: Desk) -> HttpResponse {
     let Some(sandbox) = &desk.product.sandbox else {
         return desk.refuse("/console", Refused::Field("", "sandbox.none"), FormOutcome::default());
     };
+    if let Err(refused) = pass(&desk, "sandbox_shop", SHOPS_AT_ONCE).await {
+        return desk.refuse("/console", refused, FormOutcome::default());
+    }
     match create_sandbox_shop(&desk.product.engine, &desk.ctx, &*sandbox.control, sandbox.application).await {
         Ok(made) => {
             desk.product.waker.wake(desk.ctx.merchant, &made.wakes).await;
@@ -28,6 +37,9 @@ pub(super) async fn buy(desk: Desk, shop: web::Path<ShopId>) -> HttpResponse {
     let Some(sandbox) = &desk.product.sandbox else {
         return desk.refuse("/console", Refused::Field("", "sandbox.none"), FormOutcome::default());
     };
+    if let Err(refused) = pass(&desk, "sandbox_buyer", BUYERS_AT_ONCE).await {
+        return desk.refuse("/console", refused, FormOutcome::default());
+    }
     match simulate_buyer(&desk.product.engine, &desk.ctx, &*sandbox.control, (shop, None, 1)).await {
         Ok((order_sn, wake)) => {
             if let Some(wake) = wake {
@@ -36,6 +48,16 @@ pub(super) async fn buy(desk: Desk, shop: web::Path<ShopId>) -> HttpResponse {
             flash::done(&format!("/console/shops/{shop}/orders/{order_sn}"))
         }
         Err(error) => desk.refuse("/console", refused(error), FormOutcome::default()),
+    }
+}
+
+/// Counts what all merchants' sandbox shops work for: one machine plays the platform for all of them.
+async fn pass(desk: &Desk, what: &str, at_once: u32) -> Result<(), Refused> {
+    let gates = of_merchant(what, desk.ctx.merchant, at_once);
+    match desk.product.accounts.throttle.pass(&gates).await {
+        Ok(Passage::Open) => Ok(()),
+        Ok(Passage::Wait(_)) => Err(Refused::Field("", "limited")),
+        Err(down) => Err(Refused::Failed(Box::new(down))),
     }
 }
 

@@ -5,7 +5,7 @@ use kamiflow_kernel::DeliveryMethod;
 use leptos::prelude::*;
 
 use super::ConsolePage;
-use crate::components::{Badge, Card, Column, Empty, Field, Look, Submit, Table, Tone};
+use crate::components::{Badge, Card, Column, Empty, Field, Look, ProofFirst, Submit, Table, Tone};
 use crate::layouts::Section;
 use crate::views::stock;
 use crate::{context, format, t};
@@ -206,6 +206,7 @@ pub(crate) fn Notifications() -> AnyView {
             <Card title=t::stock::address()>
                 <div class="p-4 grid gap-4 max-w-md">
                     <p class="text-ink2">{state}</p>
+                    {data.may_manage.then(|| view! { <ProofFirst/> })}
                     {data.may_manage.then(|| view! {
                         <form class="grid gap-4" method="post" action="/console/notifications">
                             <Field name="email" label=t::accounts::email() kind="email" autocomplete="email" max_length=254/>

@@ -1,22 +1,37 @@
 //! `/console/team`.
 
+mod leave;
+mod merchant;
+mod seat;
+
+pub(crate) use self::leave::LeaveTeam;
+pub(crate) use self::merchant::Merchant;
+pub(crate) use self::seat::MemberSeat;
+
 use std::sync::Arc;
 
-use kamiflow_domain::list_shops::ShopSummary;
 use kamiflow_kernel::{Grant, MATRIX, Permission, Reach, Role};
 use leptos::prelude::*;
 
+use self::seat::SeatFields;
 use super::ConsolePage;
 use crate::components::{Badge, Card, Column, Field, Icon, Look, Submit, Table, Tone};
 use crate::layouts::Section;
 use crate::views::team::{Invitation, Member, Team as Data};
 use crate::{context, format, t};
 
+/// What an invitation or a new sub-account may be; owners are made of members.
+const NEWCOMERS: [Role; 4] = [Role::Admin, Role::Operator, Role::Finance, Role::Viewer];
+
 /// The team: who is in it, who may come, and who may do what.
 #[component]
 pub(crate) fn Team() -> AnyView {
     let Some(data) = context::data::<Data>() else { return ().into_any() };
-    let audit = view! { <a class=Look::Quiet.class() href="/console/audit">{t::team::audit()}</a> }.into_any();
+    let acts = view! {
+        {data.may_close.then(|| view! { <a class=Look::Quiet.class() href="/console/merchant">{t::merchant::title()}</a> })}
+        {data.may_audit.then(|| view! { <a class=Look::Quiet.class() href="/console/audit">{t::team::audit()}</a> })}
+    }
+    .into_any();
     let rows = data.members.iter().map(|member| row(member, data.may_manage)).collect_view().into_any();
     let columns = vec![
         Column::words(t::team::member()),
@@ -27,7 +42,7 @@ pub(crate) fn Team() -> AnyView {
         Column::words(""),
     ];
     view! {
-        <ConsolePage section=Section::Team title=t::console::team() context=t::team::context() acts=audit>
+        <ConsolePage section=Section::Team title=t::console::team() context=t::team::context() acts=acts>
             <Card title=t::team::members()><Table caption=t::team::members() columns=columns>{rows}</Table></Card>
             {(!data.invitations.is_empty()).then(|| view! { <Invitations rows=data.invitations.iter().map(invited).collect_view().into_any()/> })}
             {data.may_manage.then(|| view! { <Newcomers data=data.clone()/> })}
@@ -61,6 +76,7 @@ fn row(member: &Member, may_manage: bool) -> impl IntoView + use<> {
 /// What may be done with a seat, folded away.
 fn acts(member: &Member) -> impl IntoView + use<> {
     let user = member.user.to_string();
+    let seat = format!("/console/team/{}", member.user);
     let reset = member.is_sub_account.then(|| {
         view! { <button class="nv w-full" formaction="/console/team/password">{t::team::reset_password()}</button> }
     });
@@ -72,6 +88,7 @@ fn acts(member: &Member) -> impl IntoView + use<> {
             <summary class="btn btn-bare sq" aria-label=t::team::acts(&member.name)><Icon name="ellipsis"/></summary>
             <form class="panel" method="post" action="/console/team/remove">
                 <input type="hidden" name="user" value=user/>
+                <a class="nv" href=seat>{t::team::change_seat()}</a>
                 {reset}{factor}
                 <button class="nv w-full text-bad">{t::team::remove()}</button>
             </form>
@@ -117,7 +134,7 @@ fn Newcomers(data: Arc<Data>) -> AnyView {
             <Card title=t::team::invite()>
                 <form class="p-4 grid gap-4" method="post" action="/console/team/invite">
                     <Field name="email" label=t::accounts::email() hint=t::team::email_hint() kind="email" max_length=254 optional=true/>
-                    <Seat data=invited prefix="invite"/>
+                    <SeatFields prefix="invite" shops=invited.shops.clone() roles=NEWCOMERS.to_vec()/>
                     <Submit>{t::team::send_invitation()}</Submit>
                 </form>
             </Card>
@@ -125,42 +142,11 @@ fn Newcomers(data: Arc<Data>) -> AnyView {
                 <form class="p-4 grid gap-4" method="post" action="/console/team/sub-account">
                     <Field name="name" label=t::team::sub_name() hint=t::team::sub_hint(&code) max_length=40/>
                     <Field name="display_name" label=t::team::display_name() max_length=80/>
-                    <Seat data=data prefix="sub"/>
+                    <SeatFields prefix="sub" shops=data.shops.clone() roles=NEWCOMERS.to_vec()/>
                     <Submit>{t::team::create()}</Submit>
                 </form>
             </Card>
         </div>
-    }
-    .into_any()
-}
-
-/// Role and shops of a seat.
-#[component]
-fn Seat(data: Arc<Data>, prefix: &'static str) -> AnyView {
-    let role = |role: Role| {
-        view! { <option value=role.as_str() selected={role == Role::Operator}>{role_name(role)}</option> }
-    };
-    let shop = |shop: &ShopSummary| {
-        view! {
-            <label class="flex items-center gap-2 text-sm min-h-6">
-                <input type="checkbox" class="checkbox checkbox-primary" name="shop" value=shop.shop.to_string()/>
-                {shop.name.clone()}
-            </label>
-        }
-    };
-    let offered = [Role::Admin, Role::Operator, Role::Finance, Role::Viewer];
-    view! {
-        <div class="field">
-            <label for=format!("{prefix}-role")>{t::team::role()}</label>
-            <select class="input" id=format!("{prefix}-role") name="role">{offered.map(role).collect_view()}</select>
-        </div>
-        {(!data.shops.is_empty()).then(|| view! {
-            <fieldset class="grid gap-1.5">
-                <legend class="lab mb-1">{t::team::sees()}</legend>
-                {data.shops.iter().map(shop).collect_view()}
-                <p class="hint">{t::team::shops_hint()}</p>
-            </fieldset>
-        })}
     }
     .into_any()
 }

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::ConsolePage;
 use crate::components::{
-    Badge, Banner, Card, Column, Empty, Field, Icon, Moment, Submit, Tab, Table, Tabs, Tone, t_error,
+    Badge, Banner, Card, Column, Empty, Field, Icon, Moment, ProofFirst, Submit, Tab, Table, Tabs, Tone, t_error,
 };
 use crate::layouts::Section;
 use crate::views::verification::{self, Kind};
@@ -97,6 +97,7 @@ fn Form(kind: Kind) -> AnyView {
         Kind::Company => (t::verification::license(), t::verification::another_picture()),
     };
     view! {
+        <ProofFirst/>
         <Card title=t::verification::form()>
             <div class="px-4 pt-2"><Tabs label=t::verification::kind() tabs=tabs open=usize::from(kind == Kind::Company)/></div>
             <form class="p-4 grid gap-4 max-w-xl" method="post" action="/console/verification" enctype="multipart/form-data">

@@ -13,6 +13,7 @@ use crate::t;
 #[component]
 pub(crate) fn ConsoleSample() -> AnyView {
     let session = SessionView {
+        closes_at: None,
         merchant: t::styleguide::sample_merchant().to_owned(),
         merchants: Vec::new(),
         member: t::styleguide::sample_member().to_owned(),

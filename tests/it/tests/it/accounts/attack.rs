@@ -55,7 +55,7 @@ fn attacks() -> Vec<(String, Attack)> {
         users::update_email(&"stolen@example.com".parse().unwrap());
         users::update_settings(&Settings { name: "x", locale: kamiflow_kernel::Locale::En, theme: kamiflow_kernel::Theme::Dark });
         users::update_closed(t.now);
-        sessions::insert(&sessions::NewSession { id: SessionId::generate(), refresh_hash: &t.hash, merchant: None, user_agent: "x", ip_prefix: "x", second_factor_at: None, at: t.now, expires_at: t.now });
+        sessions::insert(&sessions::NewSession { id: SessionId::generate(), family_hash: &t.hash, refresh_hash: &t.hash, merchant: None, user_agent: "x", ip_prefix: "x", second_factor_at: None, at: t.now, expires_at: t.now });
         sessions::lock(t.session);
         sessions::update_rotated(t.session, &[9; 32], t.now, t.now);
         sessions::update_ended(t.session, SessionEnd::SignedOut, t.now);

@@ -66,6 +66,43 @@ async fn tokens_that_are_none_end_nothing() {
 }
 
 #[tokio::test]
+async fn who_knows_no_more_than_a_sessions_id_ends_nothing() {
+    let app = AccountsApp::new().await;
+    app.owner("a@example.com").await;
+    let session = app.logs_in("a@example.com").await;
+    let id = session.session.as_uuid().simple().to_string();
+    for forged in [format!("{id}.abc"), format!("{id}.abc.def"), format!("{id}..")] {
+        let refused = refresh_session(&app.accounts, &app.visit(), &forged.as_str().into()).await;
+        assert!(matches!(refused, Err(RefreshSessionError::Ended)), "{forged}");
+    }
+    app.asks(&session.access).await.unwrap();
+    refresh_session(&app.accounts, &app.visit(), &session.refresh).await.unwrap();
+    // And the log, which leads read, does not tell it.
+    let told = app.app.sql_as_superuser().await;
+    let told = told.query("SELECT action || ' ' || detail::text FROM audit_log", &[]).await.unwrap();
+    let told: Vec<String> = told.iter().map(|row| row.get(0)).collect();
+    assert!(told.iter().any(|act| act.starts_with("account.log_in")), "{told:?}");
+    let names = [id, session.session.to_string(), session.session.as_uuid().to_string()];
+    assert!(told.iter().all(|act| names.iter().all(|name| !act.contains(name))), "{told:?}");
+}
+
+#[tokio::test]
+async fn any_token_that_was_good_once_ends_the_session() {
+    let app = AccountsApp::new().await;
+    app.owner("a@example.com").await;
+    let first = app.logs_in("a@example.com").await.refresh;
+    let mut token = first.clone();
+    for _ in 0..3 {
+        app.app.clock.advance(TimeDelta::minutes(11));
+        token = refresh_session(&app.accounts, &app.visit(), &token).await.unwrap().refresh.unwrap();
+    }
+    let thief = refresh_session(&app.accounts, &app.visit(), &first).await;
+    assert!(matches!(thief, Err(RefreshSessionError::Reused)), "three exchanges ago");
+    let next = refresh_session(&app.accounts, &app.visit(), &token).await;
+    assert!(matches!(next, Err(RefreshSessionError::Ended)));
+}
+
+#[tokio::test]
 async fn signing_out_ends_one_or_all_others_at_once() {
     let app = AccountsApp::new().await;
     app.owner("a@example.com").await;

@@ -13,8 +13,8 @@ use kamiflow_store::pauses::PausedLevels;
 use kamiflow_store::team::{invitations, members};
 use kamiflow_store::{
     api_requests, api_tokens, applications, attempts, authorization_links, authorization_requests, card_claims,
-    card_uses, cards, credentials, deliveries, exceptions, handled_outside, order_hints, orders, redemptions, refunds,
-    shop_sync, shops, sign_ups, verification_pictures, verifications,
+    card_uses, cards, credentials, deliveries, exceptions, handled_outside, order_hints, orders, platform_looks,
+    redemptions, refunds, shop_sync, shops, sign_ups, verification_pictures, verifications,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -312,6 +312,11 @@ pub(super) const STAFF: verifications::Staff<'static> = verifications::Staff { i
 
 pub(super) fn decision(t: &Target) -> verifications::Decision<'static> {
     verifications::Decision { approved: true, reason: "", by: Some(STAFF), at: t.now }
+}
+
+pub(super) fn look(t: &Target) -> platform_looks::PlatformLook {
+    let looked_at = t.now + TimeDelta::minutes(1);
+    platform_looks::PlatformLook { looked_at, token_version: 2, credentials: None, clock: None }
 }
 
 pub(super) fn new_link(t: &Target) -> authorization_links::NewLink<'static> {

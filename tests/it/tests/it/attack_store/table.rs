@@ -13,20 +13,21 @@ use kamiflow_store::pauses::{PauseScope, PausedLevels, PausedWork};
 use kamiflow_store::{
     StoreError, TenantTx, api_requests, api_tokens, application_return, applications, attempts, audit,
     authorization_links, authorization_requests, backlog, card_claims, card_pools, card_uses, cards, charge_requests,
-    coverage, coverage_repair, credentials, deliveries, delivery_lines, exceptions, handled_outside, held_work, jobs,
-    ledger_roots, mails, merchants, notification_addresses, order_events, order_hints, order_list, order_progress,
-    orders, outbox, own_applications, pauses, platform_stock, platform_uploads, products, redemptions, refunds, reseal,
-    restored_shops, rollups, rules, ship_by, shop_sync, shops, sign_ups, sku_lookup, startup, stock_waits, take_overs,
-    team, token_lives, told, trial_orders, verification_pictures, verifications,
+    coverage, coverage_repair, credentials, deliveries, delivery_lines, exceptions, exports, handled_outside,
+    held_work, jobs, ledger_roots, mails, merchants, notification_addresses, order_events, order_hints, order_list,
+    order_progress, orders, outbox, own_applications, pauses, platform_looks, platform_stock, platform_uploads,
+    products, redemptions, refunds, reseal, restored_shops, rollups, rules, ship_by, shop_sync, shops, sign_ups,
+    sku_lookup, startup, stock_waits, take_overs, team, token_lives, told, trial_orders, verification_pictures,
+    verifications,
 };
 use serde_json::json;
 use uuid::Uuid;
 
 use super::arguments::{
     ANSWER, STAFF, address, application, asked, batch, bytes, call, change, claim, claim_of_token, deadlines, decision,
-    fenced, hint, new_attempt, new_authorization, new_delivery, new_exception, new_hints, new_invitation, new_link,
-    new_picture, new_redemption, new_sign_up, new_token, new_verification, nothing_paused, order, outside, postponed,
-    refund, seat, secret, shop, span, started_delivery, sync_change, tokens, voided,
+    fenced, hint, look, new_attempt, new_authorization, new_delivery, new_exception, new_hints, new_invitation,
+    new_link, new_picture, new_redemption, new_sign_up, new_token, new_verification, nothing_paused, order, outside,
+    postponed, refund, seat, secret, shop, span, started_delivery, sync_change, tokens, voided,
 };
 use super::target::Target;
 
@@ -397,6 +398,9 @@ attacks! { VERIFICATION, t:
     handled_outside::list(t.shop, 10);
     notification_addresses::upsert(&address(), t.now + TimeDelta::days(1));
     notification_addresses::find();
+    exports::list_orders(t.shop, None, 10);
+    platform_looks::upsert(t.shop, &look(t));
+    platform_looks::find(t.shop);
     token_lives::list(Some(t.shop), 10);
     trial_orders::list(t.shop, None, 10);
     held_work::count(t.shop);

@@ -96,6 +96,56 @@ async fn a_mailed_invitation_is_for_its_address_and_can_be_taken_back() {
 }
 
 #[tokio::test]
+async fn an_invitation_is_worth_no_more_than_the_seat_of_who_made_it() {
+    let app = AccountsApp::new().await;
+    app.owner("owner@example.com").await;
+    app.owner("b@example.com").await;
+    let owner = acting(&app, "owner@example.com").await;
+    let admin_user = joins(&app, &owner, "admin@example.com", Role::Admin).await;
+    let account = app.account("admin@example.com").await;
+    switch_merchant(&app.accounts, &app.visit(), &account, owner.merchant).await.unwrap();
+    let admin = acting(&app, "admin@example.com").await;
+    let link = invite(&app.accounts, &admin, &offer(Role::Admin, None)).await.unwrap().link.unwrap();
+    let token = token_of(&link);
+    let b = app.account("b@example.com").await;
+    let visit = app.visit();
+    show_invitation(&app.accounts, &visit, &token).await.unwrap();
+    let change = |role| ChangeMember { user: admin_user, role, shops: ShopScope::All };
+    change_member(&app.accounts, &owner, &change(Role::Viewer)).await.unwrap();
+    assert!(matches!(show_invitation(&app.accounts, &visit, &token).await, Err(AcceptInvitationError::Refused)));
+    let taken = accept_invitation(&app.accounts, &visit, &b, &token).await;
+    assert!(matches!(taken, Err(AcceptInvitationError::Refused)));
+    remove_member(&app.accounts, &owner, admin_user).await.unwrap();
+    let taken = accept_invitation(&app.accounts, &visit, &b, &token).await;
+    assert!(matches!(taken, Err(AcceptInvitationError::Refused)));
+    // The offer is as good again as the seat behind it.
+    joins(&app, &owner, "c@example.com", Role::Viewer).await;
+    let again = invite(&app.accounts, &owner, &offer(Role::Admin, None)).await.unwrap().link.unwrap();
+    accept_invitation(&app.accounts, &visit, &b, &token_of(&again)).await.unwrap();
+}
+
+#[tokio::test]
+async fn mails_to_strangers_are_counted_by_merchant_and_by_address() {
+    let app = AccountsApp::new().await;
+    app.owner("owner@example.com").await;
+    app.owner("other@example.com").await;
+    let owner = acting(&app, "owner@example.com").await;
+    let other = acting(&app, "other@example.com").await;
+    let mail = async |ctx: &Ctx, to: &str| invite(&app.accounts, ctx, &offer(Role::Viewer, Some(to))).await;
+    for _ in 0..3 {
+        mail(&owner, "victim@example.com").await.unwrap();
+    }
+    assert!(matches!(mail(&owner, "victim@example.com").await, Err(TeamError::TooMany { .. })));
+    assert!(matches!(mail(&other, "victim@example.com").await, Err(TeamError::TooMany { .. })), "from anybody");
+    for n in 0..17 {
+        mail(&owner, &format!("stranger-{n}@example.com")).await.unwrap();
+    }
+    assert!(matches!(mail(&owner, "one-more@example.com").await, Err(TeamError::TooMany { .. })));
+    mail(&other, "one-more@example.com").await.unwrap();
+    invite(&app.accounts, &owner, &offer(Role::Viewer, None)).await.unwrap();
+}
+
+#[tokio::test]
 async fn admins_govern_everybody_but_owners_and_nobody_governs_themselves() {
     let app = AccountsApp::new().await;
     let first = app.owner("owner@example.com").await;

@@ -4,8 +4,7 @@ use leptos::prelude::*;
 
 use super::settings::PlatformSettings;
 use super::steps;
-use crate::components::{Banner, Card, Icon, Look, Stepper, Submit, Tone, href};
-use crate::islands::CopyButton;
+use crate::components::{Banner, Card, Icon, Look, Stepper, Submit, Tone};
 use crate::layouts::Section;
 use crate::pages::console::ConsolePage;
 use crate::views::connect::{self, PlatformAddress};
@@ -28,7 +27,6 @@ pub(crate) fn Authorize() -> AnyView {
     };
     let outcome = context::page().outcome.clone().unwrap_or_default();
     let begun = outcome.value("begun").map(str::to_owned);
-    let link = outcome.value("link").map(|token| format!("{}{token}", data.link_prefix));
     let settings =
         (!data.application.is_hosted).then(|| view! { <PlatformSettings callback=data.address.callback.clone()/> });
     let context = mall
@@ -57,15 +55,10 @@ pub(crate) fn Authorize() -> AnyView {
                     <Card title=t::connect::by_link()>
                         <div class="p-4 grid gap-4">
                             <p class="text-ink2 leading-6">{t::connect::by_link_text()}</p>
-                            {match link {
-                                Some(link) => view! { <LinkToSend link=link/> }.into_any(),
-                                None => view! {
-                                    <form method="post" action="/console/shops/link">
-                                        {hidden()}
-                                        <Submit look=Look::Quiet><Icon name="send"/>{t::connect::make_link()}</Submit>
-                                    </form>
-                                }.into_any(),
-                            }}
+                            <form method="post" action="/console/shops/link">
+                                {hidden()}
+                                <Submit look=Look::Quiet><Icon name="send"/>{t::connect::make_link()}</Submit>
+                            </form>
                         </div>
                     </Card>
                 </div>
@@ -86,18 +79,6 @@ pub(crate) fn ToPlatform(address: PlatformAddress, begun: String) -> AnyView {
             <a class=format!("{} md:hidden w-full", Look::Primary.class()) href=phone><Icon name="arrow-up-right"/>{t::connect::to_platform()}</a>
         </div>
         <p class="sub">{t::connect::within()}</p>
-    }
-    .into_any()
-}
-
-#[component]
-fn LinkToSend(link: String) -> AnyView {
-    view! {
-        <div class="flex gap-3 flex-wrap items-center">
-            <code class="mono text-xs bg-canvas rounded-lg px-3 py-2 min-w-0 flex-1 break-all">{link.clone()}</code>
-            <CopyButton text=link label=t::site::copy().to_owned() done=t::site::copied().to_owned() icon=href("copy")/>
-        </div>
-        <p class="sub">{t::connect::link_valid()}</p>
     }
     .into_any()
 }

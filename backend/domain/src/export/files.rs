@@ -1,0 +1,212 @@
+//! The files of an export, page by page.
+
+use kamiflow_kernel::{Permission, ShopScope, format_platform_time};
+use kamiflow_store::exports::{self, OrderCursor};
+use kamiflow_store::{StoreError, products};
+use tokio::sync::mpsc;
+
+use crate::accounts::Accounts;
+use crate::csv_lines;
+use crate::ctx::{ActError, Ctx};
+use crate::engine::Engine;
+use crate::list_audit::{self, AuditPage};
+use crate::list_shops::{ShopSummary, list_shops};
+use crate::stock_pages::list_pools;
+use crate::teams::TeamError;
+use crate::teams::show_team::show_team;
+
+/// Rows of a page.
+const PAGE: i64 = 1_000;
+
+/// A part of the archive.
+pub(super) enum Piece {
+    /// Another file begins.
+    File(&'static str),
+    /// Lines of the file that began last.
+    Lines(Vec<u8>),
+    /// All was sent.
+    End,
+}
+
+/// Why an export broke off.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Broken {
+    /// The store failed, or the actor's seat is another one by now.
+    #[error("an export could not be read")]
+    Act(#[from] ActError),
+    /// The team could not be read.
+    #[error("an export could not be read")]
+    Team(#[from] TeamError),
+    /// The store failed.
+    #[error("an export could not be read")]
+    Store(#[from] StoreError),
+    /// Nobody downloads any more.
+    #[error("nobody downloads any more")]
+    Gone,
+}
+
+type Pieces = mpsc::Sender<Result<Piece, Broken>>;
+
+/// Sends all files the actor may take out, and the end.
+pub(super) async fn send(engine: &Engine, accounts: &Accounts, ctx: &Ctx, pieces: Pieces) {
+    if let Err(broken) = send_all(engine, accounts, ctx, &pieces).await {
+        let _gone = pieces.send(Err(broken)).await;
+    }
+}
+
+async fn send_all(engine: &Engine, accounts: &Accounts, ctx: &Ctx, pieces: &Pieces) -> Result<(), Broken> {
+    let shops = list_shops(engine, ctx).await?;
+    send_shops(&shops, pieces).await?;
+    send_skus(engine, ctx, &shops, pieces).await?;
+    send_pools(engine, ctx, pieces).await?;
+    send_orders(engine, ctx, &shops, pieces).await?;
+    if ctx.may(Permission::ShowTeam) {
+        send_members(accounts, ctx, pieces).await?;
+    }
+    if ctx.may(Permission::ShowAudit) {
+        begin(pieces, "audit.csv", list_audit::COLUMNS).await?;
+        let names = list_audit::names(engine, ctx).await?;
+        let mut before_seq = None;
+        loop {
+            let page = AuditPage { before_seq, ..AuditPage::default() };
+            let acts = list_audit::list_audit(engine, ctx, &page).await?;
+            let Some(last) = acts.last() else { break };
+            before_seq = Some(last.seq);
+            lines(pieces, acts.iter().map(|act| list_audit::cells(act, &names)).collect()).await?;
+        }
+    }
+    pieces.send(Ok(Piece::End)).await.map_err(|_gone| Broken::Gone)
+}
+
+async fn begin(pieces: &Pieces, name: &'static str, columns: &[&str]) -> Result<(), Broken> {
+    pieces.send(Ok(Piece::File(name))).await.map_err(|_gone| Broken::Gone)?;
+    pieces.send(Ok(Piece::Lines(csv_lines::head(columns)))).await.map_err(|_gone| Broken::Gone)
+}
+
+async fn lines(pieces: &Pieces, rows: Vec<Vec<String>>) -> Result<(), Broken> {
+    pieces.send(Ok(Piece::Lines(csv_lines::lines(rows)))).await.map_err(|_gone| Broken::Gone)
+}
+
+async fn send_shops(shops: &[ShopSummary], pieces: &Pieces) -> Result<(), Broken> {
+    begin(pieces, "shops.csv", &["shop", "name", "mall", "platform", "state", "connected_at"]).await?;
+    let row = |shop: &ShopSummary| {
+        vec![
+            shop.shop.to_string(),
+            shop.name.clone(),
+            shop.mall.to_string(),
+            shop.gateway.to_string(),
+            shop.state.to_string(),
+            format_platform_time(shop.connected_at),
+        ]
+    };
+    lines(pieces, shops.iter().map(row).collect()).await
+}
+
+async fn send_skus(engine: &Engine, ctx: &Ctx, shops: &[ShopSummary], pieces: &Pieces) -> Result<(), Broken> {
+    let columns = ["shop", "sku", "goods_id", "platform_sku_id", "outer_id", "goods", "spec", "on_sale", "handling"];
+    begin(pieces, "skus.csv", &columns).await?;
+    for shop in shops {
+        let mut after = None;
+        loop {
+            let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+            let page = products::list_skus(&mut tx, shop.shop, after, PAGE).await?;
+            tx.commit().await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            let row = |sku: products::SkuRow| {
+                vec![
+                    shop.shop.to_string(),
+                    sku.id.to_string(),
+                    sku.goods_id.to_string(),
+                    sku.platform_sku_id.to_string(),
+                    sku.outer_id,
+                    sku.goods_name,
+                    sku.spec,
+                    sku.on_sale.to_string(),
+                    sku.delivery_method.unwrap_or_default(),
+                ]
+            };
+            lines(pieces, page.into_iter().map(row).collect()).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn send_pools(engine: &Engine, ctx: &Ctx, pieces: &Pieces) -> Result<(), Broken> {
+    let columns = ["pool", "name", "available", "expired", "reserved", "at_platform", "sent", "quarantined", "void"];
+    begin(pieces, "pools.csv", &columns).await?;
+    let rows = list_pools(engine, ctx).await?.into_iter().map(|pool| {
+        // Of a pool that other shops share nothing but what is in stock.
+        let stock = pool.stock;
+        let counts = match ctx.shops() {
+            Some(ShopScope::Only(_)) => vec![stock.available, stock.expired],
+            Some(ShopScope::All) | None => vec![
+                stock.available,
+                stock.expired,
+                stock.reserved,
+                stock.at_platform,
+                stock.sent,
+                stock.quarantined,
+                stock.void,
+            ],
+        };
+        let mut row = vec![pool.pool.to_string(), pool.name];
+        row.extend(counts.iter().map(ToString::to_string));
+        row
+    });
+    lines(pieces, rows.collect()).await
+}
+
+async fn send_orders(engine: &Engine, ctx: &Ctx, shops: &[ShopSummary], pieces: &Pieces) -> Result<(), Broken> {
+    let columns = [
+        "shop",
+        "order_sn",
+        "state",
+        "verdict",
+        "goods",
+        "spec",
+        "quantity",
+        "pay_amount_fen",
+        "refund_status",
+        "paid_at",
+        "last_ship_at",
+        "delivered_at",
+        "received_at",
+        "redeemed_at",
+        "seen_at",
+    ];
+    begin(pieces, "orders.csv", &columns).await?;
+    for shop in shops {
+        let mut after: Option<OrderCursor> = None;
+        loop {
+            let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+            let page = exports::list_orders(&mut tx, shop.shop, after, PAGE).await?;
+            tx.commit().await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.cursor());
+            let row = |order: exports::OrderCells| {
+                let mut row = vec![shop.shop.to_string()];
+                row.extend(order.cells);
+                row
+            };
+            lines(pieces, page.into_iter().map(row).collect()).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn send_members(accounts: &Accounts, ctx: &Ctx, pieces: &Pieces) -> Result<(), Broken> {
+    begin(pieces, "members.csv", &["user", "name", "login", "role", "all_shops", "since"]).await?;
+    let team = show_team(accounts, ctx).await?;
+    let rows = team.members.into_iter().map(|member| {
+        vec![
+            member.user.to_string(),
+            member.name,
+            member.login,
+            member.role.to_string(),
+            (member.shops == ShopScope::All).to_string(),
+            format_platform_time(member.created_at),
+        ]
+    });
+    lines(pieces, rows.collect()).await
+}

@@ -1,0 +1,105 @@
+//! Data that is taken out over HTTP: whose it is, who may, and what a spreadsheet makes of it.
+
+use std::io::{Cursor, Read as _};
+
+use kamiflow_test_support::{Browser, TestSite};
+
+/// Returns the files of an archive by name.
+fn unpacked(archive: Vec<u8>) -> Vec<(String, String)> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(archive)).unwrap();
+    (0..archive.len())
+        .map(|n| {
+            let mut file = archive.by_index(n).unwrap();
+            let (name, mut text) = (file.name().unwrap().into_owned(), String::new());
+            file.read_to_string(&mut text).unwrap();
+            (name, text)
+        })
+        .collect()
+}
+
+fn file<'f>(files: &'f [(String, String)], name: &str) -> &'f str {
+    &files.iter().find(|(of, _)| of == name).unwrap_or_else(|| panic!("no {name}")).1
+}
+
+#[tokio::test]
+async fn an_export_holds_what_the_member_sees_and_no_card() {
+    let mut site = TestSite::start().await;
+    site.work();
+    let owner = Browser::signed_up_as(&site, "owner@example.com").await;
+    let (mine, _mall) = owner.sandbox_shop().await;
+    owner.does("/console/shops/sandbox", &[]).await;
+    let list = owner.sees("/console/shops").await;
+    let other = list.split("href=\"/console/shops/").filter_map(|rest| rest.split('"').next());
+    let other = other.filter(|id| id.starts_with("shop_")).find(|id| **id != mine).unwrap().to_owned();
+    let mut bought = Vec::new();
+    for shop in [&mine, &other] {
+        let page = owner.does(&format!("/console/shops/{shop}/buyer"), &[]).await;
+        bought.push(page.rsplit('/').next().unwrap().to_owned());
+    }
+    let sql = site.world.sql_as_superuser().await;
+    site.world.until_as(&sql, "SELECT count(*) FROM orders WHERE state = 'delivered'", 2).await;
+
+    assert!(owner.does("/console/export", &[]).await.starts_with("/account/sudo?next="));
+    owner.proves().await;
+    let files = unpacked(owner.download("/console/export", &[]).await);
+    let orders = file(&files, "orders.csv");
+    assert!(bought.iter().all(|sn| orders.contains(sn.as_str())), "{orders}");
+    assert!(orders.starts_with("\u{feff}shop,order_sn,state,"), "{orders}");
+    assert!(file(&files, "members.csv").contains("owner@example.com"));
+    assert!(file(&files, "audit.csv").contains("export.start"), "even this act is in it");
+    assert_eq!(file(&files, "skus.csv").lines().count(), 1 + 6);
+    let sent = site.world.vouchers_sent().await;
+    for card in sent.values().flatten() {
+        assert!(files.iter().all(|(name, text)| !text.contains(card.as_str()) || name.is_empty()), "{card}");
+    }
+
+    let member = Browser::signed_up_as(&site, "member@example.com").await;
+    member.joins(&owner, "finance", &[&mine]).await;
+    assert!(member.sees("/console/export").await.contains("你只能看部分店铺"));
+    member.proves().await;
+    let files = unpacked(member.download("/console/export", &[]).await);
+    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["shops.csv", "skus.csv", "pools.csv", "orders.csv"]);
+    let all: String = files.iter().map(|(_, text)| text.as_str()).collect();
+    assert!(all.contains(&bought[0]) && !all.contains(&bought[1]) && !all.contains(&other), "{all}");
+
+    member.becomes("viewer").await;
+    assert_eq!(member.get("/console/export").await.status, 403);
+    assert_eq!(member.send("/console/export", &[]).await.status, 403);
+    drop((owner, member));
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn the_audit_log_is_filtered_by_member_and_day_and_taken_out_the_same() {
+    let mut site = TestSite::start().await;
+    site.work();
+    let owner = Browser::signed_up_as(&site, "owner@example.com").await;
+    let member = Browser::signed_up_as(&site, "member@example.com").await;
+    member.joins(&owner, "operator", &[]).await;
+    owner.proves().await;
+    // A name that a spreadsheet would compute.
+    owner.does("/console/pools", &[("name", "=HYPERLINK(1)"), ("low_stock_at", "")]).await;
+    member.does("/console/pools", &[("name", "of the member"), ("low_stock_at", "")]).await;
+    let all = owner.sees("/console/audit").await;
+    let user = |name: &str| {
+        let (before, _) = all.split_once(&format!(">{name}</option>")).unwrap();
+        before.rsplit("value=\"").next().unwrap().split('"').next().unwrap().to_owned()
+    };
+    let of_member = format!("/console/audit?area=cards&member={}", user("member"));
+    let shown = owner.sees(&of_member).await;
+    assert!(shown.contains("of the member") && !shown.contains("HYPERLINK"), "{shown}");
+    let day = kamiflow_kernel::format_platform_time(site.world.engine.now())[..10].to_owned();
+    assert!(owner.sees(&format!("{of_member}&from={day}&to={day}")).await.contains("of the member"));
+    assert!(!owner.sees(&format!("{of_member}&from=2001-01-01&to=2001-01-02")).await.contains("of the member"));
+    let odd = owner.sees("/console/audit?area=%22%3E%3Cscript&from=x&member=y").await;
+    assert!(!odd.contains("<script>") && odd.contains("cards.pool_create"), "what is no choice is none: {odd}");
+
+    let text = String::from_utf8(owner.download("/console/audit/csv", &[("area", "cards")]).await).unwrap();
+    assert!(text.starts_with("\u{feff}seq,at,actor,"), "{text}");
+    assert_eq!(text.lines().count(), 3, "{text}");
+    assert!(text.lines().skip(1).all(|line| line.contains("cards.pool_create")), "{text}");
+    assert_eq!(member.send("/console/audit/csv", &[]).await.status, 403);
+    drop((owner, member));
+    site.stop().await;
+}
