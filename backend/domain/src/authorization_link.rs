@@ -114,10 +114,22 @@ pub async fn make_link(
 ) -> Result<MadeLink, BeginAuthorizationError> {
     ctx.require(Permission::ManageShops)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
-    let application = applications::fetch(&mut tx, application).await?;
+    let made = issue(engine, &mut tx, ctx, (application, purpose, valid_for)).await?;
+    tx.commit().await?;
+    Ok(made)
+}
+
+/// Makes a link in a transaction, for whoever may: a member, or the product that reminds of an ending token.
+pub(crate) async fn issue(
+    engine: &Engine,
+    tx: &mut TenantTx,
+    ctx: &Ctx,
+    (application, purpose, valid_for): (ApplicationId, Purpose, TimeDelta),
+) -> Result<MadeLink, StoreError> {
+    let application = applications::fetch(tx, application).await?;
     let shop = match purpose {
         Purpose::Connect => None,
-        Purpose::Reauthorize(shop) => Some(shops::fetch(&mut tx, shop).await?),
+        Purpose::Reauthorize(shop) => Some(shops::fetch(tx, shop).await?),
     };
     let (id, expires_at) = (AuthorizationLinkId::generate(), ctx.now + valid_for);
     let made_by = ctx.actor.name();
@@ -129,10 +141,8 @@ pub async fn make_link(
         made_at: ctx.now,
         expires_at,
     };
-    authorization_links::insert(&mut tx, &new).await?;
-    acts::record(&mut tx, ctx, "authorization_link.make", id, json!({ "shop": new.shop, "expires_at": expires_at }))
-        .await?;
-    tx.commit().await?;
+    authorization_links::insert(tx, &new).await?;
+    acts::record(tx, ctx, "authorization_link.make", id, json!({ "shop": new.shop, "expires_at": expires_at })).await?;
     let mall = shop.map_or(0, |shop| shop.mall_id);
     let claims = Claims { merchant: ctx.merchant, link: id, ends: expires_at.timestamp(), mall }.bytes();
     let signed = [claims.as_slice(), &sign(engine, &claims).await?].concat();

@@ -2,9 +2,10 @@
 
 use kamiflow_kernel::{Permission, ShopId, ShopState, TakeOverId};
 use kamiflow_store::shops::ShopChange;
-use kamiflow_store::take_overs::TakeOverRow;
 use kamiflow_store::{StoreError, TenantTx, outbox, pauses, shops, take_overs};
 use serde_json::json;
+
+pub use kamiflow_store::take_overs::TakeOverRow;
 
 use crate::acts;
 use crate::ctx::{ActError, Ctx};
@@ -36,7 +37,8 @@ pub async fn list_take_overs(engine: &Engine, ctx: &Ctx) -> Result<Vec<TakeOverR
 /// Answers a request; one that was answered stays as it is.
 ///
 /// # Errors
-/// When the actor may not manage shops, letting a mall go needs a fresh proof, or the store fails.
+/// When the actor may not manage shops or letting a mall go needs a fresh proof; [`StoreError::NotFound`] for a request
+/// that is another merchant's or was answered.
 pub async fn answer_take_over(engine: &Engine, ctx: &Ctx, request: TakeOverId, answer: Answer) -> Result<(), ActError> {
     ctx.require(Permission::ManageShops)?;
     if answer == Answer::Release {
@@ -50,7 +52,8 @@ pub async fn answer_take_over(engine: &Engine, ctx: &Ctx, request: TakeOverId, a
     if answer == Answer::Release {
         pauses::lock(&mut tx).await?;
     }
-    let Some(shop) = take_overs::update_answered(&mut tx, request, name, ctx.now).await? else { return Ok(()) };
+    let shop = take_overs::update_answered(&mut tx, request, name, ctx.now).await?;
+    let shop = shop.ok_or(StoreError::NotFound("take-over"))?;
     acts::record(&mut tx, ctx, action, request, json!({ "shop": shop })).await?;
     if answer == Answer::Release {
         disconnect(&mut tx, ctx, shop).await?;

@@ -1,8 +1,8 @@
 //! CSV that a spreadsheet may open: what merchants, buyers or strangers named never becomes a formula.
 
-use std::borrow::Cow;
-
 use csv::WriterBuilder;
+
+use crate::card_file::formula_safe;
 
 /// What tells spreadsheets that the file is UTF-8.
 const MARK: &str = "\u{feff}";
@@ -19,15 +19,9 @@ pub(crate) fn lines(rows: impl IntoIterator<Item = Vec<String>>) -> Vec<u8> {
     let mut writer = WriterBuilder::new().flexible(true).from_writer(Vec::new());
     for row in rows {
         // Memory refuses nothing.
-        let _written = writer.write_record(row.iter().map(|cell| guarded(cell).into_owned()));
+        let _written = writer.write_record(row.iter().map(|cell| formula_safe(cell).into_owned()));
     }
     writer.into_inner().unwrap_or_default()
-}
-
-/// A cell that a spreadsheet would compute gets an apostrophe in front, which it does not show.
-fn guarded(cell: &str) -> Cow<'_, str> {
-    let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
-    if is_formula { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
 }
 
 #[cfg(test)]

@@ -60,6 +60,8 @@ pub struct EngineConfig {
     pub approval: Approval,
     /// How many orders' cards a member may look at in a day.
     pub reveals_per_day: u32,
+    /// What links to the site begin with; without it no mail is written that leads there.
+    pub site: Option<String>,
 }
 
 impl Default for EngineConfig {
@@ -81,6 +83,7 @@ impl Default for EngineConfig {
             ship_by_notice: Duration::from_secs(2 * 60 * 60),
             approval: Approval::by_staff(),
             reveals_per_day: 200,
+            site: None,
         }
     }
 }

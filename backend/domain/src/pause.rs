@@ -171,7 +171,26 @@ async fn shops_concerned(tx: &mut TenantTx, scope: PauseScope) -> Result<Vec<Sho
     }
 }
 
-fn target_name(ctx: &Ctx, scope: PauseScope) -> String {
+/// Returns whether the actor may set and end pauses of a level; which shop a SKU is of is looked up when it is done.
+#[must_use]
+pub fn may(ctx: &Ctx, scope: PauseScope) -> bool {
+    require(ctx, scope).is_ok()
+}
+
+/// Returns what a form names: an id says of what kind it is. `None` for what is no id, and for another merchant's.
+#[must_use]
+pub fn scope_of_target(ctx: &Ctx, target: &str) -> Option<PauseScope> {
+    if target.parse() == Ok(ctx.merchant) {
+        return Some(PauseScope::Merchant);
+    }
+    let shop = target.parse().ok().map(PauseScope::Shop);
+    let sku = || target.parse().ok().map(PauseScope::Sku);
+    let pool = || target.parse().ok().map(PauseScope::Pool);
+    shop.or_else(sku).or_else(pool).or_else(|| target.parse().ok().map(PauseScope::Batch))
+}
+
+/// Returns the id of a target.
+pub(crate) fn target_name(ctx: &Ctx, scope: PauseScope) -> String {
     match scope {
         PauseScope::Merchant => ctx.merchant.to_string(),
         PauseScope::Shop(id) => id.to_string(),

@@ -17,14 +17,18 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use kamiflow_kernel::{JobId, ReasonCode, SecretText, ShopId, ShopState};
+use kamiflow_kernel::{JobId, Locale, ReasonCode, SecretText, ShopId, ShopState};
 use kamiflow_store::credentials::{CredentialRow, NewTokens, RefreshClaim, RefreshEnd};
 use kamiflow_store::jobs::NewJob;
-use kamiflow_store::{StoreError, TenantTx, credentials, jobs, outbox, shops};
+use kamiflow_store::{StoreError, TenantTx, credentials, jobs, notification_addresses, outbox, shops};
 use serde_json::json;
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use crate::accounts::letter::{Addressed, Letter};
+use crate::accounts::send_mail;
+use crate::authorization_link;
+use crate::connect_shop::Purpose;
 use crate::ctx::Ctx;
 use crate::engine::Engine;
 use crate::market_trouble;
@@ -98,7 +102,10 @@ pub async fn step(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<Option<Dat
         return Ok(None);
     }
     if row.needs_reauthorization_at.is_some() {
-        let next = remind(&mut tx, ctx, shop, &row).await?;
+        let (next, is_told) = remind(&mut tx, ctx, shop, &row).await?;
+        if is_told {
+            mail_reminder(engine, &mut tx, ctx, (shop, row.expires_at)).await?;
+        }
         tx.commit().await?;
         return Ok(next);
     }
@@ -280,13 +287,14 @@ async fn open_refresh_token(tx: &mut TenantTx, row: &CredentialRow) -> Result<Se
         .map_err(|_bytes| StoreError::Corrupt("a refresh token is not text".to_owned()))
 }
 
-/// Tells the owner what is due to be told, and stops the shop at the end; returns when there is more to tell.
+/// Tells the owner what is due to be told, and stops the shop at the end; returns when there is more to tell, and
+/// whether something was told now.
 async fn remind(
     tx: &mut TenantTx,
     ctx: &Ctx,
     shop: ShopId,
     row: &CredentialRow,
-) -> Result<Option<DateTime<Utc>>, StoreError> {
+) -> Result<(Option<DateTime<Utc>>, bool), StoreError> {
     let mut latest = None;
     let mut next = None;
     for (name, before) in reminders(row.issued_at, row.expires_at) {
@@ -306,5 +314,27 @@ async fn remind(
         credentials::update_dead(tx, shop, row.token_version, "expired").await?;
         tokens::stop(tx, shop, ReasonCode::ReauthorizationNeeded).await?;
     }
-    Ok(next)
+    Ok((next, latest.is_some()))
+}
+
+/// Writes to the address for notices, with a link by which the main account authorizes anew on any phone: good once, and
+/// for this mall. The mail is found by the workers' next sweep.
+async fn mail_reminder(
+    engine: &Engine,
+    tx: &mut TenantTx,
+    ctx: &Ctx,
+    (shop, ends_at): (ShopId, DateTime<Utc>),
+) -> Result<(), StoreError> {
+    let Some(site) = &engine.config.site else { return Ok(()) };
+    let Some(to) = notification_addresses::find(tx).await? else { return Ok(()) };
+    let row = shops::fetch(tx, shop).await?;
+    let asked = (row.application, Purpose::Reauthorize(shop), authorization_link::VALID_FOR);
+    let made = authorization_link::issue(engine, tx, ctx, asked).await?;
+    let link = format!("{site}/authorize/{}", made.token.expose());
+    let letter = Letter::TokenEnding { shop: row.name, ends_at, link };
+    // Whose address it is is not known, nor which language is read there.
+    let mail = Addressed { to, locale: Locale::Zh, letter };
+    let useful_for = authorization_link::VALID_FOR.to_std().unwrap_or_default();
+    send_mail::plan(tx, &mail, ctx.now, useful_for).await?;
+    Ok(())
 }

@@ -1,19 +1,18 @@
 //! One shop: how it is connected, how long its tokens live, what is paused and what waits for that.
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{ApplicationId, MerchantId, OrderSn, Permission, ShopId, ShopState};
+use kamiflow_kernel::{ApplicationId, MerchantId, Permission, ShopId, ShopState};
 use kamiflow_store::applications::ApplicationRow;
 use kamiflow_store::pauses::PauseRow;
-use kamiflow_store::{StoreError, TenantTx, applications, held_work, pauses, shop_sync, shops, token_lives};
+use kamiflow_store::{StoreError, TenantTx, applications, pauses, shop_sync, shops, token_lives};
 
 use crate::connection_tokens::{self, TokenLife};
 use crate::ctx::{ActError, Ctx};
 use crate::engine::Engine;
 use crate::list_shops::ShopSummary;
 use crate::pause::{PauseScope, PausedWork};
+use crate::show_pauses::{First, PauseLine, Which, first_of, lines_of};
 
-/// Orders shown that go on first.
-const FIRST: i64 = 5;
 /// Letters of a client id that are shown at either end.
 const SHOWN: usize = 4;
 
@@ -47,21 +46,6 @@ impl From<ApplicationRow> for ApplicationView {
     }
 }
 
-/// A pause in force that holds this shop's work back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PauseView {
-    /// Whether it is the whole merchant's and not only this shop's.
-    pub is_of_merchant: bool,
-    /// Which work.
-    pub work: PausedWork,
-    /// Why.
-    pub reason: String,
-    /// Until when; `None` until somebody ends it.
-    pub ends_at: Option<DateTime<Utc>>,
-    /// How much waits.
-    pub waiting: i64,
-}
-
 /// A shop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShopView {
@@ -73,18 +57,10 @@ pub struct ShopView {
     pub life: Option<TokenLife>,
     /// When it was read last without a failure.
     pub last_synced_at: Option<DateTime<Utc>>,
-    /// Pauses of it, and of the merchant.
-    pub pauses: Vec<PauseView>,
+    /// Pauses of it; those of the merchant stand above every page.
+    pub pauses: Vec<PauseLine>,
     /// While deliveries are paused: what goes on first, and until when it must be shipped.
-    pub first: Vec<(OrderSn, Option<DateTime<Utc>>)>,
-}
-
-impl ShopView {
-    /// Returns the shop's own pause of some work.
-    #[must_use]
-    pub fn own_pause(&self, work: PausedWork) -> Option<&PauseView> {
-        self.pauses.iter().find(|pause| pause.work == work && !pause.is_of_merchant)
-    }
+    pub first: Vec<First>,
 }
 
 /// Shows a shop.
@@ -100,33 +76,20 @@ pub async fn show_shop(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<ShopV
     let life = token_lives::list(&mut tx, Some(shop), 1).await?.pop();
     let life = life.map(|life| connection_tokens::life(life, ctx.now)).transpose()?;
     let last_synced_at = shop_sync::fetch(&tx, shop).await?.last_ok_at;
-    let pauses = pauses_of(&mut tx, shop, ctx.now).await?;
-    let waits = row.state != ShopState::Disconnected && pauses.iter().any(|pause| pause.work == PausedWork::Delivery);
-    let first = if waits { held_work::list_next(&mut tx, shop, FIRST).await? } else { Vec::new() };
+    let pauses = lines_of(&mut tx, ctx, Which::Of(PauseScope::Shop(shop))).await?;
+    let waits = row.state != ShopState::Disconnected && holds_deliveries(&mut tx, shop, ctx.now).await?;
+    let first = if waits { first_of(&mut tx, ctx, PauseScope::Shop(shop)).await? } else { Vec::new() };
     tx.commit().await?;
-    let first = first.into_iter().filter_map(|next| Some((next.order_sn.parse().ok()?, next.last_ship_at))).collect();
     Ok(ShopView { summary: row.into(), application, life, last_synced_at, pauses, first })
 }
 
-async fn pauses_of(tx: &mut TenantTx, shop: ShopId, now: DateTime<Utc>) -> Result<Vec<PauseView>, StoreError> {
-    let concerns =
-        |pause: &PauseRow| matches!(pause.scope, PauseScope::Merchant) || pause.scope == PauseScope::Shop(shop);
-    let active: Vec<PauseRow> = pauses::list_active(tx, now).await?.into_iter().filter(concerns).collect();
-    if active.is_empty() {
-        return Ok(Vec::new());
-    }
-    let held = held_work::count(tx, shop).await?;
-    let view = |pause: PauseRow| PauseView {
-        is_of_merchant: pause.scope == PauseScope::Merchant,
-        work: pause.work,
-        reason: pause.reason,
-        ends_at: pause.ends_at,
-        waiting: match pause.work {
-            PausedWork::Delivery => held.deliveries,
-            PausedWork::Redemption => held.redemptions,
-        },
+/// Returns whether a pause of the shop or of its merchant holds deliveries back.
+async fn holds_deliveries(tx: &mut TenantTx, shop: ShopId, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    let holds = |pause: &PauseRow| {
+        pause.work == PausedWork::Delivery
+            && (pause.scope == PauseScope::Merchant || pause.scope == PauseScope::Shop(shop))
     };
-    Ok(active.into_iter().map(view).collect())
+    Ok(pauses::list_active(tx, now).await?.iter().any(holds))
 }
 
 /// Hides the middle of a client id; a short one is hidden whole.

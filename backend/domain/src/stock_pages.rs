@@ -2,6 +2,8 @@
 
 use kamiflow_kernel::{BatchId, CardId, DeliveryMethod, Permission, PoolId, RedemptionMethod, ShopId, SkuId};
 use kamiflow_store::card_pools::{self, NewPool, PoolRow, StockCount};
+use kamiflow_store::cards;
+pub use kamiflow_store::cards::BatchRow;
 pub use kamiflow_store::cards::CardRow;
 use kamiflow_store::products::{self, Handling};
 use kamiflow_store::{StoreError, TenantTx, cards};
@@ -16,6 +18,8 @@ use crate::pool_access::{self, PoolAccess};
 
 /// Pools of one merchant; nobody has as many.
 const MOST_POOLS: i64 = 500;
+/// Batches that a pool's page shows.
+const MOST_BATCHES: i64 = 50;
 /// SKUs that a page shows.
 const MOST_SKUS: i64 = 1_000;
 
@@ -30,6 +34,8 @@ pub struct PoolSummary {
     pub low_stock_at: i32,
     /// What is in it.
     pub stock: StockCount,
+    /// Whether more than what is available may be told: what was taken out says what other shops sell.
+    pub is_whole: bool,
 }
 
 /// A SKU and what is done with its orders.
@@ -69,7 +75,8 @@ pub async fn list_pools(engine: &Engine, ctx: &Ctx) -> Result<Vec<PoolSummary>, 
 
 async fn summary(tx: &mut TenantTx, ctx: &Ctx, row: PoolRow) -> Result<PoolSummary, StoreError> {
     let stock = card_pools::count_stock(tx, row.id, ctx.now).await?;
-    Ok(PoolSummary { pool: row.id, name: row.name, low_stock_at: row.low_stock_at, stock })
+    let is_whole = ctx.shops().is_none();
+    Ok(PoolSummary { pool: row.id, name: row.name, low_stock_at: row.low_stock_at, stock, is_whole })
 }
 
 /// Shows one pool with its stock.
@@ -104,6 +111,18 @@ pub async fn list_cards(
     let rows = cards::list_of_batch(&mut tx, batch, after, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
     tx.commit().await?;
     Ok(rows)
+}
+
+/// Lists a pool's latest batches, the newest first.
+///
+/// # Errors
+/// When the actor may not manage cards, or the store fails.
+pub async fn list_batches(engine: &Engine, ctx: &Ctx, pool: PoolId) -> Result<Vec<BatchRow>, ActError> {
+    ctx.require(Permission::ManageCards)?;
+    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    let batches = cards::list_batches(&mut tx, pool, MOST_BATCHES).await?;
+    tx.commit().await?;
+    Ok(batches)
 }
 
 /// Makes an empty pool.

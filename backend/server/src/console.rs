@@ -12,6 +12,8 @@ mod api;
 mod connect;
 mod orders;
 mod overview;
+mod pauses;
+mod rules;
 mod shops;
 mod stock;
 mod team;
@@ -28,6 +30,8 @@ use kamiflow_domain::accounts::{Account, Visit};
 use kamiflow_domain::connection_tokens::{TokenLife, Urgency, list_token_lives};
 use kamiflow_domain::ctx::{ActError, Ctx, Denied};
 use kamiflow_domain::list_shops::{ShopSummary, list_shops};
+use kamiflow_domain::pause::PauseScope;
+use kamiflow_domain::show_pauses::{Which, show_pauses};
 use kamiflow_store::StoreError;
 
 pub(crate) use self::connect::session_of;
@@ -154,6 +158,7 @@ pub(crate) async fn prepare(product: &Product, visitor: &Visitor, page: &mut Pag
     let is_test = looks_at_test(visitor, &shops);
     if let Some(session) = &mut page.session {
         session.is_test = is_test;
+        session.paused = show_pauses(&product.engine, &ctx, Which::Of(PauseScope::Merchant)).await?.0;
         session.waiting_for_authorization = waiting(product, &ctx, &shops, is_test).await?;
     }
     let asked = Asked { product, account, visit: &visitor.visit, ctx: &ctx, shops, is_test, page };
@@ -214,9 +219,12 @@ async fn load(asked: &Asked<'_>, segments: &[&str]) -> Result<Option<Loaded>, St
         ["console", "api"] => api::tokens(asked).await?,
         ["console", "audit"] => team::audit(asked).await?,
         ["console", "notifications"] => stock::notifications(asked).await?,
+        ["console", "pauses"] => pauses::list(asked).await?,
+        ["console", "pauses", target] => pauses::one(asked, target).await?,
         ["console", "pools"] => stock::pools(asked).await?,
         ["console", "pools", pool] => stock::pool(asked, pool).await?,
         ["console", "products"] => stock::products(asked).await?,
+        ["console", "rules"] => rules::load(asked).await?,
         ["console", "team"] => team::team(asked).await?,
         ["console", "team", "leave"] => team::leaving(asked).await?,
         ["console", "team", user] => team::seat(asked, user).await?,
@@ -253,6 +261,7 @@ async fn session_view(product: &Product, visitor: &Visitor, account: &Account) -
         member: if account.name.is_empty() { account.login.to_string() } else { account.name.clone() },
         is_test: false,
         waiting_for_authorization: None,
+        paused: Vec::new(),
         closes_at: present.and_then(|seat| seat.closes_at),
         has_sudo: account.sudo_until.is_some_and(|until| visitor.visit.now < until),
         has_second_factor: account.has_second_factor,

@@ -13,10 +13,13 @@ pub(crate) mod door;
 mod export;
 pub(crate) mod flash;
 mod orders;
+mod pauses;
 pub(crate) mod preferences;
+mod rules;
 mod shops;
 mod stock;
 mod team;
+mod upload;
 mod verification;
 
 use actix_web::web::{self, ServiceConfig};
@@ -29,6 +32,8 @@ pub(crate) fn configure(services: &mut ServiceConfig) {
         .configure(api::configure)
         .configure(export::configure)
         .configure(shops::configure)
+        .configure(pauses::configure)
+        .configure(rules::configure)
         .configure(stock::configure)
         .configure(team::configure)
         .configure(verification::configure)

@@ -197,6 +197,21 @@ pub async fn fetch_batch(tx: &mut TenantTx, batch: BatchId) -> Result<BatchRow, 
     .ok_or(StoreError::NotFound("card batch"))
 }
 
+/// Lists a pool's batches, the newest first.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_batches(tx: &mut TenantTx, pool: PoolId, limit: i64) -> Result<Vec<BatchRow>, StoreError> {
+    let merchant = tx.merchant();
+    Ok(sql("SELECT id, pool_id AS pool, file_name, accepted, rejected, created_at FROM card_batches
+             WHERE merchant_id = $1 AND pool_id = $2 ORDER BY created_at DESC, id DESC LIMIT $3")
+    .bind::<SqlUuid, _>(merchant.as_uuid())
+    .bind::<SqlUuid, _>(pool.as_uuid())
+    .bind::<BigInt, _>(limit)
+    .load(tx.conn()?)
+    .await?)
+}
+
 /// Writes how many cards a batch got and how many lines were refused.
 ///
 /// # Errors

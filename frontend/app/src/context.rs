@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use kamiflow_domain::show_pauses::PauseLine;
 use kamiflow_kernel::{Locale, MerchantId, Theme};
 use leptos::prelude::{provide_context, use_context};
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,8 @@ pub struct SessionView {
     pub is_test: bool,
     /// Orders that wait for a new authorization; none while no authorization has ended.
     pub waiting_for_authorization: Option<u64>,
+    /// Pauses of the merchant as a whole.
+    pub paused: Vec<PauseLine>,
     /// The end of the merchant's days of grace, if it was closed.
     pub closes_at: Option<DateTime<Utc>>,
     /// Whether what asks for a fresh proof is allowed for now.

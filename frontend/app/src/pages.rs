@@ -24,9 +24,9 @@ pub(crate) use self::account::{Password, Sudo};
 pub(crate) use self::api_reference::ApiReference;
 pub(crate) use self::authorize::{AuthorizeByLink, CameBack};
 pub(crate) use self::console::{
-    ApiTokens, Audit, Authorize, ConnectShop, Connected, DisconnectShop, Export, LeaveTeam, MemberSeat, Merchant,
-    Notifications, Order, Orders, Overview, Pool, Pools, Products, Revealed, Shop, ShopList, Team, Tokens, TrialRun,
-    Verification,
+    ApiTokens, Audit, Authorize, ConnectShop, Connected, DisconnectShop, Export, ImportResult, LeaveTeam, MemberSeat,
+    Merchant, Notifications, Order, Orders, Overview, Pauses, Pool, Pools, Products, Revealed, Rules, Shop, ShopList,
+    Team, Tokens, TrialRun, Verification,
 };
 pub(crate) use self::error::{ErrorPage, NotFound, error_title};
 pub(crate) use self::help::Help;

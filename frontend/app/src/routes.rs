@@ -10,10 +10,10 @@ use crate::document::Document;
 use crate::pages::error_title;
 use crate::pages::{
     ApiReference, ApiTokens, Audit, Authorize, AuthorizeByLink, CameBack, ChangeEmail, Confirm, ConnectShop, Connected,
-    ConsoleSample, DisconnectShop, ErrorPage, Export, Help, Join, Landing, LeaveTeam, LogIn, MemberSeat, Merchant,
-    Merchants, NotFound, Notifications, OncePage, Order, Orders, Overview, Password, Pool, Pools, Pricing, Privacy,
-    Products, Reset, ResetPassword, Revealed, SecondStep, Security, Shop, ShopList, SignUp, SignUpSent, Status,
-    Styleguide, Sudo, Team, Terms, Tokens, TrialRun, Verification,
+    ConsoleSample, DisconnectShop, ErrorPage, Export, Help, ImportResult, Join, Landing, LeaveTeam, LogIn, MemberSeat,
+    Merchant, Merchants, NotFound, Notifications, OncePage, Order, Orders, Overview, Password, Pauses, Pool, Pools,
+    Pricing, Privacy, Products, Reset, ResetPassword, Revealed, Rules, SecondStep, Security, Shop, ShopList, SignUp,
+    SignUpSent, Status, Styleguide, Sudo, Team, Terms, Tokens, TrialRun, Verification,
 };
 use crate::t;
 
@@ -76,9 +76,12 @@ pub fn App(
                     <Route path=path!("/console/api") view=ApiTokens ssr=SsrMode::Async/>
                     <Route path=path!("/console/audit") view=Audit ssr=SsrMode::Async/>
                     <Route path=path!("/console/notifications") view=Notifications ssr=SsrMode::Async/>
+                    <Route path=path!("/console/pauses") view=Pauses ssr=SsrMode::Async/>
+                    <Route path=path!("/console/pauses/:target") view=Pauses ssr=SsrMode::Async/>
                     <Route path=path!("/console/pools") view=Pools ssr=SsrMode::Async/>
                     <Route path=path!("/console/pools/:pool") view=Pool ssr=SsrMode::Async/>
                     <Route path=path!("/console/products") view=Products ssr=SsrMode::Async/>
+                    <Route path=path!("/console/rules") view=Rules ssr=SsrMode::Async/>
                     <Route path=path!("/console/team") view=Team ssr=SsrMode::Async/>
                     <Route path=path!("/console/team/leave") view=LeaveTeam ssr=SsrMode::Async/>
                     <Route path=path!("/console/team/:user") view=MemberSeat ssr=SsrMode::Async/>
@@ -135,6 +138,8 @@ fn render(
 pub enum AnswerPage {
     /// A secret that was just made: [`crate::views::once::Once`].
     Once,
+    /// What became of an import: [`crate::views::stock::ImportResult`].
+    ImportResult,
     /// The cards of an order, in clear: [`crate::views::orders::RevealedPage`].
     RevealedCards,
 }
@@ -143,10 +148,12 @@ pub enum AnswerPage {
 #[must_use]
 pub fn render_answer(page: PageContext, answer: AnswerPage) -> String {
     let title = move || match answer {
+        AnswerPage::ImportResult => t::stock::import_title(),
         AnswerPage::Once => t::once::title(),
         AnswerPage::RevealedCards => t::order::card_title(),
     };
     render(page, title, move || match answer {
+        AnswerPage::ImportResult => view! { <ImportResult/> }.into_any(),
         AnswerPage::Once => view! { <OncePage/> }.into_any(),
         AnswerPage::RevealedCards => view! { <Revealed/> }.into_any(),
     })

@@ -6,6 +6,8 @@ pub mod connect;
 pub mod once;
 pub mod orders;
 pub mod overview;
+pub mod pauses;
+pub mod rules;
 pub mod shops;
 pub mod stock;
 pub mod team;

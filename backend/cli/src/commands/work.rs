@@ -8,7 +8,7 @@ use clap::Args;
 use kamiflow_domain::accounts::mailer::Mailer;
 use kamiflow_domain::engine::EngineConfig;
 use kamiflow_runner::{PoolKind, Runner, RunnerConfig, SmtpMailer};
-use kamiflow_runtime::config::{self, Config, Mail, Pool, ProcessEnv, Retention, Worker};
+use kamiflow_runtime::config::{self, Config, Mail, Pool, ProcessEnv, Retention, Ui, Worker};
 use kamiflow_runtime::health::Health;
 use kamiflow_runtime::shutdown;
 use kamiflow_runtime::telemetry::{self, Metrics};
@@ -45,7 +45,7 @@ pub(crate) struct Options {
 
 /// Works until SIGTERM or SIGINT.
 pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
-    let (mut config, ages, mail): (Config, Retention, Mail) = config::load(&ProcessEnv)?;
+    let (mut config, ages, mail, ui): (Config, Retention, Mail, Ui) = config::load(&ProcessEnv)?;
     if let Some(pools) = &options.pools {
         let wrong = || WrongUsage(format!("--pools `{pools}`: list some of sync, deliver, redeem, jobs, none twice"));
         config.worker.pools = Pool::parse_list(pools).ok_or_else(wrong)?;
@@ -71,6 +71,7 @@ pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
     engine.config = Arc::new(EngineConfig {
         retention: prune::policy(&ages),
         ship_by_notice: config.worker.ship_by_notice,
+        site: ui.public_url,
         ..(*engine.config).clone()
     });
     let application = Application::bind(

@@ -93,6 +93,15 @@ pub enum Letter {
         /// Where.
         link: String,
     },
+    /// A mall's authorization ends: its main account can renew it by a link.
+    TokenEnding {
+        /// The shop.
+        shop: String,
+        /// When.
+        ends_at: DateTime<Utc>,
+        /// Where, once.
+        link: String,
+    },
     /// Owners of a merchant changed, or it will close: what every owner and admin is told.
     MerchantChanged {
         /// The merchant.

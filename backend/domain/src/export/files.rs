@@ -138,9 +138,9 @@ async fn send_pools(engine: &Engine, ctx: &Ctx, pieces: &Pieces) -> Result<(), B
     let rows = list_pools(engine, ctx).await?.into_iter().map(|pool| {
         // Of a pool that other shops share nothing but what is in stock.
         let stock = pool.stock;
-        let counts = match ctx.shops() {
-            Some(ShopScope::Only(_)) => vec![stock.available, stock.expired],
-            Some(ShopScope::All) | None => vec![
+        let counts = match pool.is_whole {
+            false => vec![stock.available, stock.expired],
+            true => vec![
                 stock.available,
                 stock.expired,
                 stock.reserved,

@@ -19,6 +19,16 @@ impl Preset {
     /// Every preset, in the order they are offered.
     pub const ALL: &'static [Self] = &[Self::Immediately, Self::DayAfterDelivery, Self::AfterReceipt];
 
+    /// Returns the stable text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Immediately => "immediately",
+            Self::DayAfterDelivery => "day_after_delivery",
+            Self::AfterReceipt => "after_receipt",
+        }
+    }
+
     /// Returns the rule, with its Chinese name.
     #[must_use]
     pub fn rule(self, id: RuleId) -> Rule {

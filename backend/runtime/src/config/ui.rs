@@ -24,7 +24,7 @@ static PUBLIC_URL: Variable = Variable {
     doc: "The address people type, without a path; links in mails begin with it. Requests for another host are refused, and so are forms sent from \
           another site. With `https`, cookies are Secure and browsers are told to stay on https.",
     secret: false,
-    used_by: &["serve"],
+    used_by: &["serve", "work"],
 };
 
 static HOSTS: Variable = Variable {

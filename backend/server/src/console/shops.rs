@@ -1,6 +1,7 @@
 //! `/console/shops/…`: the shops, and what each would send.
 
-use kamiflow_app::views::shops::{Disconnection, ShopList, ShopPage, Trial};
+use kamiflow_app::views::shops::{Disconnection, ShopList, ShopPage, TakeOver, Trial};
+use kamiflow_domain::connection_take_over::{TakeOverRow, list_take_overs};
 use kamiflow_domain::connection_tokens::list_token_lives;
 use kamiflow_domain::preflight::{Freshness, preflight};
 use kamiflow_domain::show_shop::show_shop;
@@ -17,7 +18,17 @@ const ACTS: [Permission; 4] =
 /// Lists the shops of the present mode.
 pub(super) async fn list(asked: &Asked<'_>) -> Result<Loaded, Stop> {
     let lives = list_token_lives(&asked.product.engine, asked.ctx).await?;
+    let take_overs = match asked.ctx.may(Permission::ManageShops) {
+        true => list_take_overs(&asked.product.engine, asked.ctx).await?,
+        false => Vec::new(),
+    };
+    let named = |row: TakeOverRow| {
+        let shop = asked.shops.iter().find(|shop| shop.shop == row.shop);
+        let shop = shop.map(|shop| shop.name.clone()).unwrap_or_default();
+        TakeOver { request: row.id, asked_by: row.asked_by_name, shop, asked_at: row.asked_at }
+    };
     Ok(shown(ShopList {
+        take_overs: take_overs.into_iter().map(named).collect(),
         shops: asked.shops().cloned().collect(),
         lives,
         may_connect: asked.ctx.may(Permission::ManageShops),

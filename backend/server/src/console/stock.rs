@@ -2,7 +2,9 @@
 
 use kamiflow_app::views::stock::{Notifications, Pool, Pools, Products};
 use kamiflow_domain::notification_address::find_notification_address;
-use kamiflow_domain::stock_pages::{list_pools, list_skus};
+use kamiflow_domain::pause::{PauseScope, may};
+use kamiflow_domain::show_pauses::{Which, show_pauses};
+use kamiflow_domain::stock_pages::{list_batches, list_pools, list_skus};
 use kamiflow_kernel::{Permission, PoolId, ShopId};
 
 use super::{Asked, Loaded, Stop, shown};
@@ -18,7 +20,14 @@ pub(super) async fn pool(asked: &Asked<'_>, pool: &str) -> Result<Loaded, Stop> 
     let wanted: PoolId = pool.parse().map_err(|_no_id| Stop::NotFound)?;
     let pools = list_pools(&asked.product.engine, asked.ctx).await?;
     let pool = pools.into_iter().find(|pool| pool.pool == wanted).ok_or(Stop::NotFound)?;
-    Ok(shown(Pool { pool, may_manage: asked.ctx.may(Permission::ManageCards) }))
+    let may_manage = asked.ctx.may(Permission::ManageCards);
+    let scope = PauseScope::Pool(wanted);
+    let (pauses, first) = show_pauses(&asked.product.engine, asked.ctx, Which::Of(scope)).await?;
+    let batches = match may_manage {
+        true => list_batches(&asked.product.engine, asked.ctx, wanted).await?,
+        false => Vec::new(),
+    };
+    Ok(shown(Pool { pool, may_manage, may_pause: may(asked.ctx, scope), pauses, first, batches }))
 }
 
 /// Reads the SKUs of the shop in the query, or of the first one.
@@ -34,7 +43,15 @@ pub(super) async fn products(asked: &Asked<'_>) -> Result<Loaded, Stop> {
         None => Vec::new(),
     };
     let pools = list_pools(engine, asked.ctx).await?;
-    Ok(shown(Products { shops, shop, skus, pools, may_map: asked.ctx.may(Permission::MapSkus) }))
+    Ok(shown(Products {
+        shops,
+        shop,
+        skus,
+        pools,
+        may_map: asked.ctx.may(Permission::MapSkus),
+        may_pause: asked.ctx.may(Permission::Pause),
+        may_rule: asked.ctx.may(Permission::ManageRules),
+    }))
 }
 
 /// Reads where notices go.

@@ -9,7 +9,7 @@ use kamiflow_app::context::FormOutcome;
 use kamiflow_domain::accounts::throttle::{Passage, of_merchant};
 use kamiflow_domain::export::{Download, export};
 use kamiflow_domain::list_audit::export_audit;
-use kamiflow_kernel::format_platform_time;
+use kamiflow_kernel::{Permission, format_platform_time};
 
 use super::door::{Desk, Refused};
 use crate::console::audit_page;
@@ -27,7 +27,7 @@ pub(super) fn configure(services: &mut ServiceConfig) {
 /// Hands out all that the member sees.
 async fn everything(desk: Desk) -> HttpResponse {
     let begun = async {
-        pass(&desk).await?;
+        pass(&desk, Permission::Export).await?;
         export(&desk.product.engine, &desk.product.accounts, &desk.ctx).await.map_err(Refused::from)
     };
     match begun.await {
@@ -41,7 +41,7 @@ async fn audit(desk: Desk, form: web::Form<Vec<(String, String)>>) -> HttpRespon
     let value = |name: &str| form.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_str());
     let page = audit_page(value);
     let begun = async {
-        pass(&desk).await?;
+        pass(&desk, Permission::ShowAudit).await?;
         export_audit(&desk.product.engine, &desk.ctx, &page).await.map_err(Refused::from)
     };
     match begun.await {
@@ -50,8 +50,9 @@ async fn audit(desk: Desk, form: web::Form<Vec<(String, String)>>) -> HttpRespon
     }
 }
 
-async fn pass(desk: &Desk) -> Result<(), Refused> {
-    // Who may not is told so first.
+async fn pass(desk: &Desk, permission: Permission) -> Result<(), Refused> {
+    // Who may not is not counted.
+    desk.ctx.require(permission)?;
     desk.ctx.require_sudo()?;
     match desk.product.accounts.throttle.pass(&of_merchant("export", desk.ctx.merchant, AT_ONCE)).await {
         Ok(Passage::Open) => Ok(()),

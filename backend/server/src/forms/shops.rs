@@ -3,8 +3,8 @@
 mod connect;
 mod disconnect;
 mod live;
-mod pause;
 mod sandbox;
+mod take_overs;
 
 use actix_web::web::{self, ServiceConfig};
 use kamiflow_kernel::ShopId;
@@ -17,12 +17,11 @@ pub(super) fn configure(services: &mut ServiceConfig) {
         .route("/console/shops/keys", web::post().to(connect::keys))
         .route("/console/shops/link", web::post().to(connect::link))
         .route("/console/shops/sandbox", web::post().to(sandbox::create))
+        .route("/console/take-overs/{request}", web::post().to(take_overs::answer))
         .route("/console/shops/{shop}/buyer", web::post().to(sandbox::buy))
         .route("/console/shops/{shop}/disconnect", web::post().to(disconnect::disconnect))
         .route("/console/shops/{shop}/live", web::post().to(live::go))
-        .route("/console/shops/{shop}/trial", web::post().to(live::back))
-        .route("/console/shops/{shop}/pause", web::post().to(pause::set))
-        .route("/console/shops/{shop}/resume", web::post().to(pause::end));
+        .route("/console/shops/{shop}/trial", web::post().to(live::back));
 }
 
 /// Returns the page of a shop.

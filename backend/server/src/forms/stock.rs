@@ -1,12 +1,11 @@
 //! The forms about pools, SKUs and the address for notices.
 
-use std::io::Cursor;
+mod import;
 
 use actix_web::HttpResponse;
-use actix_web::web::{self, FormConfig, ServiceConfig};
+use actix_web::web::{self, ServiceConfig};
 use kamiflow_app::context::FormOutcome;
 use kamiflow_domain::ctx::ActError;
-use kamiflow_domain::import_cards::{FileChoices, ImportCards, ImportCardsError, ImportMode, import_cards};
 use kamiflow_domain::map_sku::MapSkuError;
 use kamiflow_domain::notification_address::set_notification_address;
 use kamiflow_domain::stock_pages::{create_pool, handle_sku};
@@ -17,20 +16,11 @@ use serde::Deserialize;
 use super::door::{Desk, Refused};
 use super::flash;
 
-/// What may be pasted at once: some fifty thousand cards.
-const PASTED: usize = 4 * 1024 * 1024;
-/// The name pasted cards have as a file.
-const PASTED_NAME: &str = "pasted.txt";
-
 /// Adds the routes.
 pub(super) fn configure(services: &mut ServiceConfig) {
     services
         .route("/console/pools", web::post().to(make_pool))
-        .service(
-            web::resource("/console/pools/{pool}/import")
-                .app_data(FormConfig::default().limit(PASTED))
-                .route(web::post().to(import)),
-        )
+        .configure(import::configure)
         .route("/console/products", web::post().to(handle))
         .route("/console/products/read", web::post().to(read))
         .route("/console/notifications", web::post().to(notifications));
@@ -69,43 +59,6 @@ async fn make_pool(desk: Desk, form: web::Form<PoolForm>) -> HttpResponse {
         }
         Err(error) => desk.refuse(page, error.into(), typed),
     }
-}
-
-/// What the form of pasted cards sends. The cards are not given back: they are secrets.
-#[derive(Deserialize)]
-struct ImportForm {
-    cards: String,
-    skip_bad: Option<String>,
-}
-
-async fn import(desk: Desk, pool: web::Path<PoolId>, form: web::Form<ImportForm>) -> HttpResponse {
-    let page = format!("/console/pools/{pool}");
-    let form = form.into_inner();
-    let mode = if form.skip_bad.is_some() { ImportMode::SkipBad } else { ImportMode::AllOrNothing };
-    let request = ImportCards {
-        pool: *pool,
-        // The same text pasted twice is one import.
-        caller_id: "console".to_owned(),
-        file_name: PASTED_NAME.to_owned(),
-        file: Cursor::new(form.cards.into_bytes()),
-        choices: FileChoices::default(),
-        uses_permitted: 1,
-        mode,
-    };
-    let refused = match import_cards(&desk.product.engine, &desk.ctx, request).await {
-        Ok(done) if done.batch.is_some() => {
-            desk.product.waker.wake(desk.ctx.merchant, &done.wakes).await;
-            let notice = if done.rejected == 0 { "cards.taken" } else { "cards.taken_partly" };
-            return flash::told(&desk.site, &page, notice);
-        }
-        Ok(_none) => Refused::Field("", "cards.bad_lines"),
-        Err(ImportCardsError::Empty) => Refused::Field("", "cards.empty"),
-        Err(ImportCardsError::File(_)) => Refused::Field("", "cards.unreadable"),
-        Err(ImportCardsError::PoolUnknown) => Refused::NotFound,
-        Err(ImportCardsError::Denied(denied)) => denied.into(),
-        Err(other) => Refused::Failed(Box::new(other)),
-    };
-    desk.refuse(&page, refused, FormOutcome::default())
 }
 
 /// What a row of the SKUs sends: `skip`, a method, or a method and a pool with a colon between.

@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 use super::door::{Desk, Refused};
 use super::flash;
+use super::upload::contents;
 
 const PAGE: &str = "/console/verification";
 const COMPANY: &str = "/console/verification?kind=company";
@@ -107,17 +108,8 @@ async fn read(mut body: Multipart) -> Result<Sent, Refused> {
     Err(unreadable())
 }
 
-/// Returns a field's contents, or nothing when there are more than `most` bytes.
 async fn bytes(field: &mut Field, most: usize) -> Result<Option<Vec<u8>>, Refused> {
-    let mut contents = Vec::new();
-    while let Some(part) = field.next().await {
-        let part = part.map_err(|_error| Refused::Field("", "verification.unreadable"))?;
-        if contents.len() + part.len() > most {
-            return Ok(None);
-        }
-        contents.extend_from_slice(&part);
-    }
-    Ok(Some(contents))
+    contents(field, most).await.map_err(|_error| Refused::Field("", "verification.unreadable"))
 }
 
 fn wrong_subject(error: SubjectError) -> Refused {

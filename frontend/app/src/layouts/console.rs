@@ -127,7 +127,7 @@ fn Sidebar(frame: Frame) -> AnyView {
                 <div class="p-3 border-t border-line flex items-center gap-2.5 text-sm">
                     <i class="live"></i>
                     <div class="min-w-0"><div class="font-medium">{state}</div><div class="sub">{synced}</div></div>
-                    <a class="btn btn-quiet sm ml-auto" href="/console/pause"><Icon name="pause" size="s"/>{t::console::pause()}</a>
+                    <a class="btn btn-quiet sm ml-auto" href="/console/pauses"><Icon name="pause" size="s"/>{t::console::pause()}</a>
                 </div>
             })}
         </aside>

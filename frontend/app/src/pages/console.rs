@@ -4,9 +4,12 @@ mod api;
 mod audit;
 mod connect;
 mod export;
+mod imported;
 mod order;
 mod orders;
 mod overview;
+mod pauses;
+mod rules;
 mod shops;
 mod stock;
 mod team;
@@ -16,9 +19,12 @@ pub(crate) use self::api::{ApiTokens, scope_name};
 pub(crate) use self::audit::Audit;
 pub(crate) use self::connect::{Authorize, ConnectShop, Connected, ToPlatform, Tokens};
 pub(crate) use self::export::Export;
+pub(crate) use self::imported::ImportResult;
 pub(crate) use self::order::{Order, Revealed};
 pub(crate) use self::orders::Orders;
 pub(crate) use self::overview::Overview;
+pub(crate) use self::pauses::Pauses;
+pub(crate) use self::rules::Rules;
 pub(crate) use self::shops::{DisconnectShop, Shop, ShopList, TrialRun};
 pub(crate) use self::stock::{Notifications, Pool, Pools, Products};
 pub(crate) use self::team::{LeaveTeam, MemberSeat, Merchant, Team, role_name};
@@ -51,7 +57,11 @@ pub(crate) fn ConsolePage(
     let session = page.session.clone().unwrap_or_default();
     let expired = session.waiting_for_authorization.map(expired);
     let closing = session.closes_at.map(closing);
-    let banner = (expired.is_some() || closing.is_some()).then(|| view! { {closing}{expired} }.into_any());
+    // The page of pauses lists them itself.
+    let paused = if page.path.starts_with("/console/pauses") { Vec::new() } else { session.paused.clone() };
+    let is_any = expired.is_some() || closing.is_some() || !paused.is_empty();
+    let paused = paused.into_iter().map(pauses::banner).collect_view();
+    let banner = is_any.then(|| view! { {closing}{expired}{paused} }.into_any());
     let frame = Frame { session, section, counts: Vec::new(), running: None };
     view! {
         <PageTitle name=title.clone()/>

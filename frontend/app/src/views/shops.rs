@@ -7,7 +7,7 @@ use kamiflow_domain::preflight::Preflight;
 use kamiflow_domain::show_shop::ShopView;
 use kamiflow_domain::trial_run::TrialOrder;
 use kamiflow_domain::verification::VerificationView;
-use kamiflow_kernel::{OrderId, Permission};
+use kamiflow_kernel::{OrderId, Permission, TakeOverId};
 
 /// The list of shops.
 #[derive(Debug)]
@@ -16,12 +16,27 @@ pub struct ShopList {
     pub shops: Vec<ShopSummary>,
     /// The lives of their tokens.
     pub lives: Vec<TokenLife>,
+    /// Who wants a mall of the merchant's; for those who may answer.
+    pub take_overs: Vec<TakeOver>,
     /// Whether the member may connect shops.
     pub may_connect: bool,
     /// Whether a sandbox shop can be made.
     pub offers_sandbox: bool,
     /// When it was read.
     pub now: DateTime<Utc>,
+}
+
+/// Somebody wants a mall that is connected here.
+#[derive(Debug)]
+pub struct TakeOver {
+    /// Which request.
+    pub request: TakeOverId,
+    /// The name of the merchant who asks.
+    pub asked_by: String,
+    /// The shop.
+    pub shop: String,
+    /// Since when.
+    pub asked_at: DateTime<Utc>,
 }
 
 /// One shop.

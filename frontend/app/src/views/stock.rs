@@ -1,8 +1,10 @@
 //! `/console/pools`, `/console/products` and `/console/notifications`.
 
+use kamiflow_domain::card_file::RejectedLine;
 use kamiflow_domain::list_shops::ShopSummary;
-use kamiflow_domain::stock_pages::{PoolSummary, SkuSummary};
-use kamiflow_kernel::ShopId;
+use kamiflow_domain::show_pauses::{First, PauseLine};
+use kamiflow_domain::stock_pages::{BatchRow, PoolSummary, SkuSummary};
+use kamiflow_kernel::{PoolId, ShopId};
 
 /// The pools.
 #[derive(Debug)]
@@ -20,6 +22,27 @@ pub struct Pool {
     pub pool: PoolSummary,
     /// Whether the member may import cards.
     pub may_manage: bool,
+    /// Whether the member may pause it.
+    pub may_pause: bool,
+    /// Pauses of it.
+    pub pauses: Vec<PauseLine>,
+    /// What goes on first when they end.
+    pub first: Vec<First>,
+    /// Its latest batches, for who may import.
+    pub batches: Vec<BatchRow>,
+}
+
+/// What became of an import that has refused lines.
+#[derive(Debug)]
+pub struct ImportResult {
+    /// Into which pool.
+    pub pool: PoolId,
+    /// Cards that were taken.
+    pub taken: u64,
+    /// Lines that were refused.
+    pub rejected: u64,
+    /// The first of them.
+    pub lines: Vec<RejectedLine>,
 }
 
 /// The SKUs of a shop.
@@ -35,6 +58,10 @@ pub struct Products {
     pub pools: Vec<PoolSummary>,
     /// Whether the member may change what is done with orders.
     pub may_map: bool,
+    /// Whether the member may write redemption rules.
+    pub may_rule: bool,
+    /// Whether the member may pause orders of a SKU.
+    pub may_pause: bool,
 }
 
 /// Where the merchant is told of what needs a person.

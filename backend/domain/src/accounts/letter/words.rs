@@ -89,6 +89,7 @@ fn chinese(letter: &Letter) -> Option<Worded> {
             Some(("接受邀请", link)),
             "如果您不认识对方,忽略此邮件即可。",
         ),
+        Letter::TokenEnding { shop, ends_at, link } => zh_token_ending(shop, *ends_at, link),
         Letter::MerchantChanged { merchant, what, at } => worded(
             format!("{merchant}:{}", zh_change(*what)),
             vec![format!("{} 「{merchant}」{}。", beijing(*at), zh_change(*what))],
@@ -172,12 +173,8 @@ fn english(letter: &Letter) -> Option<Worded> {
             Some(("Accept the invitation", link)),
             "If you do not know them, ignore this mail.",
         ),
-        Letter::MerchantChanged { merchant, what, at } => worded(
-            format!("{merchant} {}", en_change(*what)),
-            vec![format!("{merchant} {} ({}).", en_change(*what), utc(*at))],
-            None,
-            "If you have questions, ask an owner of the team.",
-        ),
+        Letter::TokenEnding { shop, ends_at, link } => en_token_ending(shop, *ends_at, link),
+        Letter::MerchantChanged { merchant, what, at } => en_merchant_changed(merchant, en_change(*what), *at),
     }
 }
 
@@ -205,6 +202,43 @@ const fn en_change(what: MerchantChange) -> &'static str {
         MerchantChange::Closing => "will close in 30 days",
         MerchantChange::Reopened => "will not close after all",
     }
+}
+
+fn en_merchant_changed(merchant: &str, change: &str, at: DateTime<Utc>) -> Option<Worded> {
+    let paragraphs = vec![format!("{merchant} {change} ({}).", utc(at))];
+    worded(format!("{merchant} {change}"), paragraphs, None, "If you have questions, ask an owner of the team.")
+}
+
+fn zh_token_ending(shop: &str, ends_at: DateTime<Utc>, link: &str) -> Option<Worded> {
+    let ends_at = beijing(ends_at);
+    worded(
+        format!("「{shop}」的授权即将到期"),
+        vec![
+            format!("「{shop}」的拼多多授权将于 {ends_at} 到期。到期后订单会等着,重新授权后按最晚发货时间发出。"),
+            "请用店铺主账号打开下面的链接,在手机上也可以,不需要登录卡密流;也可以转发给主账号的人。".into(),
+            "链接 72 小时内有效,只能成功用一次。".into(),
+        ],
+        Some(("重新授权", &link.to_owned())),
+        "如果您已经重新授权,忽略此邮件即可。",
+    )
+}
+
+fn en_token_ending(shop: &str, ends_at: DateTime<Utc>, link: &str) -> Option<Worded> {
+    let ends_at = utc(ends_at);
+    worded(
+        format!("The authorization of {shop} is about to end"),
+        vec![
+            format!(
+                "The authorization of {shop} ends on {ends_at}. Orders then wait, and are worked off by ship-by time once \
+                 it is authorized anew."
+            ),
+            "Open the link below with the mall's main account; a phone will do, and no log-in is needed. You may forward \
+             it to whoever holds that account. It is good for 72 hours, for one authorization."
+                .into(),
+        ],
+        Some(("Authorize anew", &link.to_owned())),
+        "If it was authorized anew already, ignore this mail.",
+    )
 }
 
 fn beijing(at: DateTime<Utc>) -> String {

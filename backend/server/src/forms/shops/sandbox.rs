@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web};
 use kamiflow_app::context::FormOutcome;
 use kamiflow_domain::accounts::throttle::{Passage, of_merchant};
 use kamiflow_domain::connection_sandbox::{SandboxShopError, create_sandbox_shop, simulate_buyer};
-use kamiflow_kernel::ShopId;
+use kamiflow_kernel::{Permission, ShopId};
 
 use crate::forms::door::{Desk, Refused};
 use crate::forms::flash;
@@ -19,7 +19,7 @@ pub(super) async fn create(desk: Desk) -> HttpResponse {
     let Some(sandbox) = &desk.product.sandbox else {
         return desk.refuse("/console", Refused::Field("", "sandbox.none"), FormOutcome::default());
     };
-    if let Err(refused) = pass(&desk, "sandbox_shop", SHOPS_AT_ONCE).await {
+    if let Err(refused) = pass(&desk, Permission::ManageShops, ("sandbox_shop", SHOPS_AT_ONCE)).await {
         return desk.refuse("/console", refused, FormOutcome::default());
     }
     match create_sandbox_shop(&desk.product.engine, &desk.ctx, &*sandbox.control, sandbox.application).await {
@@ -37,7 +37,7 @@ pub(super) async fn buy(desk: Desk, shop: web::Path<ShopId>) -> HttpResponse {
     let Some(sandbox) = &desk.product.sandbox else {
         return desk.refuse("/console", Refused::Field("", "sandbox.none"), FormOutcome::default());
     };
-    if let Err(refused) = pass(&desk, "sandbox_buyer", BUYERS_AT_ONCE).await {
+    if let Err(refused) = pass(&desk, Permission::HandleOrders, ("sandbox_buyer", BUYERS_AT_ONCE)).await {
         return desk.refuse("/console", refused, FormOutcome::default());
     }
     match simulate_buyer(&desk.product.engine, &desk.ctx, &*sandbox.control, (shop, None, 1)).await {
@@ -52,7 +52,9 @@ pub(super) async fn buy(desk: Desk, shop: web::Path<ShopId>) -> HttpResponse {
 }
 
 /// Counts what all merchants' sandbox shops work for: one machine plays the platform for all of them.
-async fn pass(desk: &Desk, what: &str, at_once: u32) -> Result<(), Refused> {
+async fn pass(desk: &Desk, permission: Permission, (what, at_once): (&str, u32)) -> Result<(), Refused> {
+    // Who may not is not counted.
+    desk.ctx.require(permission)?;
     let gates = of_merchant(what, desk.ctx.merchant, at_once);
     match desk.product.accounts.throttle.pass(&gates).await {
         Ok(Passage::Open) => Ok(()),

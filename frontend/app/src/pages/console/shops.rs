@@ -2,7 +2,6 @@
 
 mod checks;
 mod disconnect;
-mod pause;
 mod show;
 mod trial;
 
@@ -19,22 +18,53 @@ use super::ConsolePage;
 use super::overview::ShopBadges;
 use crate::components::{Badge, Card, Column, Empty, Icon, Look, Submit, Table, Tone};
 use crate::layouts::Section;
-use crate::views::shops;
-use crate::{context, t};
+use crate::views::shops::{self, TakeOver};
+use crate::{context, format, t};
+
+/// Who wants a mall of the merchant's, with the two answers.
+fn take_overs(rows: &[TakeOver]) -> AnyView {
+    let row = |row: &TakeOver| {
+        view! {
+            <li class="flex gap-3 flex-wrap items-center px-4 py-3">
+                <div class="min-w-0 flex-1">
+                    <div class="font-medium">{t::shops::take_over_asks(&row.asked_by, &row.shop)}</div>
+                    <div class="sub">{t::shops::take_over_at(format::moment(row.asked_at))}</div>
+                </div>
+                <form class="flex gap-2 flex-wrap" method="post" action=format!("/console/take-overs/{}", row.request)>
+                    <button class="btn btn-quiet sm" name="answer" value="refuse">{t::shops::take_over_refuse()}</button>
+                    <button class="btn btn-danger sm" name="answer" value="release">{t::shops::take_over_release()}</button>
+                </form>
+            </li>
+        }
+    };
+    let rows = rows.iter().map(row).collect_view();
+    view! {
+        <Card title=t::shops::take_overs() context=t::shops::take_overs_context()>
+            <p class="px-4 pt-3 text-sm text-ink2 leading-6">{t::shops::take_over_text()}</p>
+            <ul class="divide-y divide-line">{rows}</ul>
+        </Card>
+    }
+    .into_any()
+}
 
 /// The list.
 #[component]
 pub(crate) fn ShopList() -> AnyView {
     let Some(data) = context::data::<shops::ShopList>() else { return ().into_any() };
-    let acts = data.may_connect.then(|| list_acts(data.offers_sandbox));
+    let connect = data.may_connect.then(|| list_acts(data.offers_sandbox));
+    let acts = view! {
+        <a class=Look::Quiet.class() href="/console/pauses"><Icon name="pause"/>{t::console::pause()}</a>
+        {connect}
+    };
     let count = u64::try_from(data.shops.len()).unwrap_or(u64::MAX);
     view! {
         <ConsolePage
             section=Section::Shops
             title=t::shops::title()
             context=t::shops::count(count)
-            acts=acts.unwrap_or_else(|| ().into_any())
+            acts=acts.into_any()
         >
+            {(!data.take_overs.is_empty()).then(|| take_overs(&data.take_overs))}
             <Card title=t::shops::title() class="overflow-hidden">{rows(&data)}</Card>
         </ConsolePage>
     }

@@ -1,12 +1,15 @@
 //! `/console/pools`, `/console/products` and `/console/notifications`.
 
-use kamiflow_domain::stock_pages::{PoolSummary, SkuSummary};
+use kamiflow_domain::pause::PauseScope;
+use kamiflow_domain::stock_pages::{BatchRow, PoolSummary, SkuSummary};
 use kamiflow_kernel::DeliveryMethod;
 use leptos::prelude::*;
 
 use super::ConsolePage;
-use crate::components::{Badge, Card, Column, Empty, Field, Look, ProofFirst, Submit, Table, Tone};
+use super::pauses::{PauseBanners, PauseCard};
+use crate::components::{Badge, Card, Column, Empty, Field, Icon, Look, ProofFirst, Submit, Table, Tone, t_error};
 use crate::layouts::Section;
+use crate::views::pauses::PauseTarget;
 use crate::views::stock;
 use crate::{context, format, t};
 
@@ -51,6 +54,11 @@ fn count(number: i64) -> String {
     format::count(u64::try_from(number).unwrap_or_default())
 }
 
+/// Returns how much is claimed, where that may be told.
+fn reserved(pool: &PoolSummary) -> String {
+    if pool.is_whole { count(pool.stock.reserved) } else { "—".to_owned() }
+}
+
 fn pool_row(pool: &PoolSummary, may_manage: bool) -> impl IntoView + use<> {
     let low = is_low(pool).then(|| view! { <Badge tone=Tone::Review icon="triangle-alert">{t::stock::low()}</Badge> });
     let href = format!("/console/pools/{}", pool.pool);
@@ -59,7 +67,7 @@ fn pool_row(pool: &PoolSummary, may_manage: bool) -> impl IntoView + use<> {
         <tr>
             <td><span class="inline-flex gap-2 items-center flex-wrap"><a class="lnk" href=href>{pool.name.clone()}</a>{low}</span></td>
             <td class="r">{count(pool.stock.available)}</td>
-            <td class="r">{count(pool.stock.reserved)}</td>
+            <td class="r">{reserved(pool)}</td>
             <td class="r">{import}</td>
         </tr>
     }
@@ -70,11 +78,14 @@ fn pool_row(pool: &PoolSummary, may_manage: bool) -> impl IntoView + use<> {
 pub(crate) fn Pool() -> AnyView {
     let Some(data) = context::data::<stock::Pool>() else { return ().into_any() };
     let pool = data.pool.clone();
-    let action = format!("/console/pools/{}/import", pool.pool);
+    let (action, file) = (format!("/console/pools/{}/import", pool.pool), format!("/console/pools/{}/file", pool.pool));
+    let target =
+        PauseTarget { scope: PauseScope::Pool(pool.pool), target: pool.pool.to_string(), name: pool.name.clone() };
     let trail = ("/console/pools".to_owned(), t::console::pools().to_owned());
-    let stock = t::stock::stock_line(count(pool.stock.available), count(pool.stock.reserved));
+    let stock = t::stock::stock_line(count(pool.stock.available), reserved(&pool));
     view! {
         <ConsolePage section=Section::Pools title=pool.name.clone() context=stock trail=trail>
+            <PauseBanners lines=data.pauses.clone() first=data.first.clone()/>
             {data.may_manage.then(|| view! {
                 <Card title=t::stock::paste()>
                     <form class="p-4 grid gap-4" method="post" action=action>
@@ -90,10 +101,74 @@ pub(crate) fn Pool() -> AnyView {
                         <div><Submit>{t::stock::take_in()}</Submit></div>
                     </form>
                 </Card>
+                <Card title=t::stock::upload()>
+                    <form class="p-4 grid gap-4 max-w-xl" method="post" action=file enctype="multipart/form-data">
+                        <FileField/>
+                        <label class="flex items-center gap-2 text-sm min-h-6">
+                            <input type="checkbox" name="skip_bad" value="true" class="checkbox checkbox-primary"/>
+                            {t::stock::skip_bad()}
+                        </label>
+                        <div><Submit><Icon name="upload"/>{t::stock::take_file()}</Submit></div>
+                    </form>
+                </Card>
             })}
+            {(!data.batches.is_empty()).then(|| batches(&data.batches))}
+            {data.may_pause.then(|| view! { <div class="max-w-xl"><PauseCard target=target.clone() lines=data.pauses.clone()/></div> })}
         </ConsolePage>
     }
     .into_any()
+}
+
+/// The file of cards; nothing but its size is wrong before it is read.
+#[component]
+fn FileField() -> AnyView {
+    let error = context::page().outcome.as_ref().and_then(|outcome| outcome.error("file").map(t_error));
+    let invalid = error.is_some();
+    view! {
+        <div class="field" class:err=invalid>
+            <label for="file">{t::stock::file()}</label>
+            <input
+                class="file-input w-full"
+                type="file"
+                id="file"
+                name="file"
+                accept=".csv,.txt,.xlsx,text/csv,text/plain"
+                required=true
+                aria-invalid=invalid.then_some("true")
+                aria-describedby="file-note"
+            />
+            <span class=if invalid { "errtext" } else { "hint" } id="file-note">{error.unwrap_or_else(|| t::stock::file_hint().to_owned())}</span>
+        </div>
+    }
+    .into_any()
+}
+
+/// The latest batches; one that turned out bad is paused.
+fn batches(rows: &[BatchRow]) -> impl IntoView + use<> {
+    let columns = vec![
+        Column::words(t::stock::batch()),
+        Column::numbers(t::stock::taken()),
+        Column::words(t::stock::when()),
+        Column::words(""),
+    ];
+    let row = |batch: &BatchRow| {
+        let name = if batch.file_name.is_empty() { t::stock::generated().to_owned() } else { batch.file_name.clone() };
+        let href = format!("/console/pauses/{}", batch.id);
+        view! {
+            <tr>
+                <td>{name}</td>
+                <td class="r">{count(i64::from(batch.accepted))}</td>
+                <td>{format::moment(batch.created_at)}</td>
+                <td class="r"><a class="btn btn-quiet sm" href=href>{t::console::pause()}</a></td>
+            </tr>
+        }
+    };
+    let rows = rows.iter().map(row).collect_view();
+    view! {
+        <Card title=t::stock::batches()>
+            <Table caption=t::stock::batches() columns=columns>{rows}</Table>
+        </Card>
+    }
 }
 
 /// What is done with the orders of each SKU.
@@ -118,6 +193,9 @@ pub(crate) fn Products() -> AnyView {
         let rows = data.skus.iter().map(|sku| sku_row(sku, &data)).collect_view();
         view! { <Table caption=t::console::products() columns=columns>{rows}</Table> }.into_any()
     };
+    let rules =
+        data.may_rule.then(|| view! { <a class=Look::Quiet.class() href="/console/rules">{t::rules::title()}</a> });
+    let rules = rules.into_any();
     let read = chosen.filter(|_| data.may_map).map(|shop| {
         view! {
             <form method="post" action="/console/products/read">
@@ -127,7 +205,7 @@ pub(crate) fn Products() -> AnyView {
         .into_any()
     });
     view! {
-        <ConsolePage section=Section::Products title=t::console::products() context=t::stock::products_context()>
+        <ConsolePage section=Section::Products title=t::console::products() context=t::stock::products_context() acts=rules>
             <nav class="flex gap-2 flex-wrap" aria-label=t::console::shops()>{chips}</nav>
             <Card title=t::console::products() acts=read.unwrap_or_else(|| ().into_any())>{list}</Card>
         </ConsolePage>
@@ -142,11 +220,15 @@ fn sku_row(sku: &SkuSummary, data: &stock::Products) -> impl IntoView + use<> {
         Some(method) => (Tone::Delivered, method.parse().map_or("—", method_name)),
     };
     let form = data.may_map.then(|| choices(sku, data));
+    let pause = data.may_pause.then(|| {
+        let href = format!("/console/pauses/{}", sku.sku);
+        view! { <a class="lnk text-sm" href=href>{t::console::pause()}</a> }
+    });
     view! {
         <tr>
             <td><div class="font-medium">{sku.goods.clone()}</div><div class="sub">{sku.spec.clone()}</div></td>
             <td><Badge tone=tone>{word}</Badge></td>
-            <td>{form}</td>
+            <td><div class="flex gap-3 flex-wrap items-center">{form}{pause}</div></td>
         </tr>
     }
 }

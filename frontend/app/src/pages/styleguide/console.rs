@@ -14,6 +14,7 @@ use crate::t;
 pub(crate) fn ConsoleSample() -> AnyView {
     let session = SessionView {
         closes_at: None,
+        paused: Vec::new(),
         merchant: t::styleguide::sample_merchant().to_owned(),
         merchants: Vec::new(),
         member: t::styleguide::sample_member().to_owned(),

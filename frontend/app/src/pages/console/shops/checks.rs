@@ -113,7 +113,7 @@ fn href(shop: ShopId, check: &Found, cure: Cure) -> String {
             About::Pool { pool, .. } => format!("/console/pools/{pool}"),
             About::Shop | About::Api(_) | About::Sku { .. } => "/console/pools".to_owned(),
         },
-        Cure::ChooseRule => "/help".to_owned(),
+        Cure::ChooseRule => "/console/rules".to_owned(),
         Cure::SetAddress => "/console/notifications".to_owned(),
         Cure::Verify => "/console/verification".to_owned(),
     }

@@ -3,16 +3,18 @@
 use chrono::{DateTime, Utc};
 use kamiflow_domain::connection_tokens::TokenLife;
 use kamiflow_domain::list_shops::ShopSummary;
+use kamiflow_domain::pause::PauseScope;
 use kamiflow_domain::show_shop::{ApplicationView, ShopView};
 use kamiflow_kernel::{Permission, ReasonCode, ShopId, ShopState};
 use leptos::prelude::*;
 
-use super::pause::{PauseBanners, PauseCard};
 use super::{checks, life_badge};
 use crate::components::{Badge, Banner, Card, Icon, Look, Moment, Preflight, Submit, Tone};
 use crate::layouts::Section;
 use crate::pages::console::ConsolePage;
 use crate::pages::console::overview::ShopBadges;
+use crate::pages::console::pauses::{PauseBanners, PauseCard};
+use crate::views::pauses::PauseTarget;
 use crate::views::shops;
 use crate::{context, format, t};
 
@@ -25,6 +27,7 @@ pub(crate) fn Shop() -> AnyView {
     let is_connected = shop.summary.state != ShopState::Disconnected;
     let preflight = data.preflight.as_ref().map(|report| checks::rows(id, report));
     let may_pause = data.may(Permission::Pause);
+    let target = PauseTarget { scope: PauseScope::Shop(id), target: id.to_string(), name: shop.summary.name.clone() };
     let may_manage = data.may(Permission::ManageShops) && is_connected;
     view! {
         <ConsolePage
@@ -34,7 +37,7 @@ pub(crate) fn Shop() -> AnyView {
             acts=acts(&data)
         >
             <State shop=shop.summary.clone() may_manage=may_manage/>
-            <PauseBanners shop=shop.clone() may_pause=may_pause/>
+            <PauseBanners lines=shop.pauses.clone() first=shop.first.clone()/>
             <div class="grid xl:grid-cols-[minmax(0,1fr)_20rem] gap-4 items-start">
                 <div class="grid gap-4 min-w-0">
                     {preflight.map(|checks| view! {
@@ -48,7 +51,7 @@ pub(crate) fn Shop() -> AnyView {
                 </div>
                 <div class="grid gap-4 min-w-0">
                     <Connection shop=shop.clone() now=data.now may_manage=may_manage/>
-                    {(may_pause && is_connected).then(|| view! { <PauseCard shop=shop.clone()/> })}
+                    {(may_pause && is_connected).then(|| view! { <PauseCard target=target.clone() lines=shop.pauses.clone()/> })}
                     {may_manage.then(|| view! { <Leave shop=id/> })}
                 </div>
             </div>
