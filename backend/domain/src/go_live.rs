@@ -107,6 +107,9 @@ impl From<StoreError> for GoLiveError {
 /// # Errors
 /// When the shop is unknown or stopped, or the store fails.
 pub async fn go_live(engine: &Engine, ctx: &Ctx, request: &GoLive) -> Result<WentLive, GoLiveError> {
+    // Who may not is told that, and not asked for a proof first.
+    ctx.require(Permission::GoLive)?;
+    ctx.sees(request.shop)?;
     ctx.require_sudo()?;
     begin(engine, ctx, request).await
 }

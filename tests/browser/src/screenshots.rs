@@ -24,7 +24,7 @@ const THEMES: [&str; 2] = ["light", "dark"];
 const CHOOSE: &str = "const sent = new XMLHttpRequest(); sent.open('POST', '/preferences', false); \
     sent.setRequestHeader('content-type', 'application/x-www-form-urlencoded'); sent.send(";
 /// What an owner sees.
-const MINE: [&str; 16] = [
+const MINE: [&str; 21] = [
     "/console",
     "/console/orders",
     "/console/products",
@@ -34,6 +34,11 @@ const MINE: [&str; 16] = [
     "/console/shops/tokens",
     "/console/verification",
     "/console/api",
+    "/console/pauses",
+    "/console/rules",
+    "/console/export",
+    "/console/merchant",
+    "/console/team/leave",
     "/console/notifications",
     "/console/team",
     "/console/audit",

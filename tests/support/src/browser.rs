@@ -1,6 +1,6 @@
 //! A browser without scripts: keeps cookies, sends forms, follows no redirection by itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use kamiflow_kernel::ApiScope;
@@ -69,6 +69,15 @@ impl<'a> Browser<'a> {
         browser
     }
 
+    /// Logs an owner in whose account was arranged behind the pages, for sites that do not work.
+    pub async fn arranged(site: &'a TestSite) -> Self {
+        let owner = site.owner(&format!("owner-{}@shop.test", Uuid::now_v7().simple())).await;
+        let browser = Self { email: owner.email, ..Self::new(site) };
+        browser.log_in(&browser.email).await;
+        browser.does("/preferences", &[("language", "zh-CN")]).await;
+        browser
+    }
+
     /// Sends a form that must be taken; returns where it leads.
     pub async fn does(&self, path: &str, fields: &[(&str, &str)]) -> String {
         let answer = self.send(path, fields).await;
@@ -121,6 +130,20 @@ impl<'a> Browser<'a> {
         assert_eq!(made.status, 200, "{}", made.to());
         let token = between(&made.body, "/join?token=", "</pre>").to_owned();
         assert_eq!(self.does("/join", &[("token", &token)]).await, "/console");
+    }
+
+    /// Returns the shops that her list names.
+    pub async fn shops(&self) -> BTreeSet<String> {
+        let list = self.sees("/console/shops").await;
+        let ids = list.split("href=\"/console/shops/").filter_map(|rest| rest.split('"').next());
+        ids.filter(|id| id.starts_with("shop_")).map(str::to_owned).collect()
+    }
+
+    /// Makes one more sandbox shop; returns its id.
+    pub async fn another_shop(&self) -> String {
+        let before = self.shops().await;
+        self.does("/console/shops/sandbox", &[]).await;
+        self.shops().await.difference(&before).next().unwrap().clone()
     }
 
     /// Gives her another role in her team, behind everybody's back.

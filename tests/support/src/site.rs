@@ -17,7 +17,7 @@ use kamiflow_server::{ApiLimits, Application, Dependencies, PlatformPages, Produ
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -149,6 +149,14 @@ impl TestSite {
         );
         let sql = self.world.sql_as_superuser().await;
         sql.execute(&copy, &[&order_sn, numbers.start(), numbers.end()]).await.unwrap()
+    }
+
+    /// Lets buyers order the voucher of a sandbox shop; returns the orders' numbers.
+    pub async fn order(&self, mall: i64, more: Value) -> Vec<String> {
+        let mut body = json!({ "mall_id": mall, "sku_id": mall * 1_000 + 1 });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let made = self.world.control("POST", "/orders", &body).await;
+        made["order_sns"].as_array().unwrap().iter().map(|sn| sn.as_str().unwrap().to_owned()).collect()
     }
 
     /// Makes a folder such as `cargo dev build-ui` writes.

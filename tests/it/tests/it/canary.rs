@@ -207,7 +207,7 @@ impl Worker {
         .await
         .unwrap();
         let announced: serde_json::Value = serde_json::from_str(&line).unwrap();
-        Self { process, listens_at: announced["listen"].as_str().unwrap().to_owned(), log }
+        Self { process, listens_at: announced["listen"].as_str().unwrap_or_else(|| panic!("{line}")).to_owned(), log }
     }
 
     async fn metrics(&self) -> String {

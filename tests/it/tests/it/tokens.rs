@@ -1,13 +1,17 @@
 //! Tokens: at most one refresh per version, whoever asks; and what happens when a refresh does not help.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use kamiflow_domain::authorization_link::open_link;
 use kamiflow_domain::connect_shop::{ConnectShop, ConnectShopError, Grant, Purpose, connect_shop};
+use kamiflow_domain::engine::{Engine, EngineConfig};
 use kamiflow_domain::marketplace::{ErrorClass, MallInfo, Tokens};
+use kamiflow_domain::notification_address::set_notification_address;
 use kamiflow_domain::refresh_token::{self, Refresh, refresh};
 use kamiflow_domain::tokens::{Recovery, recover};
 use kamiflow_kernel::{Clock, MallId, ShopState};
 use kamiflow_store::credentials::{self, CredentialRow, RefreshClaim};
 use kamiflow_store::{exceptions, shops};
+use kamiflow_test_support::accounts::AccountsApp;
 use kamiflow_test_support::{Merchant, Shop, TestApp, market_error};
 use uuid::Uuid;
 
@@ -107,6 +111,32 @@ async fn a_refresh_that_does_not_extend_asks_for_the_owner_and_is_told_at_a_fift
     let stopped = (ShopState::Stopped, Some("reauthorization_needed".to_owned()));
     assert_eq!(state(&merchant, &shop).await, stopped);
     assert_eq!(app.market.refresh_tokens_seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_reminder_is_mailed_with_a_link_for_that_mall() {
+    let app = AccountsApp::new().await;
+    let merchant = app.app.merchant().await;
+    let shop = merchant.shop().await;
+    let config = EngineConfig { site: Some("https://kami.example".to_owned()), ..(*app.app.engine.config).clone() };
+    let engine = Engine { config: config.into(), ..app.app.engine.clone() };
+    let step = async || refresh_token::step(&engine, &merchant.ctx(), shop.id).await.unwrap();
+    step().await;
+    app.app.clock.advance(TimeDelta::hours(18));
+    app.app.market.next_tokens(Ok(merchant.tokens(shop.mall, "2", TimeDelta::hours(6))));
+    step().await;
+    step().await;
+    let address = "alarm@example.com".parse().unwrap();
+    set_notification_address(&engine, &merchant.ctx(), &address).await.unwrap();
+    app.app.clock.advance(TimeDelta::minutes(72));
+    step().await;
+    step().await;
+    let mails = app.mails(&[merchant.id]).await;
+    let [mail] = mails["alarm@example.com"].as_slice() else { panic!("told once: {}", mails.len()) };
+    let (_, rest) = mail.text.split_once("https://kami.example/authorize/").unwrap();
+    let token = rest.split_whitespace().next().unwrap().into();
+    let opened = open_link(&engine, &token).await.unwrap();
+    assert_eq!((opened.merchant, opened.mall.map(|(mall, _name)| mall)), (merchant.id, Some(shop.mall)));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Connecting a mall over HTTP: the platform's page, a link for the main account, and own keys.
 
-use kamiflow_test_support::{Browser, TestSite, between};
+use kamiflow_test_support::{Answer, Browser, TestSite, between};
 use serde_json::json;
 
 /// Returns the plain link to the platform's page, the one for computers.
@@ -32,6 +32,15 @@ async fn new_mall(site: &TestSite, mall: i64) {
         "skus": [{ "sku_id": mall * 1_000 + 1, "spec": "标准", "price_fen": 990 }] }]);
     let body = json!({ "mall_id": mall, "name": format!("新店 {mall}"), "goods": goods });
     site.world.control("POST", "/malls", &body).await;
+}
+
+/// Makes a link for the holder of the main account; returns the answer that shows it.
+async fn link_is_made(browser: &Browser<'_>) -> Answer {
+    let ways = browser.sees("/console/shops/new?sold=merchant_cards").await;
+    let way = format!("/console/shops/authorize?{}", between(&ways, "href=\"/console/shops/authorize?", "\""));
+    let asked = browser.sees(&way).await;
+    let application = between(&asked, "name=\"application\" value=\"", "\"").to_owned();
+    browser.send("/console/shops/link", &[("application", &application), ("shop", "")]).await
 }
 
 /// Begins an authorization; returns the link to the platform's page.
@@ -92,6 +101,20 @@ async fn a_mall_is_connected_on_the_platforms_page_in_the_browser_that_began_onc
     let taking = begins(&stranger, &way).await;
     let asked = agrees(&site, &taking, mall).await;
     assert!(stranger.get(&asked).await.body.contains("另一个商家"));
+    // She is shown who asks, and lets the mall go only with a fresh proof; nobody else answers for her.
+    let list = browser.sees("/console/shops").await;
+    assert!(list.contains("「测试商家」想接入「新店 300000001」"), "{list}");
+    let request = format!("/console/take-overs/take_{}", between(&list, "action=\"/console/take-overs/take_", "\""));
+    stranger.proves().await;
+    assert_eq!(stranger.send(&request, &[("answer", "release")]).await.status, 404);
+    assert!(browser.does(&request, &[("answer", "release")]).await.starts_with("/account/sudo?next="));
+    browser.proves().await;
+    assert_eq!(browser.does(&request, &[("answer", "release")]).await, "/console/shops");
+    assert_eq!(browser.send(&request, &[("answer", "refuse")]).await.status, 404, "answered once");
+    assert!(browser.sees(&format!("/console/shops/{shop}")).await.contains("已断开。"));
+    let again = begins(&stranger, &way).await;
+    let taken = agrees(&site, &again, mall).await;
+    assert_eq!(stranger.get(&taken).await.status, 303);
     drop((browser, stranger));
     site.stop().await;
 }
@@ -103,11 +126,7 @@ async fn the_holder_of_the_main_account_authorizes_by_a_link_without_a_log_in() 
     let mall = 300_000_001;
     new_mall(&site, mall).await;
     let browser = Browser::signed_up_as(&site, "owner@example.com").await;
-    let ways = browser.sees("/console/shops/new?sold=merchant_cards").await;
-    let way = format!("/console/shops/authorize?{}", between(&ways, "href=\"/console/shops/authorize?", "\""));
-    let asked = browser.sees(&way).await;
-    let application = between(&asked, "name=\"application\" value=\"", "\"").to_owned();
-    let made = browser.send("/console/shops/link", &[("application", &application), ("shop", "")]).await;
+    let made = link_is_made(&browser).await;
     assert_eq!((made.status, made.cache.as_str()), (200, "no-store"), "the link is shown once and kept nowhere");
     let link = format!("/authorize/{}", between(&made.body, "/authorize/", "</pre>"));
     assert!(!browser.cookies().contains("kamiflow_form"), "no cookie carries it");
@@ -139,11 +158,7 @@ async fn a_link_is_worth_no_more_than_the_seat_of_who_made_it() {
     site.work();
     new_mall(&site, 300_000_001).await;
     let browser = Browser::signed_up_as(&site, "owner@example.com").await;
-    let ways = browser.sees("/console/shops/new?sold=merchant_cards").await;
-    let way = format!("/console/shops/authorize?{}", between(&ways, "href=\"/console/shops/authorize?", "\""));
-    let asked = browser.sees(&way).await;
-    let application = between(&asked, "name=\"application\" value=\"", "\"").to_owned();
-    let made = browser.send("/console/shops/link", &[("application", &application), ("shop", "")]).await;
+    let made = link_is_made(&browser).await;
     let link = format!("/authorize/{}", between(&made.body, "/authorize/", "</pre>"));
     let holder = Browser::new(&site);
     let on = holder.does(&link, &[]).await;

@@ -27,10 +27,7 @@ async fn an_export_holds_what_the_member_sees_and_no_card() {
     site.work();
     let owner = Browser::signed_up_as(&site, "owner@example.com").await;
     let (mine, _mall) = owner.sandbox_shop().await;
-    owner.does("/console/shops/sandbox", &[]).await;
-    let list = owner.sees("/console/shops").await;
-    let other = list.split("href=\"/console/shops/").filter_map(|rest| rest.split('"').next());
-    let other = other.filter(|id| id.starts_with("shop_")).find(|id| **id != mine).unwrap().to_owned();
+    let other = owner.another_shop().await;
     let mut bought = Vec::new();
     for shop in [&mine, &other] {
         let page = owner.does(&format!("/console/shops/{shop}/buyer"), &[]).await;

@@ -4,15 +4,7 @@ use std::time::Duration;
 
 use kamiflow_test_support::{Browser, RawSql, TestSite};
 use reqwest::Method;
-use serde_json::{Value, json};
-
-/// Lets buyers order the voucher of a sandbox shop; returns the orders' numbers.
-async fn order(site: &TestSite, mall: i64, more: Value) -> Vec<String> {
-    let mut body = json!({ "mall_id": mall, "sku_id": mall * 1_000 + 1 });
-    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    let made = site.world.control("POST", "/orders", &body).await;
-    made["order_sns"].as_array().unwrap().iter().map(|sn| sn.as_str().unwrap().to_owned()).collect()
-}
+use serde_json::json;
 
 /// Waits until a count that workers change is so large.
 async fn until(sql: &RawSql, count: &str, wanted: i64) {
@@ -38,7 +30,7 @@ async fn a_backlog_is_not_sent_on_going_live_and_what_is_paid_afterwards_is() {
     let shown = browser.sees(&page).await;
     assert!(shown.contains("已回到空跑") && shown.contains("空跑中。"), "{shown}");
 
-    let backlog = order(&site, mall, json!({ "count": 50 })).await;
+    let backlog = site.order(mall, json!({ "count": 50 })).await;
     assert_eq!(backlog.len(), 50);
     let sql = site.world.sql_as_superuser().await;
     let seen = format!(
@@ -61,7 +53,7 @@ async fn a_backlog_is_not_sent_on_going_live_and_what_is_paid_afterwards_is() {
     assert_eq!(browser.does(&live, &fields).await, page);
     assert!(browser.sees(&page).await.contains("正式运行。"));
 
-    let new = order(&site, mall, json!({})).await;
+    let new = site.order(mall, json!({})).await;
     let state = |state: &str| {
         format!(
             "SELECT count(*) FROM orders o JOIN shops s ON s.id = o.shop_id WHERE s.mall_id = {mall} AND o.state = '{state}'"
@@ -87,7 +79,7 @@ async fn what_was_ticked_of_the_backlog_is_sent_and_the_rest_is_not() {
     let (shop, mall) = browser.sandbox_shop().await;
     let page = format!("/console/shops/{shop}");
     browser.does(&format!("{page}/trial"), &[]).await;
-    let backlog = order(&site, mall, json!({ "count": 3 })).await;
+    let backlog = site.order(mall, json!({ "count": 3 })).await;
     let sql = site.world.sql_as_superuser().await;
     until(&sql, "SELECT count(*) FROM orders WHERE state = 'seen'", 3).await;
     site.world.time_passes(5).await;
@@ -116,20 +108,20 @@ async fn a_pause_says_what_waits_and_ends_with_a_click() {
     let (shop, mall) = browser.sandbox_shop().await;
     let page = format!("/console/shops/{shop}");
     let pause = |reason: &'static str| [("work", "delivery"), ("reason", reason), ("hours", "4")];
-    browser.does(&format!("{page}/pause"), &pause(" ")).await;
+    browser.does(&format!("/console/pauses/{shop}"), &pause(" ")).await;
     assert!(browser.sees(&page).await.contains("请填写。"));
-    browser.does(&format!("{page}/pause"), &[("work", "delivery"), ("reason", "盘点"), ("hours", "7")]).await;
+    browser.does(&format!("/console/pauses/{shop}"), &[("work", "delivery"), ("reason", "盘点"), ("hours", "7")]).await;
     assert!(!browser.sees(&page).await.contains("发货已暂停。"));
-    browser.does(&format!("{page}/pause"), &pause("盘点")).await;
+    browser.does(&format!("/console/pauses/{shop}"), &pause("盘点")).await;
     let paused = browser.sees(&page).await;
     assert!(paused.contains("发货已暂停。") && paused.contains("盘点。0 单在等"), "{paused}");
 
-    let waiting = order(&site, mall, json!({})).await.remove(0);
+    let waiting = site.order(mall, json!({})).await.remove(0);
     let sql = site.world.sql_as_superuser().await;
     until(&sql, "SELECT count(*) FROM deliveries WHERE state = 'pending'", 1).await;
     let paused = browser.sees(&page).await;
     assert!(paused.contains("盘点。1 单在等") && paused.contains(&waiting), "{paused}");
-    browser.does(&format!("{page}/resume"), &[("work", "delivery")]).await;
+    browser.does(&format!("/console/pauses/{shop}/end"), &[("work", "delivery")]).await;
     until(&sql, "SELECT count(*) FROM deliveries WHERE state = 'delivered'", 1).await;
     assert!(!browser.sees(&page).await.contains("发货已暂停。"));
 
@@ -152,8 +144,6 @@ const OF_A_SHOP: &[(&str, Option<&str>)] = &[
     ("/disconnect", None),
     ("/live", Some("start=now")),
     ("/trial", Some("")),
-    ("/pause", Some("work=both&reason=x&hours=")),
-    ("/resume", Some("work=both")),
     ("/buyer", Some("")),
     ("/disconnect", Some("")),
 ];
@@ -180,7 +170,10 @@ async fn a_shop_is_there_for_its_merchant_and_its_acts_for_who_may() {
     owner.proves().await;
     owner.becomes("viewer").await;
     let seen = owner.sees(&format!("/console/shops/{shop}")).await;
-    assert!(seen.contains("发货前检查") && !seen.contains("/pause\"") && !seen.contains("断开店铺"), "{seen}");
+    assert!(
+        seen.contains("发货前检查") && !seen.contains("action=\"/console/pauses/") && !seen.contains("断开店铺"),
+        "{seen}"
+    );
     for (rest, body) in OF_A_SHOP.iter().filter(|(rest, body)| body.is_some() || *rest == "/disconnect") {
         let path = format!("/console/shops/{shop}{rest}");
         let answer = match body {

@@ -30,10 +30,7 @@ async fn a_member_of_one_shop_sees_the_pools_that_serve_it_and_maps_to_no_other(
     site.work();
     let owner = Browser::signed_up_as(&site, "owner@example.com").await;
     let (mine, mall) = owner.sandbox_shop().await;
-    owner.does("/console/shops/sandbox", &[]).await;
-    let list = owner.sees("/console/shops").await;
-    let other = list.split("href=\"/console/shops/").filter_map(|rest| rest.split('"').next());
-    let other = other.filter(|id| id.starts_with("shop_")).find(|id| **id != mine).unwrap().to_owned();
+    let other = owner.another_shop().await;
     let all = owner.sees("/console/pools").await;
     let pools: Vec<&str> =
         all.split("href=\"/console/pools/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
@@ -45,6 +42,10 @@ async fn a_member_of_one_shop_sees_the_pools_that_serve_it_and_maps_to_no_other(
     let (visible, hidden): (Vec<&str>, Vec<&str>) = pools.iter().partition(|pool| seen.contains(**pool));
     assert!(!visible.is_empty() && !hidden.is_empty(), "{pools:?} {seen}");
     assert_eq!(seen.matches("演练卡库").count(), 1, "one name is shown: {seen}");
+    assert!(
+        seen.contains("<td class=\"r\">200</td>") && seen.contains("<td class=\"r\">—</td>"),
+        "stock, not what was taken: {seen}"
+    );
     assert_eq!(member.get(&format!("/console/pools/{}", hidden[0])).await.status, 404);
     assert_eq!(member.get(&format!("/console/pools/{}", visible[0])).await.status, 200);
     assert_eq!(member.get(&format!("/console/products?shop={other}")).await.status, 404);
@@ -82,19 +83,17 @@ async fn what_a_thief_would_do_first_asks_for_a_fresh_proof() {
 #[tokio::test]
 async fn a_page_that_is_opened_again_and_again_does_not_use_up_the_shops_calls() {
     let site = TestSite::start().await;
-    let owner = site.owner("owner@example.com").await;
-    let browser = Browser::new(&site);
-    browser.log_in(&owner.email).await;
+    let browser = Browser::arranged(&site).await;
     let (shop, _mall) = browser.sandbox_shop().await;
-    let before = site.world.calls("pdd.time.get").await;
+    let before = site.world.calls("pdd.mall.info.get").await;
     assert!(before > 0, "the page has asked the platform");
     for _ in 0..5 {
         assert!(browser.sees(&format!("/console/shops/{shop}")).await.contains("发货前检查"));
     }
-    assert_eq!(site.world.calls("pdd.time.get").await, before);
+    assert_eq!(site.world.calls("pdd.mall.info.get").await, before);
     site.world.clock.advance(chrono::TimeDelta::seconds(31));
     browser.sees(&format!("/console/shops/{shop}")).await;
-    assert_eq!(site.world.calls("pdd.time.get").await, before + 1);
+    assert_eq!(site.world.calls("pdd.mall.info.get").await, before + 1);
     drop(browser);
     site.stop().await;
 }
@@ -102,9 +101,7 @@ async fn a_page_that_is_opened_again_and_again_does_not_use_up_the_shops_calls()
 #[tokio::test]
 async fn played_buyers_are_counted() {
     let site = TestSite::start().await;
-    let owner = site.owner("owner@example.com").await;
-    let browser = Browser::new(&site);
-    browser.log_in(&owner.email).await;
+    let browser = Browser::arranged(&site).await;
     let (shop, _mall) = browser.sandbox_shop().await;
     let buy = format!("/console/shops/{shop}/buyer");
     for n in 0..60 {

@@ -403,8 +403,9 @@ attacks! { VERIFICATION, t:
     platform_looks::find(t.shop);
     token_lives::list(Some(t.shop), 10);
     trial_orders::list(t.shop, None, 10);
-    held_work::count(t.shop);
-    held_work::list_next(t.shop, 10);
+    held_work::count(held_work::HeldBy { shop: Some(t.shop), ..held_work::HeldBy::default() });
+    held_work::list_next(held_work::HeldBy { shop: Some(t.shop), ..held_work::HeldBy::default() }, 10);
+    cards::list_batches(t.pool, 10);
 }
 
 attacks! { TEAM, t:
