@@ -244,8 +244,11 @@ async fn ids(site: &TestSite, owner: &Browser<'_>, (shop, order_sn): (&str, &str
     let text = async |statement: &str| -> String { sql.query(statement, &[]).await.unwrap()[0].get(0) };
     let plain = shop.trim_start_matches("shop_");
     let of_shop = format!("replace(s.shop_id::text, '-', '') = '{plain}'");
-    let sku =
-        format!("SELECT 'sku_' || replace(s.id::text, '-', '') FROM skus s WHERE {of_shop} ORDER BY s.id LIMIT 1");
+    // One that takes no cards: what is done with it changes nothing about who sees the pool.
+    let sku = format!(
+        "SELECT 'sku_' || replace(s.id::text, '-', '') FROM skus s JOIN sku_mappings m ON m.sku_id = s.id
+          WHERE {of_shop} AND m.pool_id IS NULL LIMIT 1"
+    );
     let pool = format!(
         "SELECT 'pool_' || replace(m.pool_id::text, '-', '') FROM skus s JOIN sku_mappings m ON m.sku_id = s.id
           WHERE {of_shop} AND m.pool_id IS NOT NULL LIMIT 1"
