@@ -2,9 +2,7 @@
 
 use kamiflow_kernel::{BatchId, CardId, DeliveryMethod, Permission, PoolId, RedemptionMethod, ShopId, SkuId};
 use kamiflow_store::card_pools::{self, NewPool, PoolRow, StockCount};
-use kamiflow_store::cards;
-pub use kamiflow_store::cards::BatchRow;
-pub use kamiflow_store::cards::CardRow;
+pub use kamiflow_store::cards::{BatchRow, CardRow};
 use kamiflow_store::products::{self, Handling};
 use kamiflow_store::{StoreError, TenantTx, cards};
 use serde_json::json;
