@@ -65,6 +65,8 @@ pub(crate) enum Command {
     Order(commands::order::Options),
     /// Lists applications of the Open Platform, and resumes one that the platform has stopped.
     Application(commands::application::Options),
+    /// Makes accounts of the operator's own people, who review identities at /staff.
+    Staff(commands::staff::Options),
     /// Removes what nobody needs any more, and makes partitions ahead of time.
     #[command(after_help = commands::prune::EXAMPLES)]
     Prune(commands::prune::Options),

@@ -13,6 +13,7 @@ pub(crate) mod restore;
 pub(crate) mod rotate_keys;
 pub(crate) mod sandbox;
 pub(crate) mod serve;
+pub(crate) mod staff;
 pub(crate) mod status;
 pub(crate) mod work;
 
@@ -40,6 +41,7 @@ pub(crate) async fn run(command: Command, console: &Console) -> Result<Exit> {
         Command::Doctor(options) => doctor::run(options, *console).await,
         Command::Order(options) => order::run(options, *console).await,
         Command::Application(options) => application::run(options, *console).await,
+        Command::Staff(options) => staff::run(options, *console).await,
         Command::Prune(options) => prune::run(options, *console).await,
         Command::Reconcile(options) => reconcile::run(options, *console).await,
         Command::Completions(options) => completions::run(options),

@@ -17,6 +17,7 @@
 //! Ids. No address, no token, no code.
 
 mod device;
+mod enrollment;
 mod frequent_passwords;
 pub(crate) mod new_session;
 mod one_time;
@@ -41,6 +42,7 @@ pub mod second_step;
 pub mod send_mail;
 pub mod sessions;
 pub mod sign_up;
+pub mod staff;
 pub mod sudo;
 pub mod switch_merchant;
 pub mod throttle;
@@ -61,6 +63,7 @@ use self::throttle::Throttle;
 use crate::engine::Wake;
 
 pub use self::authenticate::{Account, Seat};
+pub use self::enrollment::EnrollError;
 pub use self::new_session::NewSession;
 
 /// Wakes workers for what was just committed. Only saves time: a sweep finds what a lost wake would have said.

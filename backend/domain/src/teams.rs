@@ -16,12 +16,19 @@ pub mod transfer_ownership;
 
 use std::time::Duration;
 
-use kamiflow_kernel::{EmailAddress, Permission, Reach, Role, ShopScope, UserId};
+use chrono::{DateTime, Utc};
+use kamiflow_kernel::{EmailAddress, Locale, Permission, Reach, Role, ShopScope, UserId};
 use kamiflow_store::team::members;
 use kamiflow_store::{StoreError, TenantTx};
 
+use crate::accounts::letter::{Addressed, Letter};
+use crate::accounts::send_mail;
 use crate::accounts::throttle::ThrottleDown;
 use crate::ctx::{Ctx, Denied};
+use crate::engine::Wake;
+
+/// News of a team is worth reading for a week.
+const NEWS_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Why a team was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -135,6 +142,25 @@ async fn may_still_give(
 pub(crate) async fn may_still(tx: &mut TenantTx, user: UserId, permission: Permission) -> Result<bool, StoreError> {
     let reaches = |seat: &members::MembershipRow| permission.reach() == Reach::Shop || seat.shops == ShopScope::All;
     Ok(find_seat(tx, user).await?.is_some_and(|seat| permission.is_granted_to(seat.role) && reaches(&seat)))
+}
+
+/// Writes a letter to every member of these roles who has an address.
+pub(crate) async fn write_to(
+    tx: &mut TenantTx,
+    now: DateTime<Utc>,
+    roles: &[Role],
+    letter: &Letter,
+) -> Result<Vec<Wake>, StoreError> {
+    let mut wakes = Vec::new();
+    for member in members::list(tx).await? {
+        let Ok(to) = member.login.parse() else { continue };
+        if roles.contains(&member.role) {
+            // In the language of most: whose it is is not told to the team.
+            let mail = Addressed { to, locale: Locale::Zh, letter: letter.clone() };
+            wakes.push(send_mail::plan(tx, &mail, now, NEWS_FOR).await?);
+        }
+    }
+    Ok(wakes)
 }
 
 /// Returns a scope as the audit log shows it.

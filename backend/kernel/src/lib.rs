@@ -16,6 +16,7 @@ mod reason;
 mod resident_id;
 mod role;
 mod secret;
+mod staff_role;
 mod state;
 mod text_enum;
 
@@ -40,6 +41,7 @@ pub use reason::{Action, ReasonCode, Recovery};
 pub use resident_id::{ResidentId, ResidentIdError};
 pub use role::{Role, ShopScope};
 pub use secret::{SecretBytes, SecretText};
+pub use staff_role::StaffRole;
 pub use state::{
     AttemptState, CardUseState, DeliveryMethod, DeliveryState, GatewayKind, OrderState, RedemptionMethod,
     RedemptionState, ShopState,

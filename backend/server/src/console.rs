@@ -15,6 +15,7 @@ mod overview;
 mod pauses;
 mod rules;
 mod shops;
+mod staff;
 mod stock;
 mod team;
 mod verification;
@@ -35,11 +36,12 @@ use kamiflow_domain::show_pauses::{Which, show_pauses};
 use kamiflow_store::StoreError;
 
 pub(crate) use self::connect::session_of;
+pub(crate) use self::staff::{HOME as STAFF_HOME, LOG_IN as STAFF_LOG_IN};
 pub(crate) use self::team::audit_page;
 
 use crate::forms::flash;
 use crate::product::Product;
-use crate::visitor::{Mode, Visitor};
+use crate::visitor::{Mode, Visitor, is_for_staff};
 use crate::web::{failed, log_in_path, refuse};
 
 /// What a page shows.
@@ -126,6 +128,9 @@ impl Asked<'_> {
 pub(crate) async fn prepare(product: &Product, visitor: &Visitor, page: &mut PageContext) -> Result<(), Stop> {
     introduce(product, visitor, page).await?;
     let path = page.path.clone();
+    if is_for_staff(&path) {
+        return staff::prepare(product, visitor, page).await;
+    }
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     // Who joins or authorizes by a link need not be logged in.
     match segments.as_slice() {

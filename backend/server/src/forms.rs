@@ -17,6 +17,7 @@ mod pauses;
 pub(crate) mod preferences;
 mod rules;
 mod shops;
+mod staff;
 mod stock;
 mod team;
 mod upload;
@@ -37,5 +38,6 @@ pub(crate) fn configure(services: &mut ServiceConfig) {
         .configure(stock::configure)
         .configure(team::configure)
         .configure(verification::configure)
-        .configure(orders::configure);
+        .configure(orders::configure)
+        .configure(staff::configure);
 }

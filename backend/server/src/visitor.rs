@@ -10,6 +10,9 @@ use actix_web::{HttpMessage as _, HttpRequest};
 use chrono::{DateTime, TimeDelta, Utc};
 use kamiflow_domain::accounts::authenticate::{Account, AuthenticateError, authenticate};
 use kamiflow_domain::accounts::refresh_session::{RefreshSessionError, Refreshed, refresh_session};
+use kamiflow_domain::accounts::staff::StaffMember;
+use kamiflow_domain::accounts::staff::authenticate::authenticate_staff;
+use kamiflow_domain::accounts::staff::log_in::NewStaffSession;
 use kamiflow_domain::accounts::{NewSession, Visit};
 use kamiflow_domain::ctx::Ctx;
 use kamiflow_kernel::{Locale, SecretText};
@@ -28,6 +31,9 @@ const DEVICE: &str = "kf_device";
 pub(crate) const MODE: &str = "kf_mode";
 /// The cookie of a browser that began an authorization by a link.
 const LINK: &str = "kf_link";
+/// The cookie of a session of the staff. It has no path of its own: `__Host-` asks for the whole site, and a path guards
+/// nothing that this prefix does not guard better (docs/adr/0017-staff.md).
+const STAFF: &str = "kf_staff";
 /// How long a browser is known.
 const DEVICE_FOR: TimeDelta = TimeDelta::days(365);
 
@@ -38,6 +44,8 @@ pub(crate) struct Visitor {
     pub(crate) visit: Visit,
     /// Who is logged in, if somebody is.
     pub(crate) account: Option<Account>,
+    /// Who of the staff is logged in; on the staff's pages only, where nobody else is looked for.
+    pub(crate) staff: Option<StaffMember>,
     /// Whether only sandbox shops are looked at; without the cookie the shops that are there decide.
     pub(crate) mode: Option<Mode>,
     /// What tells a browser from others that began an authorization by a link.
@@ -77,16 +85,25 @@ pub(crate) async fn recognize(
 ) -> Result<(Visitor, Vec<Cookie<'static>>), StoreError> {
     let visit = visit(request, site, product.engine.now(), locale);
     let token = |name| cookie_value(request, site, name);
+    if is_for_staff(request.path()) {
+        let staff = match token(STAFF) {
+            Some(token) => authenticate_staff(&product.accounts, &visit, &token).await?,
+            None => None,
+        };
+        return Ok((Visitor { visit, account: None, staff, mode: None, link: None }, Vec::new()));
+    }
     let mode = token(MODE).map(|word| if word.expose() == "test" { Mode::Test } else { Mode::Live });
     let link = token(LINK);
     if let Some(access) = token(ACCESS) {
         match authenticate(&product.accounts, &visit, access.expose()).await {
-            Ok(account) => return Ok((Visitor { visit, account: Some(account), mode, link }, Vec::new())),
+            Ok(account) => return Ok((Visitor { visit, account: Some(account), staff: None, mode, link }, Vec::new())),
             Err(AuthenticateError::Store(error)) => return Err(error),
             Err(AuthenticateError::TokenRefused | AuthenticateError::SessionEnded) => {}
         }
     }
-    let Some(refresh) = token(REFRESH) else { return Ok((Visitor { visit, account: None, mode, link }, Vec::new())) };
+    let Some(refresh) = token(REFRESH) else {
+        return Ok((Visitor { visit, account: None, staff: None, mode, link }, Vec::new()));
+    };
     match refresh_session(&product.accounts, &visit, &refresh).await {
         Ok(refreshed) => {
             let account = authenticate(&product.accounts, &visit, refreshed.access.expose()).await;
@@ -95,13 +112,34 @@ pub(crate) async fn recognize(
                 Err(AuthenticateError::Store(error)) => return Err(error),
                 Err(AuthenticateError::TokenRefused | AuthenticateError::SessionEnded) => None,
             };
-            Ok((Visitor { visit, account, mode, link }, renewed(site, &refreshed)))
+            Ok((Visitor { visit, account, staff: None, mode, link }, renewed(site, &refreshed)))
         }
         Err(RefreshSessionError::Ended | RefreshSessionError::Reused) => {
-            Ok((Visitor { visit, account: None, mode, link }, ended(site)))
+            Ok((Visitor { visit, account: None, staff: None, mode, link }, ended(site)))
         }
         Err(RefreshSessionError::Store(error)) => Err(error),
     }
+}
+
+/// Returns whether a path is one of the staff's pages.
+pub(crate) fn is_for_staff(path: &str) -> bool {
+    path == "/staff" || path.starts_with("/staff/")
+}
+
+/// Returns the cookie of a session of the staff that has begun.
+pub(crate) fn staff_begun(site: &Site, session: &NewStaffSession) -> Cookie<'static> {
+    strict(cookie(site, STAFF, &session.token, session.expires_at))
+}
+
+/// Returns the cookie to remove when a session of the staff has ended.
+pub(crate) fn staff_ended(site: &Site) -> Cookie<'static> {
+    strict(cookie(site, STAFF, &SecretText::from(""), DateTime::UNIX_EPOCH))
+}
+
+/// No link of another site opens the staff's pages as somebody.
+fn strict(mut cookie: Cookie<'static>) -> Cookie<'static> {
+    cookie.set_same_site(SameSite::Strict);
+    cookie
 }
 
 /// Returns the token by which the browser is known again.

@@ -83,6 +83,7 @@ pub mod shops;
 pub mod sign_ups;
 pub mod sku_lookup;
 pub mod snapshot;
+pub mod staff;
 pub mod startup;
 pub mod stock_waits;
 pub mod system;

@@ -283,12 +283,21 @@ pub struct QueuedVerification {
     /// Which.
     #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
     pub verification: VerificationId,
+    /// `person` or `company`.
+    #[diesel(sql_type = Text)]
+    pub kind: String,
+    /// The number's last four characters.
+    #[diesel(sql_type = Text)]
+    pub last4: String,
     /// Since when it waits.
     #[diesel(sql_type = Timestamptz)]
     pub submitted_at: DateTime<Utc>,
     /// Who has it.
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub claimed_by: Option<Uuid>,
+    /// By name.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub claimed_name: Option<String>,
     /// Since when.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub claimed_at: Option<DateTime<Utc>>,
@@ -299,8 +308,53 @@ pub struct QueuedVerification {
 /// # Errors
 /// When the statement fails.
 pub async fn list_queue(tx: &mut SystemTx, limit: i32) -> Result<Vec<QueuedVerification>, StoreError> {
-    Ok(sql("SELECT merchant_id AS merchant, verification_id AS verification, submitted_at, claimed_by, claimed_at
+    Ok(sql("SELECT merchant_id AS merchant, verification_id AS verification, kind, last4, submitted_at, claimed_by,
+                   claimed_name, claimed_at
               FROM system_verification_queue($1)")
+    .bind::<Integer, _>(limit)
+    .load(tx.conn()?)
+    .await?)
+}
+
+/// A case that was decided.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+pub struct DecidedVerification {
+    /// Whose.
+    #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
+    pub merchant: MerchantId,
+    /// Which.
+    #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
+    pub verification: VerificationId,
+    /// `person` or `company`.
+    #[diesel(sql_type = Text)]
+    pub kind: String,
+    /// The number's last four characters.
+    #[diesel(sql_type = Text)]
+    pub last4: String,
+    /// `approved` or `rejected`.
+    #[diesel(sql_type = Text)]
+    pub state: String,
+    /// Who decided; nobody where a demonstration did.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub decided_name: Option<String>,
+    /// When.
+    #[diesel(sql_type = Timestamptz)]
+    pub decided_at: DateTime<Utc>,
+    /// Why it was rejected.
+    #[diesel(sql_type = Text)]
+    pub reason: String,
+}
+
+/// Lists decided submissions of all merchants, the latest first.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_decisions(tx: &mut SystemTx, limit: i32) -> Result<Vec<DecidedVerification>, StoreError> {
+    Ok(sql(
+        "SELECT merchant_id AS merchant, verification_id AS verification, kind, last4, state, decided_name, decided_at,
+                   reason
+              FROM system_verification_decisions($1)",
+    )
     .bind::<Integer, _>(limit)
     .load(tx.conn()?)
     .await?)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use kamiflow_domain::show_pauses::PauseLine;
-use kamiflow_kernel::{Locale, MerchantId, Theme};
+use kamiflow_kernel::{Locale, MerchantId, StaffRole, Theme};
 use leptos::prelude::{provide_context, use_context};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,8 @@ pub struct PageContext {
     pub data: Option<Arc<dyn Any + Send + Sync>>,
     /// Who is signed in.
     pub session: Option<SessionView>,
+    /// Who of the operator's staff is signed in; on their pages only.
+    pub staff: Option<StaffView>,
     /// What the form of this page was answered, once.
     pub outcome: Option<FormOutcome>,
     /// Where mails can be read that are not really sent, as in the demo.
@@ -67,6 +69,15 @@ pub struct SessionView {
     pub has_sudo: bool,
     /// Whether a second factor is asked for as proof, instead of the password.
     pub has_second_factor: bool,
+}
+
+/// A member of the operator's staff, as their pages' frame shows her.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaffView {
+    /// As merchants are told.
+    pub name: String,
+    /// What she may do.
+    pub role: StaffRole,
 }
 
 /// What a form was answered: stable codes and what was typed, never a secret. Texts come from the catalogs.

@@ -17,6 +17,7 @@ mod pricing;
 mod reset_password;
 mod security;
 mod sign_up;
+mod staff;
 mod status;
 mod styleguide;
 
@@ -41,5 +42,6 @@ pub(crate) use self::pricing::Pricing;
 pub(crate) use self::reset_password::ResetPassword;
 pub(crate) use self::security::Security;
 pub(crate) use self::sign_up::{SignUp, SignUpSent};
+pub(crate) use self::staff::{StaffCase, StaffEnroll, StaffLogIn, StaffQueue, StaffSecondStep};
 pub(crate) use self::status::Status;
 pub(crate) use self::styleguide::{ConsoleSample, Styleguide};

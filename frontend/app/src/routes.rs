@@ -13,7 +13,8 @@ use crate::pages::{
     ConsoleSample, DisconnectShop, ErrorPage, Export, Help, ImportResult, Join, Landing, LeaveTeam, LogIn, MemberSeat,
     Merchant, Merchants, NotFound, Notifications, OncePage, Order, Orders, Overview, Password, Pauses, Pool, Pools,
     Pricing, Privacy, Products, Reset, ResetPassword, Revealed, Rules, SecondStep, Security, Shop, ShopList, SignUp,
-    SignUpSent, Status, Styleguide, Sudo, Team, Terms, Tokens, TrialRun, Verification,
+    SignUpSent, StaffCase, StaffEnroll, StaffLogIn, StaffQueue, StaffSecondStep, Status, Styleguide, Sudo, Team, Terms,
+    Tokens, TrialRun, Verification,
 };
 use crate::t;
 
@@ -34,6 +35,9 @@ pub const PAGES: &[&str] = &[
     "/reset-password",
     "/reset",
     "/change-email",
+    "/staff/enroll",
+    "/staff/log-in",
+    "/staff/log-in/second-step",
 ];
 
 /// The paths of the pages for developers, which are there in development only.
@@ -100,6 +104,11 @@ pub fn App(
                     <Route path=path!("/console/verification") view=Verification ssr=SsrMode::Async/>
                     <Route path=path!("/console/orders") view=Orders ssr=SsrMode::Async/>
                     <Route path=path!("/console/shops/:shop/orders/:order_sn") view=Order ssr=SsrMode::Async/>
+                    <Route path=path!("/staff/enroll") view=StaffEnroll ssr=SsrMode::Async/>
+                    <Route path=path!("/staff/log-in") view=StaffLogIn ssr=SsrMode::Async/>
+                    <Route path=path!("/staff/log-in/second-step") view=StaffSecondStep ssr=SsrMode::Async/>
+                    <Route path=path!("/staff/verifications") view=StaffQueue ssr=SsrMode::Async/>
+                    <Route path=path!("/staff/verifications/:merchant/:case") view=StaffCase ssr=SsrMode::Async/>
                     <Route path=path!("/styleguide") view=move || only(development, Styleguide) ssr=SsrMode::Async/>
                     <Route path=path!("/styleguide/console") view=move || only(development, ConsoleSample) ssr=SsrMode::Async/>
                 </Routes>

@@ -9,6 +9,7 @@ pub mod overview;
 pub mod pauses;
 pub mod rules;
 pub mod shops;
+pub mod staff;
 pub mod stock;
 pub mod team;
 pub mod verification;

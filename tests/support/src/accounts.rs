@@ -209,7 +209,7 @@ impl AccountsApp {
 }
 
 /// Sends the mails of a merchant that wait, as a worker does.
-async fn send_mails(store: &Store, mailbox: &Mailbox, merchant: MerchantId, now: DateTime<Utc>) {
+pub(crate) async fn send_mails(store: &Store, mailbox: &Mailbox, merchant: MerchantId, now: DateTime<Utc>) {
     let mut tx = store.tenant_tx(merchant).await.unwrap();
     let waiting = jobs::list(&mut tx, 1000).await.unwrap();
     tx.commit().await.unwrap();

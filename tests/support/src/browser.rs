@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use kamiflow_kernel::ApiScope;
+use kamiflow_kernel::SecretText;
 use reqwest::{Method, RequestBuilder, Response};
 use uuid::Uuid;
 
-use crate::accounts::{PASSWORD, token_in};
+use crate::accounts::{PASSWORD, code_of, token_in};
 use crate::site::TestSite;
 
 /// Returns what stands between two texts, the first time it does.
@@ -91,6 +92,36 @@ impl<'a> Browser<'a> {
         assert_eq!(page.matches("<h1").count(), 1, "{path} has one title");
         assert!(!page.contains(" style="), "{path} has an inline style");
         page
+    }
+
+    /// Follows the operator's link to its end: password, code generator; returns the seed and the recovery codes.
+    pub async fn enrolls(&self, link: &str) -> (SecretText, Vec<String>) {
+        let token = link.split_once("token=").unwrap().1;
+        self.sees(link).await;
+        self.chooses("/staff/enroll", token).await
+    }
+
+    /// Chooses password and code generator by the token of a link whose form is sent to `path`.
+    pub async fn chooses(&self, path: &str, token: &str) -> (SecretText, Vec<String>) {
+        let seeded = self.send(path, &[("token", token), ("password", PASSWORD)]).await;
+        assert_eq!((seeded.status, seeded.cache.as_str()), (200, "no-store"), "{}", seeded.to());
+        let seed = between(between(&seeded.body, "<pre", "/pre>"), ">", "<").replace('-', "");
+        let seed = SecretText::new(format!("otpauth://totp/x?secret={seed}"));
+        let code = code_of(&seed, self.site.world.engine.now());
+        let done = self.send(&format!("{path}/confirm"), &[("token", token), ("code", code.expose())]).await;
+        assert_eq!((done.status, done.cache.as_str()), (200, "no-store"), "{}", done.to());
+        let codes = between(between(&done.body, "<pre", "/pre>"), ">", "<");
+        (seed, codes.split_whitespace().map(str::to_owned).collect())
+    }
+
+    /// Logs a member of the staff in with the usual password and the next code of her generator.
+    pub async fn log_in_staff(&self, email: &str, seed: &SecretText) {
+        self.site.world.clock.advance(chrono::TimeDelta::seconds(30));
+        let form = [("email", email), ("password", PASSWORD)];
+        assert_eq!(self.does("/staff/log-in", &form).await, "/staff/log-in/second-step");
+        let code = code_of(seed, self.site.world.engine.now());
+        let entered = self.does("/staff/log-in/second-step", &[("code", code.expose())]).await;
+        assert_eq!(entered, "/staff/verifications");
     }
 
     /// Proves anew who she is.

@@ -5,9 +5,10 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use kamiflow_domain::accounts::Accounts;
+use kamiflow_domain::accounts::staff::make::{CreateStaff, create_staff};
 use kamiflow_domain::ctx::Ctx;
 use kamiflow_domain::register_application::{ApplicationOwner, RegisterApplication, register_application};
-use kamiflow_kernel::{ApplicationId, GatewayKind, MerchantId};
+use kamiflow_kernel::{ApplicationId, GatewayKind, MerchantId, StaffRole};
 use kamiflow_queue::Queue;
 use kamiflow_runner::{Liveness, PoolKind, PushSettings, Runner, RunnerConfig, RunnerHandle, Waker, queue_config};
 use kamiflow_runtime::config::{self, Ui};
@@ -23,7 +24,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::accounts::{Mailbox, Owner, accounts, owner, visit};
+use crate::accounts::{Mailbox, Owner, accounts, owner, send_mails, visit};
 use crate::servers::Servers;
 use crate::world::{World, WorldOptions};
 
@@ -157,6 +158,19 @@ impl TestSite {
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let made = self.world.control("POST", "/orders", &body).await;
         made["order_sns"].as_array().unwrap().iter().map(|sn| sn.as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Makes a member of the staff, as the operator does; returns the path of the link to enroll by.
+    pub async fn staff(&self, email: &str, name: &str, role: StaffRole) -> String {
+        let Accounts { store, hasher, .. } = &self.accounts;
+        let request = CreateStaff { email: email.parse().unwrap(), name: name.to_owned(), role };
+        let link = create_staff(store, hasher, &request, self.world.engine.now()).await.unwrap();
+        link.path.expose().to_owned()
+    }
+
+    /// Sends the mails of a merchant that wait, where no workers do.
+    pub async fn send_mails(&self, merchant: MerchantId) {
+        send_mails(&self.accounts.store, &self.mailbox, merchant, self.world.engine.now()).await;
     }
 
     /// Makes a folder such as `cargo dev build-ui` writes.

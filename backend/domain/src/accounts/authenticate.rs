@@ -88,20 +88,20 @@ impl Account {
         if self.must_change_password {
             return None;
         }
+        Some(self.acting(visit, seat.merchant, (seat.role, seat.shops.clone())))
+    }
+
+    /// Returns the circumstances of an act with a seat that was looked up, or just taken.
+    pub(crate) fn acting(&self, visit: &Visit, merchant: MerchantId, (role, shops): (Role, ShopScope)) -> Ctx {
         let member = Member {
             user: self.user,
             session: self.session,
-            role: seat.role,
-            shops: seat.shops.clone(),
+            role,
+            shops,
             sudo_until: self.sudo_until,
             ip_prefix: visit.ip_prefix(),
         };
-        Some(Ctx {
-            actor: Actor::Member(Arc::new(member)),
-            merchant: seat.merchant,
-            request_id: visit.request_id.clone(),
-            now: visit.now,
-        })
+        Ctx { actor: Actor::Member(Arc::new(member)), merchant, request_id: visit.request_id.clone(), now: visit.now }
     }
 
     /// Returns the merchant whose transaction acts upon the account itself are written in.

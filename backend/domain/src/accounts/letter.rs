@@ -102,6 +102,13 @@ pub enum Letter {
         /// Where, once.
         link: String,
     },
+    /// The staff decided about a merchant's identity: what every owner is told.
+    VerificationDecided {
+        /// The merchant.
+        merchant: String,
+        /// Why it was rejected; nothing for an approval.
+        refused: Option<String>,
+    },
     /// Owners of a merchant changed, or it will close: what every owner and admin is told.
     MerchantChanged {
         /// The merchant.

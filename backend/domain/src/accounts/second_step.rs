@@ -65,16 +65,10 @@ pub async fn second_step(
     visit: &Visit,
     answer: SecondStepAnswer,
 ) -> Result<NewSession, SecondStepError> {
-    let found = one_time::whose(&accounts.store, &answer.challenge).await?;
-    let (user, hash) = found.ok_or(SecondStepError::ChallengeRefused)?;
-    let gates = throttle::of_second_step(user);
-    if let Passage::Wait(retry_after) = accounts.throttle.pass(&gates).await? {
-        return Err(SecondStepError::TooMany { retry_after });
-    }
-    let Some(first) = take(accounts, visit, (user, &hash), &answer.proof).await? else {
-        return Err(SecondStepError::Wrong);
-    };
-    accounts.throttle.forgive(&gates).await;
+    let challenge = (TokenPurpose::SecondStep, &answer.challenge);
+    let (user, payload) = prove(accounts, visit, challenge, &answer.proof).await?;
+    let first: FirstStep = serde_json::from_value(payload)
+        .map_err(|error| StoreError::Corrupt(format!("a challenge cannot be read: {error}")))?;
     let home = first.merchant.unwrap_or(MerchantId::PLATFORM);
     let mut tx = accounts.store.user_tx(home, user).await?;
     let device = device::of(answer.device.as_ref());
@@ -85,24 +79,33 @@ pub async fn second_step(
     Ok(session)
 }
 
-/// Uses challenge and proof up together; a wrong proof is counted, and its count outlives it.
-async fn take(
+/// Judges the answer to a challenge, as often as may be tried; returns whose it is and what the first step left behind.
+pub(super) async fn prove(
     accounts: &Accounts,
     visit: &Visit,
-    (user, hash): (UserId, &[u8; 32]),
+    (purpose, challenge): (TokenPurpose, &SecretText),
     proof: &Proof,
-) -> Result<Option<FirstStep>, SecondStepError> {
+) -> Result<(UserId, serde_json::Value), SecondStepError> {
+    let found = one_time::whose(&accounts.store, challenge).await?;
+    let (user, hash) = found.ok_or(SecondStepError::ChallengeRefused)?;
+    let gates = throttle::of_second_step(user);
+    if let Passage::Wait(retry_after) = accounts.throttle.pass(&gates).await? {
+        return Err(SecondStepError::TooMany { retry_after });
+    }
+    // A wrong proof is counted, and its count outlives it.
     let mut tx: UserTx = accounts.store.user_tx(MerchantId::PLATFORM, user).await?;
-    let token = tokens::lock(&mut tx, TokenPurpose::SecondStep, hash, visit.now).await?;
+    let token = tokens::lock(&mut tx, purpose, &hash, visit.now).await?;
     let token = token.filter(|row| row.tries < MOST_TRIES).ok_or(SecondStepError::ChallengeRefused)?;
-    let good = is_second_factor(&mut tx, proof, visit.now).await?;
-    if good {
+    let is_good = is_second_factor(&mut tx, proof, visit.now).await?;
+    if is_good {
         tokens::update_used(&mut tx, token.id, visit.now).await?;
     } else {
         tokens::update_tried(&mut tx, token.id).await?;
     }
     tx.commit().await?;
-    let first: FirstStep = serde_json::from_value(token.payload)
-        .map_err(|error| StoreError::Corrupt(format!("a challenge cannot be read: {error}")))?;
-    Ok(good.then_some(first))
+    if !is_good {
+        return Err(SecondStepError::Wrong);
+    }
+    accounts.throttle.forgive(&gates).await;
+    Ok((user, token.payload))
 }

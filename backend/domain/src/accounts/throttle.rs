@@ -69,7 +69,7 @@ pub(super) fn of_known_browser(login: &LoginName, device_hash: &[u8; 32]) -> Vec
 }
 
 /// Returns the gates of a log-in from anywhere else.
-pub(super) fn of_place(login: &LoginName, visit: &Visit) -> Vec<Gate> {
+pub(super) fn of_place(login: &impl std::fmt::Display, visit: &Visit) -> Vec<Gate> {
     let place = visit.place();
     vec![
         Gate {

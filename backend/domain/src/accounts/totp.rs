@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use kamiflow_kernel::{FactorId, MerchantId, SecretBytes, SecretText};
+use chrono::{DateTime, Utc};
+use kamiflow_kernel::{FactorId, LoginName, MerchantId, SecretBytes, SecretText};
 use kamiflow_store::accounts::factors::{self, Which};
 use kamiflow_store::{StoreError, UserTx};
 use serde_json::json;
@@ -45,14 +46,32 @@ pub enum TotpError {
 /// When a fresh proof is needed or the store fails.
 pub async fn enroll_totp(accounts: &Accounts, visit: &Visit, account: &Account) -> Result<TotpSeed, TotpError> {
     sudo::require(account, visit)?;
+    // The platform's key seals it: a user belongs to no merchant.
+    let mut tx = accounts.store.user_tx(MerchantId::PLATFORM, account.user).await?;
+    let seed = plant(&mut tx, &account.login, visit.now).await?;
+    tx.commit().await?;
+    Ok(seed)
+}
+
+/// Writes a seed that waits for its first code, in a transaction of the platform.
+pub(super) async fn plant(tx: &mut UserTx, login: &LoginName, now: DateTime<Utc>) -> Result<TotpSeed, StoreError> {
     let mut bytes = [0_u8; 20];
     rand::fill(&mut bytes);
     let secret = SecretBytes::new(bytes.to_vec());
-    // The platform's key seals it: a user belongs to no merchant.
-    let mut tx = accounts.store.user_tx(MerchantId::PLATFORM, account.user).await?;
-    factors::insert_totp(&mut tx, FactorId::generate(), &secret, visit.now).await?;
-    tx.commit().await?;
-    Ok(shown(&secret, account.login.as_str()))
+    factors::insert_totp(tx, FactorId::generate(), &secret, now).await?;
+    Ok(shown(&secret, login.as_str()))
+}
+
+/// Takes the first code of the seed that waits for it; `None` when it is wrong.
+pub(super) async fn take_first(
+    tx: &mut UserTx,
+    code: &SecretText,
+    now: DateTime<Utc>,
+) -> Result<Option<FactorId>, StoreError> {
+    let Some(totp) = factors::lock_totp(tx, Which::Pending).await? else { return Ok(None) };
+    let Some(step) = step_of(&totp.secret, code, now) else { return Ok(None) };
+    factors::update_totp_confirmed(tx, totp.id, step, now).await?;
+    Ok(Some(totp.id))
 }
 
 /// Takes the first code of a seed; from then on a log-in asks for codes. Returns recovery codes if there were none.
@@ -67,15 +86,13 @@ pub async fn confirm_totp(
 ) -> Result<Vec<SecretText>, TotpError> {
     sudo::require(account, visit)?;
     let mut tx = accounts.store.user_tx(account.home(), account.user).await?;
-    let totp = factors::lock_totp(&mut tx, Which::Pending).await?.ok_or(TotpError::WrongCode)?;
-    let step = step_of(&totp.secret, code, visit.now).ok_or(TotpError::WrongCode)?;
-    factors::update_totp_confirmed(&mut tx, totp.id, step, visit.now).await?;
+    let factor = take_first(&mut tx, code, visit.now).await?.ok_or(TotpError::WrongCode)?;
     let codes = match factors::count_recovery_codes(&mut tx).await? {
-        0 => replace_codes(&mut tx, visit).await?,
+        0 => replace_codes(&mut tx, visit.now).await?,
         _ => Vec::new(),
     };
     let wakes = told::factors_changed(accounts, &mut tx, visit).await?;
-    record(&mut tx, visit, "account.totp_add", json!({ "factor": totp.id })).await?;
+    record(&mut tx, visit, "account.totp_add", json!({ "factor": factor })).await?;
     tx.commit().await?;
     accounts.wakes.wake(account.home(), &wakes).await;
     Ok(codes)
@@ -92,16 +109,17 @@ pub async fn renew_recovery_codes(
 ) -> Result<Vec<SecretText>, TotpError> {
     sudo::require(account, visit)?;
     let mut tx = accounts.store.user_tx(account.home(), account.user).await?;
-    let codes = replace_codes(&mut tx, visit).await?;
+    let codes = replace_codes(&mut tx, visit.now).await?;
     record(&mut tx, visit, "account.recovery_codes_renew", json!({})).await?;
     tx.commit().await?;
     Ok(codes)
 }
 
-async fn replace_codes(tx: &mut UserTx, visit: &Visit) -> Result<Vec<SecretText>, StoreError> {
+/// Makes recovery codes in the place of the former ones.
+pub(super) async fn replace_codes(tx: &mut UserTx, now: DateTime<Utc>) -> Result<Vec<SecretText>, StoreError> {
     let codes: Vec<SecretText> = (0..RECOVERY_CODES).map(|_n| recovery_code()).collect();
     let hashes: Vec<[u8; 32]> = codes.iter().map(recovery_hash).collect();
-    factors::replace_recovery_codes(tx, &hashes, visit.now).await?;
+    factors::replace_recovery_codes(tx, &hashes, now).await?;
     Ok(codes)
 }
 

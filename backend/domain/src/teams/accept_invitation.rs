@@ -2,7 +2,7 @@
 //!
 //! A mailed invitation is for that address only: a forwarded mail is no seat.
 
-use kamiflow_kernel::{MerchantId, Role, SecretText};
+use kamiflow_kernel::{MerchantId, Role, SecretText, ShopScope};
 use kamiflow_store::accounts::{lookup, sessions};
 use kamiflow_store::team::invitations::{self, InvitationRow};
 use kamiflow_store::team::members::{self, MembershipRow};
@@ -13,6 +13,7 @@ use super::{may_still_give, shown};
 use crate::accounts::new_session::record;
 use crate::accounts::secrets::hash_of;
 use crate::accounts::{Account, Accounts, Visit};
+use crate::verification::renewal::{AskedAgain, ask_again};
 
 /// What an invitation offers, for the page that asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +102,14 @@ pub async fn accept_invitation(
     })?;
     invitations::update_accepted(tx.tenant(), row.id, account.user, visit.now).await?;
     sessions::update_merchant(&mut tx, account.session, Some(merchant)).await?;
+    let wakes = if row.role == Role::Owner {
+        let ctx = account.acting(visit, merchant, (row.role, ShopScope::All));
+        ask_again(tx.tenant(), &ctx, AskedAgain::NewOwner).await?
+    } else {
+        Vec::new()
+    };
     record(&mut tx, visit, "team.join", detail).await?;
     tx.commit().await?;
+    accounts.wakes.wake(merchant, &wakes).await;
     Ok(merchant)
 }

@@ -1,4 +1,4 @@
-//! Changes what a member is and which shops the member sees.
+//! Changes what a member is and which shops the member sees. A new owner of a verified merchant is asked who she is.
 
 use kamiflow_kernel::{Permission, Role, ShopScope, UserId};
 use kamiflow_store::team::members::{self, MembershipRow};
@@ -8,6 +8,7 @@ use super::{TeamError, check_owner, check_seat, lock_governed, shown};
 use crate::accounts::Accounts;
 use crate::acts;
 use crate::ctx::Ctx;
+use crate::verification::renewal::{AskedAgain, ask_again};
 
 /// The seat a member is to have.
 #[derive(Debug, Clone)]
@@ -43,7 +44,13 @@ pub async fn change_member(accounts: &Accounts, ctx: &Ctx, request: &ChangeMembe
         "before": { "role": before.role, "shops": shown(&before.shops) },
         "after": { "role": seat.role, "shops": shown(&seat.shops) },
     });
+    let wakes = if before.role != Role::Owner && seat.role == Role::Owner {
+        ask_again(&mut tx, ctx, AskedAgain::NewOwner).await?
+    } else {
+        Vec::new()
+    };
     acts::record(&mut tx, ctx, "team.member_change", request.user, detail).await?;
     tx.commit().await?;
+    accounts.wakes.wake(ctx.merchant, &wakes).await;
     Ok(())
 }

@@ -4,15 +4,14 @@
 //! delivered stays; orders that come wait, and are worked off if the merchant is reopened and the pause ended.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use kamiflow_kernel::{Locale, Permission, Role};
+use kamiflow_kernel::{Permission, Role};
 use kamiflow_store::pauses::{self, NewPause, PauseScope, PausedWork};
-use kamiflow_store::team::members;
 use kamiflow_store::{StoreError, TenantTx, merchants};
 use serde_json::json;
 
-use super::TeamError;
-use crate::accounts::letter::{Addressed, Letter, MerchantChange};
-use crate::accounts::{Accounts, send_mail};
+use super::{TeamError, write_to};
+use crate::accounts::Accounts;
+use crate::accounts::letter::{Letter, MerchantChange};
 use crate::acts;
 use crate::ctx::Ctx;
 use crate::engine::Wake;
@@ -69,16 +68,6 @@ async fn pause_everything(tx: &mut TenantTx, now: DateTime<Utc>) -> Result<(), S
 /// Writes to every owner and admin who has an address.
 pub(super) async fn tell_leaders(tx: &mut TenantTx, ctx: &Ctx, what: MerchantChange) -> Result<Vec<Wake>, StoreError> {
     let merchant = merchants::find(tx).await?.map_or_else(String::new, |row| row.name);
-    let mut wakes = Vec::new();
-    for member in members::list(tx).await? {
-        let Ok(to) = member.login.parse() else { continue };
-        if !matches!(member.role, Role::Owner | Role::Admin) {
-            continue;
-        }
-        let letter = Letter::MerchantChanged { merchant: merchant.clone(), what, at: ctx.now };
-        // In the language of most: whose it is is not told to the team.
-        let mail = Addressed { to, locale: Locale::Zh, letter };
-        wakes.push(send_mail::plan(tx, &mail, ctx.now, std::time::Duration::from_secs(7 * 24 * 60 * 60)).await?);
-    }
-    Ok(wakes)
+    let letter = Letter::MerchantChanged { merchant, what, at: ctx.now };
+    write_to(tx, ctx.now, &[Role::Owner, Role::Admin], &letter).await
 }

@@ -1,4 +1,5 @@
-//! Hands a merchant over: a member becomes owner, the actor becomes admin. Every owner and admin is told by mail.
+//! Hands a merchant over: a member becomes owner, the actor becomes admin. Every owner and admin is told by mail, and a
+//! verified merchant is asked for the new owner's identity.
 
 use kamiflow_kernel::{Permission, Role, ShopScope, UserId};
 use kamiflow_store::team::members::{self, MembershipRow};
@@ -9,6 +10,7 @@ use crate::accounts::Accounts;
 use crate::accounts::letter::MerchantChange;
 use crate::acts;
 use crate::ctx::Ctx;
+use crate::verification::renewal::{AskedAgain, ask_again};
 
 /// Makes a member owner in the actor's place.
 ///
@@ -33,7 +35,8 @@ pub async fn transfer_ownership(accounts: &Accounts, ctx: &Ctx, to: UserId) -> R
     check_owner(&mut tx, to).await?;
     members::update(&mut tx, &MembershipRow { user: to, role: Role::Owner, shops: ShopScope::All }).await?;
     members::update(&mut tx, &MembershipRow { user: from, role: Role::Admin, shops: ShopScope::All }).await?;
-    let wakes = close_merchant::tell_leaders(&mut tx, ctx, MerchantChange::Transferred).await?;
+    let mut wakes = close_merchant::tell_leaders(&mut tx, ctx, MerchantChange::Transferred).await?;
+    wakes.extend(ask_again(&mut tx, ctx, AskedAgain::NewOwner).await?);
     acts::record(&mut tx, ctx, "team.transfer", to, json!({ "from": from, "to": to })).await?;
     tx.commit().await?;
     accounts.wakes.wake(ctx.merchant, &wakes).await;

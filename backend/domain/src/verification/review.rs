@@ -2,19 +2,22 @@
 //!
 //! Who may review is decided by whoever calls: the staff's log-in and roles are not this module's, which takes a
 //! reviewer's id and name and writes them into what the merchant reads. `ctx.merchant` is the merchant of the case.
+//! What was submitted is opened for whoever has the case, and for nobody else.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use kamiflow_kernel::{SecretBytes, SecretText, VerificationId};
+use kamiflow_kernel::{Role, SecretBytes, SecretText, VerificationId};
 use kamiflow_store::audit::NewAudit;
 use kamiflow_store::jobs::{self, NewJob};
-use kamiflow_store::verifications::{Decision, QueuedVerification, Staff, VerificationRow};
-use kamiflow_store::{StoreError, TenantTx, audit, outbox, verification_pictures, verifications};
+use kamiflow_store::verifications::{DecidedVerification, Decision, QueuedVerification, Staff, VerificationRow};
+use kamiflow_store::{StoreError, TenantTx, audit, merchants, outbox, verification_pictures, verifications};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{KEPT, StoredSubject, destruction, renewal};
+use super::{HISTORY, KEPT, StoredSubject, SubmissionView, destruction, renewal};
+use crate::accounts::letter::Letter;
 use crate::ctx::Ctx;
 use crate::engine::{Engine, Wake};
+use crate::teams;
 
 /// After so long without a decision somebody else may take the case.
 pub const CLAIM_KEPT: TimeDelta = TimeDelta::hours(1);
@@ -121,6 +124,69 @@ impl From<StoreError> for ReviewError {
     }
 }
 
+/// A case as the staff's page shows it.
+#[derive(Debug)]
+pub struct CasePage {
+    /// Which.
+    pub id: VerificationId,
+    /// Whose, by name.
+    pub merchant: String,
+    /// This submission and others of the merchant, the latest first.
+    pub submissions: Vec<SubmissionView>,
+    /// This one among them.
+    pub submission: SubmissionView,
+    /// Who has it, and since when.
+    pub claimed: Option<(String, DateTime<Utc>)>,
+    /// Whether the reviewer may take it.
+    pub may_claim: bool,
+    /// What was submitted, for whoever has the case.
+    pub opened: Option<Case>,
+}
+
+/// Shows a case; what was submitted only to whoever has it.
+///
+/// # Errors
+/// When there is no such case of this merchant, or the store fails.
+pub async fn show_case(
+    engine: &Engine,
+    ctx: &Ctx,
+    reviewer: &Reviewer,
+    id: VerificationId,
+) -> Result<CasePage, ReviewError> {
+    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    let row = verifications::lock(&mut tx, id).await?;
+    let merchant = merchants::find(&mut tx).await?.map_or_else(String::new, |row| row.name);
+    let submissions = verifications::list(&mut tx, HISTORY).await?.iter().map(SubmissionView::from).collect();
+    let is_open = row.state == "submitted";
+    let page = CasePage {
+        id,
+        merchant,
+        submissions,
+        submission: SubmissionView::from(&row),
+        claimed: row.claimed_name.clone().zip(row.claimed_at).filter(|_claim| is_open),
+        may_claim: is_open && held_by_another(&row, reviewer, ctx.now).is_none(),
+        opened: None,
+    };
+    if !is_open || row.claimed_by != Some(reviewer.id) {
+        tx.commit().await?;
+        return Ok(page);
+    }
+    let opened = open_case(engine, tx, row).await?;
+    Ok(CasePage { may_claim: false, opened: Some(opened), ..page })
+}
+
+/// Lists the latest decisions about cases of all merchants.
+///
+/// # Errors
+/// When the store fails.
+pub async fn list_decisions(engine: &Engine, limit: i32) -> Result<Vec<DecidedVerification>, StoreError> {
+    // Ids, names of reviewers and reasons; nothing of what was submitted.
+    let mut tx = engine.store.system_tx().await?;
+    let decisions = verifications::list_decisions(&mut tx, limit).await?;
+    tx.commit().await?;
+    Ok(decisions)
+}
+
 /// Lists the cases of all merchants that wait for a decision, the oldest first.
 ///
 /// # Errors
@@ -148,23 +214,32 @@ pub async fn claim_case(
     if row.state != "submitted" {
         return Err(ReviewError::Decided);
     }
-    if let (Some(by), Some(name), Some(since)) = (row.claimed_by, &row.claimed_name, row.claimed_at)
-        && by != reviewer.id
-        && since + CLAIM_KEPT > ctx.now
-    {
-        return Err(ReviewError::ClaimedBy { name: name.clone(), since });
+    if let Some((name, since)) = held_by_another(&row, reviewer, ctx.now) {
+        return Err(ReviewError::ClaimedBy { name, since });
     }
     verifications::update_claimed(&mut tx, id, reviewer.staff(), ctx.now).await?;
     record(&mut tx, ctx, reviewer, "verification.claim", (id, json!({}))).await?;
+    open_case(engine, tx, row).await
+}
+
+/// Returns who else has a case, and since when; nobody, once the claim is too old.
+fn held_by_another(row: &VerificationRow, reviewer: &Reviewer, now: DateTime<Utc>) -> Option<(String, DateTime<Utc>)> {
+    let (by, since) = row.claimed_by.zip(row.claimed_at)?;
+    let is_held = by != reviewer.id && since + CLAIM_KEPT > now;
+    row.claimed_name.clone().zip(Some(since)).filter(|_claim| is_held)
+}
+
+/// Opens what was submitted, and ends the transaction.
+async fn open_case(engine: &Engine, mut tx: TenantTx, row: VerificationRow) -> Result<Case, ReviewError> {
     let subject = open(&mut tx, &row).await?;
-    let pictures = verification_pictures::count(&mut tx, id).await?;
+    let pictures = verification_pictures::count(&mut tx, row.id).await?;
     tx.commit().await?;
     // How many merchants, never which.
     let mut tx = engine.store.system_tx().await?;
     let merchants_with_number = verifications::count_merchants(&mut tx, &row.number_hash).await?;
     tx.commit().await?;
     Ok(Case {
-        id,
+        id: row.id,
         kind: row.kind,
         name: subject.name.as_str().into(),
         number: subject.number.as_str().into(),
@@ -223,10 +298,18 @@ pub async fn decide_case(
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     has_claim(&verifications::lock(&mut tx, id).await?, reviewer)?;
     let decision = Decision { approved, reason, by: Some(reviewer.staff()), at: ctx.now };
-    let wakes = write_decision(&mut tx, id, &decision).await?;
+    let mut wakes = write_decision(&mut tx, id, &decision).await?;
+    wakes.extend(tell_owners(&mut tx, ctx, (!approved).then(|| reason.to_owned())).await?);
     record(&mut tx, ctx, reviewer, "verification.decide", (id, json!({ "approved": approved }))).await?;
     tx.commit().await?;
     Ok(wakes)
+}
+
+/// Writes the decision to every owner who has an address.
+async fn tell_owners(tx: &mut TenantTx, ctx: &Ctx, refused: Option<String>) -> Result<Vec<Wake>, StoreError> {
+    let merchant = merchants::find(tx).await?.map_or_else(String::new, |row| row.name);
+    let letter = Letter::VerificationDecided { merchant, refused };
+    teams::write_to(tx, ctx.now, &[Role::Owner], &letter).await
 }
 
 /// Writes a decision, and what follows from it: the destruction, the news, and shops that go on.

@@ -24,7 +24,7 @@ static PUBLIC_URL: Variable = Variable {
     doc: "The address people type, without a path; links in mails begin with it. Requests for another host are refused, and so are forms sent from \
           another site. With `https`, cookies are Secure and browsers are told to stay on https.",
     secret: false,
-    used_by: &["serve", "work"],
+    used_by: &["serve", "work", "staff"],
 };
 
 static HOSTS: Variable = Variable {
@@ -74,6 +74,14 @@ pub struct Ui {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether pages for developers are there.
     pub development: bool,
+}
+
+impl Ui {
+    /// Returns what links begin with, without a slash at its end, for a server that listens at a port.
+    #[must_use]
+    pub fn base_url(&self, port: u16) -> String {
+        self.public_url.clone().unwrap_or_else(|| format!("http://localhost:{port}"))
+    }
 }
 
 impl Section for Ui {

@@ -1,5 +1,6 @@
 //! The forms of accounts: signing up, logging in and out, passwords, and proving oneself anew.
 
+mod challenge;
 mod change_email;
 mod confirm;
 mod log_in;
@@ -11,8 +12,14 @@ mod sign_up;
 mod sudo;
 
 use actix_web::web::{self, ServiceConfig};
+use kamiflow_domain::accounts::EnrollError;
 use kamiflow_domain::accounts::password::PasswordRefused;
 use kamiflow_kernel::PasswordError;
+
+pub(super) use self::challenge::Challenge;
+pub(super) use self::log_in::proof;
+
+use super::door::Refused;
 
 /// Adds the routes.
 pub(super) fn configure(services: &mut ServiceConfig) {
@@ -36,6 +43,17 @@ pub(super) fn configure(services: &mut ServiceConfig) {
         .route("/account/merchants", web::post().to(session::merchant))
         .route("/console/mode", web::post().to(session::mode))
         .route("/account/sudo", web::post().to(sudo::sudo));
+}
+
+/// Returns what is said of a link that leads to a password and a code generator.
+pub(super) fn enroll_refused(error: EnrollError) -> Refused {
+    match error {
+        EnrollError::New(error) => Refused::Field("password", password_code(error)),
+        EnrollError::TokenRefused => Refused::Field("", "link.refused"),
+        EnrollError::WrongCode => Refused::Field("", "code.refused"),
+        EnrollError::TooMany { .. } => Refused::Field("", "limited"),
+        other => Refused::Failed(Box::new(other)),
+    }
 }
 
 /// Returns the code that says why a password was refused.

@@ -9,7 +9,7 @@ use actix_web::dev::Payload;
 use actix_web::error::InternalError;
 use actix_web::http::{StatusCode, header};
 use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, web};
-use kamiflow_app::context::FormOutcome;
+use kamiflow_app::context::{FormOutcome, PageContext};
 use kamiflow_app::routes::{AnswerPage, render_answer};
 use kamiflow_app::views::once::Once;
 use kamiflow_domain::accounts::Account;
@@ -93,6 +93,21 @@ impl Door {
     pub(crate) fn refuse(&self, page: &str, refused: Refused, outcome: FormOutcome) -> HttpResponse {
         answer(&self.request, &self.site, page, (refused, outcome))
     }
+
+    /// Shows a secret once to somebody who is not logged in. Nothing keeps the answer.
+    pub(crate) fn once(&self, once: Once) -> HttpResponse {
+        let mut page = context_of(&self.request, &self.site);
+        page.data = Some(Arc::new(once));
+        unkept(page, AnswerPage::Once)
+    }
+}
+
+/// Renders an answer that nobody keeps.
+fn unkept(page: PageContext, answer: AnswerPage) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .body(render_answer(page, answer))
 }
 
 impl Desk {
@@ -129,10 +144,7 @@ impl Desk {
         };
         let Some(view) = view(shops) else { return Stop::NotFound.answer(&self.request) };
         page.data = Some(Arc::new(view));
-        HttpResponse::Ok()
-            .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
-            .insert_header((header::CACHE_CONTROL, "no-store"))
-            .body(render_answer(page, answer))
+        unkept(page, answer)
     }
 }
 

@@ -97,6 +97,7 @@ pub(crate) async fn frame(
     let is_private = visitor.account.is_some() || holds_token(&page);
     let had_outcome = is_page && flash::cookie_of(request.request(), &site).is_some();
     page.outcome = flash::read(request.request(), &site);
+    let path = page.path.clone();
     request.extensions_mut().insert(page);
     request.extensions_mut().insert(visitor);
     let mut answer = next.call(request).await?;
@@ -105,7 +106,8 @@ pub(crate) async fn frame(
     if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
         // An answer that holds secrets has said already that nobody keeps it.
         if !headers.contains_key(header::CACHE_CONTROL) {
-            // What is of somebody's is gone from the browser when she is.
+            // What is of somebody's, and what staff are shown of merchants, is gone from the browser when she is.
+            let is_private = is_private || visitor::is_for_staff(&path);
             let keeping = if is_private { "private, no-store" } else { "private, no-cache" };
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keeping));
         }

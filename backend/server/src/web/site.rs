@@ -95,7 +95,7 @@ impl Site {
 
     /// Returns what links in mails begin with, without a slash at its end.
     pub(crate) fn base_url(&self, bound: SocketAddr) -> String {
-        self.settings.public_url.clone().unwrap_or_else(|| format!("http://localhost:{}", bound.port()))
+        self.settings.base_url(bound.port())
     }
 
     /// Who is believed about a client's address.

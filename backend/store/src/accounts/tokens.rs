@@ -23,6 +23,10 @@ pub enum TokenPurpose {
     EnrollPasskey,
     /// To prove a passkey once more.
     SudoPasskey,
+    /// To choose password and second factor of a staff account.
+    StaffEnroll,
+    /// To go on with a log-in of the staff by a second factor.
+    StaffStep,
 }
 
 impl TokenPurpose {
@@ -35,6 +39,8 @@ impl TokenPurpose {
             Self::SecondStep => "second_step",
             Self::EnrollPasskey => "enroll_passkey",
             Self::SudoPasskey => "sudo_passkey",
+            Self::StaffEnroll => "staff_enroll",
+            Self::StaffStep => "staff_step",
         }
     }
 }

@@ -18,6 +18,8 @@ pub enum Origin {
     Email,
     /// Was made by a merchant, with a temporary password.
     Merchant(MerchantId),
+    /// Was made by the operator: a realm of its own, in which an address may stand although a customer has it.
+    Staff,
 }
 
 /// A user to insert; the id is the transaction's.
@@ -101,13 +103,14 @@ impl TryFrom<Read> for UserRow {
 /// Constraint `users_login_once` refuses a log-in name that exists.
 pub async fn insert(tx: &mut UserTx, new: &NewUser<'_>) -> Result<(), StoreError> {
     let user = tx.user();
-    let (email, home) = match new.origin {
-        Origin::Email => (Some(new.login.as_str()), None),
-        Origin::Merchant(merchant) => (None, Some(merchant.as_uuid())),
+    let (email, home, realm) = match new.origin {
+        Origin::Email => (Some(new.login.as_str()), None, "customers"),
+        Origin::Merchant(merchant) => (None, Some(merchant.as_uuid()), "customers"),
+        Origin::Staff => (Some(new.login.as_str()), None, "staff"),
     };
     sql("INSERT INTO users (id, login, email, home_merchant, name, password_hash, password_changed_at,
-                            must_change_password, locale, confirmed_at, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $4 IS NOT NULL, $8, $7, $7)")
+                            must_change_password, locale, confirmed_at, created_at, realm)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $4 IS NOT NULL, $8, $7, $7, $9)")
     .bind::<SqlUuid, _>(user.as_uuid())
     .bind::<Text, _>(new.login.as_str())
     .bind::<Nullable<Text>, _>(email)
@@ -116,6 +119,7 @@ pub async fn insert(tx: &mut UserTx, new: &NewUser<'_>) -> Result<(), StoreError
     .bind::<Text, _>(new.password_hash.expose())
     .bind::<Timestamptz, _>(new.at)
     .bind::<Text, _>(new.locale.as_str())
+    .bind::<Text, _>(realm)
     .execute(tx.conn()?)
     .await?;
     Ok(())

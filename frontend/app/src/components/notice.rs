@@ -52,6 +52,8 @@ fn t_notice(code: &str) -> String {
         "rules.saved" => t::notices::rules_saved(),
         "take_over.released" => t::notices::take_over_released(),
         "take_over.refused" => t::notices::take_over_refused(),
+        "staff.claimed" => t::notices::staff_claimed(),
+        "staff.decided" => t::notices::staff_decided(),
         "verification.submitted" => t::notices::verification_submitted(),
         _ => t::notices::done(),
     };

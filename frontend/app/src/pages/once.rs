@@ -18,13 +18,19 @@ pub(crate) fn OncePage() -> AnyView {
         Once::TotpSeed { text, url } => (
             t::once::totp_title(),
             t::once::totp_text(),
-            seed(text.expose().to_owned(), url.expose().to_owned()),
+            seed((text, url), "/account/security/totp/confirm", None),
             "/account/security",
         ),
+        Once::FirstSeed { seed: (text, url), action, token } => (
+            t::once::totp_title(),
+            t::once::totp_text(),
+            seed((text, url), action, Some(token.expose().to_owned())),
+            "",
+        ),
         Once::RecoveryCodes(codes) => {
-            let codes: Vec<String> = codes.iter().map(|code| code.expose().to_owned()).collect();
-            (t::once::codes_title(), t::once::codes_text(), copied(codes.join("\n")), "/account/security")
+            (t::once::codes_title(), t::once::codes_text(), listed(codes), "/account/security")
         }
+        Once::FirstCodes { codes, next } => (t::once::codes_title(), t::once::codes_text(), listed(codes), *next),
         Once::TemporaryPassword { login, password } => (
             t::once::password_title(),
             t::once::password_text(),
@@ -50,7 +56,7 @@ pub(crate) fn OncePage() -> AnyView {
                 <p class="text-ink2 leading-6">{text}</p>
                 {body}
                 <Banner tone=Tone::Review icon="eye">{t::once::only_once()}</Banner>
-                <a class=Look::Quiet.class() href=back>{t::once::kept()}</a>
+                {(!back.is_empty()).then(|| view! { <a class=Look::Quiet.class() href=back>{t::once::kept()}</a> })}
             </div>
         </AccountLayout>
     }
@@ -63,11 +69,16 @@ fn pictured(link: &SecretText, label: &'static str) -> AnyView {
     view! { <Qr text=link.clone() label=label/>{copied(link)} }.into_any()
 }
 
-fn seed(text: String, url: String) -> AnyView {
+fn listed(codes: &[SecretText]) -> AnyView {
+    copied(codes.iter().map(SecretText::expose).collect::<Vec<_>>().join("\n"))
+}
+
+fn seed((text, url): (&SecretText, &SecretText), action: &'static str, token: Option<String>) -> AnyView {
     view! {
-        <Qr text=url label=t::once::totp_title()/>
-        {copied(text)}
-        <form class="grid gap-4" method="post" action="/account/security/totp/confirm">
+        <Qr text=url.expose().to_owned() label=t::once::totp_title()/>
+        {copied(text.expose().to_owned())}
+        <form class="grid gap-4" method="post" action=action>
+            {token.map(|token| view! { <input type="hidden" name="token" value=token/> })}
             <Field name="code" label=t::once::first_code() autocomplete="one-time-code" max_length=10/>
             <Submit class="w-full">{t::once::confirm_code()}</Submit>
         </form>

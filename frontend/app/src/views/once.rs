@@ -23,6 +23,22 @@ pub enum Once {
     },
     /// A token of the API.
     ApiToken(SecretText),
+    /// The seed of somebody who is not logged in yet: its first code goes on with the link.
+    FirstSeed {
+        /// For typing, and for a picture.
+        seed: (SecretText, SecretText),
+        /// Where the first code is sent.
+        action: &'static str,
+        /// The link's token.
+        token: SecretText,
+    },
+    /// Codes for the day the phone is gone, of somebody who logs in next.
+    FirstCodes {
+        /// The codes.
+        codes: Vec<SecretText>,
+        /// Where to log in.
+        next: &'static str,
+    },
     /// A link that lets somebody join the team.
     InvitationLink(SecretText),
     /// A link by which the holder of a mall's main account authorizes.

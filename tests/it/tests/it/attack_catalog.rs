@@ -279,7 +279,16 @@ async fn every_table_of_a_user_is_behind_the_account_policy_and_no_hash_of_a_pas
            AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'user_id')
            AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'merchant_id')";
     let of_users = texts(&sql, &format!("{tables} ORDER BY 1")).await;
-    let known = ["known_devices", "one_time_tokens", "recovery_codes", "second_factors", "sessions", "users"];
+    let known = [
+        "known_devices",
+        "one_time_tokens",
+        "recovery_codes",
+        "second_factors",
+        "sessions",
+        "staff",
+        "staff_sessions",
+        "users",
+    ];
     assert_eq!(of_users, known);
     let open = format!(
         "{tables} AND NOT (c.relrowsecurity AND c.relforcerowsecurity AND EXISTS (

@@ -67,5 +67,6 @@ mod web_pauses;
 mod web_roles;
 mod web_security;
 mod web_shops;
+mod web_staff;
 mod web_team;
 mod web_verification;

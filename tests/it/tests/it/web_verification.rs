@@ -3,7 +3,7 @@
 use kamiflow_test_support::{Answer, Browser, TestSite};
 
 /// Returns a picture such as a camera takes.
-fn picture() -> Vec<u8> {
+pub(crate) fn picture() -> Vec<u8> {
     let picture = image::RgbImage::from_fn(640, 400, |x, y| image::Rgb([x.to_le_bytes()[0], y.to_le_bytes()[0], 90]));
     let mut file = std::io::Cursor::new(Vec::new());
     picture.write_to(&mut file, image::ImageFormat::Png).unwrap();
@@ -27,7 +27,7 @@ fn multipart(texts: &[(&str, &str)], files: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 /// Sends the form of the identity.
-async fn submits(browser: &Browser<'_>, texts: &[(&str, &str)], files: &[(&str, &[u8])]) -> Answer {
+pub(crate) async fn submits(browser: &Browser<'_>, texts: &[(&str, &str)], files: &[(&str, &[u8])]) -> Answer {
     let body = multipart(texts, files);
     browser.post_body("/console/verification", "multipart/form-data; boundary=b", body).await
 }

@@ -1,9 +1,11 @@
 //! The words of mails.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use kamiflow_kernel::{Locale, Role};
+mod team;
 
-use super::{Letter, MerchantChange, Worded};
+use chrono::{DateTime, TimeDelta, Utc};
+use kamiflow_kernel::Locale;
+
+use super::{Letter, Worded};
 
 /// Returns what a letter says in a language; nothing for the one that says nothing.
 pub(super) fn of(letter: &Letter, locale: Locale) -> Option<Worded> {
@@ -80,22 +82,10 @@ fn chinese(letter: &Letter) -> Option<Worded> {
             Some(("确认新邮箱", link)),
             IGNORE,
         ),
-        Letter::Invitation { by, merchant, role, link } => worded(
-            format!("{merchant} 邀请您加入团队"),
-            vec![format!(
-                "{by} 邀请您以「{}」身份加入「{merchant}」。链接 7 天内有效,且只能使用一次。",
-                zh_role(*role)
-            )],
-            Some(("接受邀请", link)),
-            "如果您不认识对方,忽略此邮件即可。",
-        ),
+        Letter::Invitation { by, merchant, role, link } => team::invitation_zh((by, merchant), *role, link),
+        Letter::VerificationDecided { merchant, refused } => team::decision_zh(merchant, refused.as_deref()),
         Letter::TokenEnding { shop, ends_at, link } => zh_token_ending(shop, *ends_at, link),
-        Letter::MerchantChanged { merchant, what, at } => worded(
-            format!("{merchant}:{}", zh_change(*what)),
-            vec![format!("{} 「{merchant}」{}。", beijing(*at), zh_change(*what))],
-            None,
-            "如有疑问,请联系团队的所有者。",
-        ),
+        Letter::MerchantChanged { merchant, what, at } => team::change_zh(merchant, *what, *at),
     }
 }
 
@@ -167,46 +157,11 @@ fn english(letter: &Letter) -> Option<Worded> {
             Some(("Confirm the address", link)),
             IGNORE,
         ),
-        Letter::Invitation { by, merchant, role, link } => worded(
-            format!("{merchant} invites you to their team"),
-            vec![format!("{by} invites you to join {merchant} as {role}. The link is good for 7 days, once.")],
-            Some(("Accept the invitation", link)),
-            "If you do not know them, ignore this mail.",
-        ),
+        Letter::Invitation { by, merchant, role, link } => team::invitation_en((by, merchant), *role, link),
+        Letter::VerificationDecided { merchant, refused } => team::decision_en(merchant, refused.as_deref()),
         Letter::TokenEnding { shop, ends_at, link } => en_token_ending(shop, *ends_at, link),
-        Letter::MerchantChanged { merchant, what, at } => en_merchant_changed(merchant, en_change(*what), *at),
+        Letter::MerchantChanged { merchant, what, at } => team::change_en(merchant, *what, *at),
     }
-}
-
-const fn zh_role(role: Role) -> &'static str {
-    match role {
-        Role::Owner => "所有者",
-        Role::Admin => "管理员",
-        Role::Operator => "运营",
-        Role::Finance => "财务",
-        Role::Viewer => "只读成员",
-    }
-}
-
-const fn zh_change(what: MerchantChange) -> &'static str {
-    match what {
-        MerchantChange::Transferred => "已更换所有者",
-        MerchantChange::Closing => "将在 30 天后关闭",
-        MerchantChange::Reopened => "已取消关闭",
-    }
-}
-
-const fn en_change(what: MerchantChange) -> &'static str {
-    match what {
-        MerchantChange::Transferred => "has another owner",
-        MerchantChange::Closing => "will close in 30 days",
-        MerchantChange::Reopened => "will not close after all",
-    }
-}
-
-fn en_merchant_changed(merchant: &str, change: &str, at: DateTime<Utc>) -> Option<Worded> {
-    let paragraphs = vec![format!("{merchant} {change} ({}).", utc(at))];
-    worded(format!("{merchant} {change}"), paragraphs, None, "If you have questions, ask an owner of the team.")
 }
 
 fn zh_token_ending(shop: &str, ends_at: DateTime<Utc>, link: &str) -> Option<Worded> {

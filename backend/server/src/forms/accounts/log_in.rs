@@ -1,7 +1,5 @@
 //! `POST /log-in` with its second step, and `POST /log-out`.
 
-use actix_web::cookie::time::Duration;
-use actix_web::cookie::{Cookie, SameSite};
 use actix_web::{HttpResponse, web};
 use kamiflow_app::context::FormOutcome;
 use kamiflow_domain::accounts::NewSession;
@@ -15,18 +13,16 @@ use kamiflow_kernel::SecretText;
 use serde::Deserialize;
 use tracing::warn;
 
+use super::challenge::Challenge;
 use crate::forms::door::{Door, Refused};
 use crate::forms::flash;
 use crate::forms::preferences::local_path;
 use crate::visitor;
-use crate::web::Site;
 
 /// The page of the second step.
 const SECOND_STEP: &str = "/log-in/second-step";
 /// The cookie that proves the first step.
-const CHALLENGE: &str = "kf_challenge";
-/// As long as the challenge itself.
-const CHALLENGE_MINUTES: i64 = 10;
+const CHALLENGE: Challenge = Challenge("kf_challenge");
 
 /// What the page sends.
 #[derive(Deserialize)]
@@ -47,7 +43,7 @@ pub(super) async fn log_in(door: Door, form: web::Form<LogInForm>) -> HttpRespon
         Ok(LoggedIn::SecondStep(step)) => {
             let outcome = FormOutcome::default().typed("next", &next);
             let mut answer = flash::again(&door.site, SECOND_STEP, outcome);
-            let _kept = answer.add_cookie(&challenge(&door.site, step.challenge.expose()));
+            let _kept = answer.add_cookie(&CHALLENGE.cookie(&door.site, &step.challenge));
             answer
         }
         Err(error) => {
@@ -72,21 +68,14 @@ pub(super) struct SecondStepForm {
 pub(super) async fn second_step(door: Door, form: web::Form<SecondStepForm>) -> HttpResponse {
     let SecondStepForm { code, next } = form.into_inner();
     let next = next.unwrap_or_default();
-    let cookie = door.request.cookie(&door.site.cookie_name(CHALLENGE));
-    let Some(challenge_token) = cookie.map(|cookie| SecretText::from(cookie.value())) else {
+    let Some(challenge) = CHALLENGE.of(&door) else {
         return door.refuse("/log-in", Refused::Field("", "log_in.too_late"), FormOutcome::default());
     };
-    let answer = SecondStepAnswer {
-        challenge: challenge_token,
-        proof: proof(code),
-        device: visitor::device(&door.request, &door.site),
-    };
+    let answer = SecondStepAnswer { challenge, proof: proof(code), device: visitor::device(&door.request, &door.site) };
     match use_case_of_second_step(&door.product.accounts, &door.visitor.visit, answer).await {
         Ok(session) => {
             let mut answer = begun(&door, &session, &next).await;
-            let mut gone = challenge(&door.site, "");
-            gone.make_removal();
-            let _removed = answer.add_cookie(&gone);
+            let _removed = answer.add_cookie(&CHALLENGE.removal(&door.site));
             answer
         }
         Err(error) => {
@@ -104,7 +93,7 @@ pub(super) async fn second_step(door: Door, form: web::Form<SecondStepForm>) -> 
 }
 
 /// Returns what a code proves: six digits are a generator's.
-pub(super) fn proof(code: SecretText) -> Proof {
+pub(in crate::forms) fn proof(code: SecretText) -> Proof {
     let digits: String = code.expose().chars().filter(|c| !c.is_whitespace()).collect();
     if digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         Proof::Totp(digits.into())
@@ -130,16 +119,6 @@ async fn begun(door: &Door, session: &NewSession, next: &str) -> HttpResponse {
         let _kept = answer.add_cookie(&cookie);
     }
     answer
-}
-
-fn challenge(site: &Site, value: &str) -> Cookie<'static> {
-    Cookie::build(site.cookie_name(CHALLENGE), value.to_owned())
-        .path("/")
-        .http_only(true)
-        .secure(site.is_secure())
-        .same_site(SameSite::Strict)
-        .max_age(Duration::minutes(CHALLENGE_MINUTES))
-        .finish()
 }
 
 /// Ends the session of this browser.

@@ -1,0 +1,127 @@
+-- The operator's staff: accounts, sessions, and what their queue shows (docs/adr/0017-staff.md).
+
+-- Staff and customers are two realms of people: one address may be in both, and nothing of one opens anything of the other.
+ALTER TABLE users
+    ADD COLUMN realm text NOT NULL DEFAULT 'customers' CONSTRAINT users_realm CHECK (realm IN ('customers', 'staff')),
+    DROP CONSTRAINT users_login_once,
+    ADD CONSTRAINT users_login_once UNIQUE (realm, login);
+
+CREATE TABLE staff (
+    user_id uuid PRIMARY KEY REFERENCES users (id),
+    role text NOT NULL CONSTRAINT staff_role CHECK (role IN ('reviewer', 'support', 'admin')),
+    created_at timestamptz NOT NULL,
+    -- When password and second factor were chosen by a link; nobody logs in before.
+    enrolled_at timestamptz,
+    disabled_at timestamptz
+);
+CALL account_table('staff', 'SELECT, INSERT, UPDATE (role, enrolled_at, disabled_at)');
+
+-- Short, and never renewed: the hash of a token that the browser keeps.
+CREATE TABLE staff_sessions (
+    id uuid PRIMARY KEY,
+    user_id uuid NOT NULL REFERENCES staff (user_id),
+    token_hash bytea NOT NULL CONSTRAINT staff_sessions_hash CHECK (octet_length(token_hash) = 32),
+    user_agent text NOT NULL CONSTRAINT staff_sessions_user_agent_length CHECK (char_length(user_agent) <= 300),
+    ip_prefix text NOT NULL CONSTRAINT staff_sessions_ip_prefix_length CHECK (char_length(ip_prefix) <= 64),
+    created_at timestamptz NOT NULL,
+    last_used_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    ended_at timestamptz,
+    CONSTRAINT staff_sessions_once UNIQUE (token_hash)
+);
+CREATE INDEX staff_sessions_of_user ON staff_sessions (user_id);
+CALL account_table('staff_sessions', 'SELECT, INSERT, UPDATE (last_used_at, ended_at)');
+
+ALTER TABLE one_time_tokens
+    DROP CONSTRAINT one_time_tokens_purpose,
+    ADD CONSTRAINT one_time_tokens_purpose CHECK (purpose IN ('reset_password', 'change_email', 'second_step',
+        'enroll_passkey', 'sudo_passkey', 'staff_enroll', 'staff_step'));
+
+-- ── Before it is known who somebody is ──────────────────────────────────────────────────────────────────────
+
+CALL system_sees('staff', 'SELECT');
+CALL system_sees('staff_sessions', 'SELECT');
+
+-- What customers log in with finds customers only, and a session of theirs is nobody else's.
+SET LOCAL ROLE kamiflow_system;
+CREATE OR REPLACE FUNCTION system_find_login(of_login text) RETURNS TABLE (user_id uuid, password_hash text, merchant_id uuid)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT u.id, u.password_hash,
+           (SELECT b.merchant_id FROM memberships b WHERE b.user_id = u.id
+             ORDER BY (SELECT max(s.last_used_at) FROM sessions s
+                        WHERE s.user_id = u.id AND s.active_merchant = b.merchant_id) DESC NULLS LAST, b.created_at LIMIT 1)
+      FROM users u WHERE u.realm = 'customers' AND u.login = of_login AND u.closed_at IS NULL
+$$;
+CREATE OR REPLACE FUNCTION system_authenticate(of_user uuid, of_session uuid, at timestamptz)
+    RETURNS TABLE (login text, name text, locale text, theme text, must_change_password boolean, sudo_until timestamptz,
+                   second_factor_at timestamptz, has_second_factor boolean, merchant_id uuid, merchant_name text,
+                   merchant_code text, closes_at timestamptz, role text, all_shops boolean, shops uuid[])
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT u.login, u.name, u.locale, u.theme, u.must_change_password, s.sudo_until, s.second_factor_at,
+           EXISTS (SELECT FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL),
+           b.merchant_id, m.name, m.code, m.closes_at, b.role, b.all_shops,
+           ARRAY(SELECT h.shop_id FROM membership_shops h
+                  WHERE h.merchant_id = b.merchant_id AND h.user_id = u.id ORDER BY 1)
+      FROM sessions s JOIN users u ON u.id = s.user_id
+      LEFT JOIN memberships b ON b.merchant_id = s.active_merchant AND b.user_id = u.id
+      LEFT JOIN merchants m ON m.id = b.merchant_id
+     WHERE s.id = of_session AND s.user_id = of_user AND s.ended_at IS NULL AND s.expires_at > at
+       AND u.closed_at IS NULL AND u.realm = 'customers'
+$$;
+RESET ROLE;
+
+-- Whose a staff address is, among those who have enrolled and are not disabled. Index users_login_once.
+CREATE FUNCTION system_find_staff(of_login text) RETURNS TABLE (user_id uuid, password_hash text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT u.id, u.password_hash FROM users u JOIN staff f ON f.user_id = u.id
+     WHERE u.realm = 'staff' AND u.login = of_login AND f.enrolled_at IS NOT NULL AND f.disabled_at IS NULL
+$$;
+CALL system_function('system_find_staff(text)');
+
+-- All that a request of the staff must know; no row for a session that has ended, was idle for too long, or whose owner is
+-- disabled. Index staff_sessions_once.
+CREATE FUNCTION system_authenticate_staff(of_hash bytea, at timestamptz, idle_s integer)
+    RETURNS TABLE (user_id uuid, session_id uuid, name text, role text, last_used_at timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT u.id, s.id, u.name, f.role, s.last_used_at
+      FROM staff_sessions s JOIN staff f ON f.user_id = s.user_id JOIN users u ON u.id = s.user_id
+     WHERE s.token_hash = of_hash AND s.ended_at IS NULL AND s.expires_at > at
+       AND s.last_used_at > at - make_interval(secs => idle_s)
+       AND f.enrolled_at IS NOT NULL AND f.disabled_at IS NULL AND u.realm = 'staff'
+$$;
+CALL system_function('system_authenticate_staff(bytea, timestamptz, integer)');
+
+-- Who is in the staff, for the operator's command line.
+CREATE FUNCTION system_staff()
+    RETURNS TABLE (user_id uuid, login text, name text, role text, created_at timestamptz, enrolled_at timestamptz,
+                   disabled_at timestamptz, last_used_at timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT u.id, u.login, u.name, f.role, f.created_at, f.enrolled_at, f.disabled_at,
+           (SELECT max(s.last_used_at) FROM staff_sessions s WHERE s.user_id = u.id)
+      FROM staff f JOIN users u ON u.id = f.user_id ORDER BY f.created_at, u.id
+$$;
+CALL system_function('system_staff()');
+
+-- ── The queue of verifications ──────────────────────────────────────────────────────────────────────────────
+
+-- What waits for a decision, the oldest first, and who has it; nothing of what was submitted. Index verifications_queue.
+DROP FUNCTION system_verification_queue(integer);
+CREATE FUNCTION system_verification_queue(max_rows integer)
+    RETURNS TABLE (merchant_id uuid, verification_id uuid, kind text, last4 text, submitted_at timestamptz,
+                   claimed_by uuid, claimed_name text, claimed_at timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT v.merchant_id, v.id, v.kind, v.last4, v.submitted_at, v.claimed_by, v.claimed_name, v.claimed_at
+      FROM verifications v WHERE v.state = 'submitted' ORDER BY v.submitted_at LIMIT max_rows
+$$;
+CALL system_function('system_verification_queue(integer)');
+
+-- What was decided, the latest first. Index verifications_decided.
+CREATE INDEX verifications_decided ON verifications (decided_at DESC) WHERE state <> 'submitted';
+CREATE FUNCTION system_verification_decisions(max_rows integer)
+    RETURNS TABLE (merchant_id uuid, verification_id uuid, kind text, last4 text, state text, decided_name text,
+                   decided_at timestamptz, reason text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT v.merchant_id, v.id, v.kind, v.last4, v.state, v.decided_name, v.decided_at, v.reason
+      FROM verifications v WHERE v.state <> 'submitted' ORDER BY v.decided_at DESC LIMIT max_rows
+$$;
+CALL system_function('system_verification_decisions(integer)');

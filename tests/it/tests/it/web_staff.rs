@@ -1,0 +1,282 @@
+//! The staff's pages over HTTP: enrolling, logging in, the queue of verifications, and the wall to merchants.
+
+use chrono::TimeDelta;
+use kamiflow_domain::accounts::staff::make::{disable_staff, renew_staff};
+use kamiflow_kernel::{MerchantId, StaffRole};
+use kamiflow_test_support::accounts::{Owner, PASSWORD, code_of};
+use kamiflow_test_support::{Browser, TestSite, between};
+
+use crate::web_verification::{picture, submits};
+
+const REVIEWER: &str = "chen@operator.test";
+const SECOND: &str = "lin@operator.test";
+const OWNER: &str = "owner@example.com";
+const PAGE: &str = "/console/verification";
+const QUEUE: &str = "/staff/verifications";
+
+/// Logs a new reviewer in.
+async fn reviewer<'a>(site: &'a TestSite, email: &str, name: &str) -> Browser<'a> {
+    let browser = Browser::new(site);
+    let link = site.staff(email, name, StaffRole::Reviewer).await;
+    let (seed, _codes) = browser.enrolls(&link).await;
+    browser.log_in_staff(email, &seed).await;
+    browser
+}
+
+/// Signs an owner up and logs her in, without workers.
+async fn merchant(site: &TestSite) -> (Owner, Browser<'_>) {
+    let owner = site.owner(OWNER).await;
+    let browser = Browser::new(site);
+    browser.log_in(OWNER).await;
+    browser.does("/preferences", &[("language", "zh-CN")]).await;
+    (owner, browser)
+}
+
+/// Sends a person's identity with two pictures.
+async fn submits_identity(browser: &Browser<'_>) {
+    let photo = picture();
+    let texts = [("kind", "person"), ("name", "张三"), ("number", "11010519491231002X")];
+    let answer = submits(browser, &texts, &[("picture1", &photo), ("picture2", &photo)]).await;
+    assert_eq!((answer.status, answer.to()), (303, PAGE));
+    assert!(browser.sees(PAGE).await.contains("审核中。"));
+}
+
+/// Returns the path of the only case that waits.
+async fn only_case(browser: &Browser<'_>) -> String {
+    let list = browser.sees(QUEUE).await;
+    assert_eq!(list.matches("/staff/verifications/mer_").count(), 1, "{list}");
+    format!("/staff/verifications/mer_{}", between(&list, "/staff/verifications/mer_", "\""))
+}
+
+/// Makes a shop in trial run that stands on the real platform, which tests cannot reach.
+async fn production_shop(site: &TestSite, browser: &Browser<'_>) -> String {
+    let (shop, mall) = browser.sandbox_shop().await;
+    let move_over = format!(
+        "SET LOCAL session_replication_role = replica;
+         UPDATE shops SET gateway = 'production', state = 'trial_run' WHERE mall_id = {mall}"
+    );
+    site.world.sql_as_superuser().await.transaction(&move_over).await.unwrap();
+    browser.does("/console/mode", &[("mode", "live")]).await;
+    format!("/console/shops/{shop}")
+}
+
+#[tokio::test]
+async fn a_verification_is_rejected_submitted_anew_and_approved_and_then_the_merchant_goes_live() {
+    let site = TestSite::start().await;
+    let (owner, her) = merchant(&site).await;
+    let shop_page = production_shop(&site, &her).await;
+    let live = format!("{shop_page}/live");
+    her.proves().await;
+    submits_identity(&her).await;
+    let trial_page = format!("{shop_page}/trial");
+    assert_eq!(her.does(&live, &[("start", "now")]).await, trial_page);
+    assert!(her.sees(&trial_page).await.contains("实名认证还没通过"));
+
+    let staff = reviewer(&site, REVIEWER, "陈审核").await;
+    let case = only_case(&staff).await;
+    let closed = staff.sees(&case).await;
+    assert!(!closed.contains("张三") && !closed.contains("19491231"), "nothing is shown before the case is taken");
+    assert_eq!(staff.get(&format!("{case}/pictures/1")).await.status, 404);
+    assert_eq!(staff.does(&format!("{case}/claim"), &[]).await, case);
+    let opened = staff.get(&case).await;
+    assert_eq!(opened.cache, "no-store");
+    for shown in ["张三", "11010519491231002X", "1949-12-31", "1 个商家", "校验位正确"] {
+        assert!(opened.body.contains(shown), "{shown}: {}", opened.body);
+    }
+    assert!(!opened.body.contains("<img"), "no picture is looked at by opening the page");
+    assert!(her.sees(PAGE).await.contains("还没有人看过"));
+    let source = format!("{case}/pictures/2");
+    assert!(
+        staff
+            .sees(&format!("{case}?picture=2"))
+            .await
+            .contains(&format!("<img class=\"w-full rounded-lg border border-line\" src=\"{source}\""))
+    );
+    let seen = staff.get(&source).await;
+    assert_eq!((seen.status, seen.cache.as_str()), (200, "no-store"));
+    let looks = her.sees(PAGE).await;
+    assert!(looks.contains("陈审核 看了第 2 张"), "{looks}");
+
+    let decision = format!("{case}/decision");
+    assert_eq!(staff.does(&decision, &[("decision", "reject"), ("preset", ""), ("reason", " ")]).await, case);
+    assert!(staff.sees(&case).await.contains("写明商家要改什么"));
+    let why = [("decision", "reject"), ("preset", "图片不清晰。"), ("reason", "请重拍国徽面")];
+    assert_eq!(staff.does(&decision, &why).await, QUEUE);
+    assert!(staff.sees(QUEUE).await.contains("没有待审核的案件"));
+    assert!(staff.sees(&format!("{QUEUE}?show=decided")).await.contains("图片不清晰。 请重拍国徽面"));
+    site.send_mails(owner.merchant).await;
+    let mail = site.mailbox.take(OWNER).await;
+    assert!(mail.subject.contains("实名认证未通过") && mail.text.contains("请重拍国徽面"), "{}", mail.text);
+    assert!(her.sees(PAGE).await.contains("没有通过。"));
+    assert_eq!(her.does(&live, &[("start", "now")]).await, trial_page);
+    assert!(her.sees(&trial_page).await.contains("实名认证还没通过"));
+
+    submits_identity(&her).await;
+    let case = only_case(&staff).await;
+    staff.does(&format!("{case}/claim"), &[]).await;
+    assert_eq!(staff.does(&format!("{case}/decision"), &[("decision", "approve")]).await, QUEUE);
+    site.send_mails(owner.merchant).await;
+    assert!(site.mailbox.take(OWNER).await.subject.contains("实名认证已通过"));
+    assert_eq!(her.does(&live, &[("start", "now")]).await, shop_page);
+    assert!(her.sees(&shop_page).await.contains("已正式上线"), "{}", her.sees(&shop_page).await);
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn a_case_that_somebody_has_is_closed_to_other_reviewers_until_it_was_forgotten() {
+    let site = TestSite::start().await;
+    let (_owner, her) = merchant(&site).await;
+    submits_identity(&her).await;
+    let (first, second) = (reviewer(&site, REVIEWER, "甲").await, reviewer(&site, SECOND, "乙").await);
+    let case = only_case(&first).await;
+    first.does(&format!("{case}/claim"), &[]).await;
+    let seen = second.sees(&case).await;
+    assert!(seen.contains("甲 正在审核") && !seen.contains("张三") && !seen.contains("/claim"), "{seen}");
+    assert_eq!(second.get(&format!("{case}/pictures/1")).await.status, 404);
+    assert_eq!(second.does(&format!("{case}/claim"), &[]).await, case);
+    assert!(second.sees(&case).await.contains("正由别人审核"));
+    second.does(&format!("{case}/decision"), &[("decision", "approve")]).await;
+    assert!(second.sees(&case).await.contains("先领取案件"));
+    assert!(!her.sees(PAGE).await.contains("乙 看了"));
+    // Forgotten, though its reviewer is still there.
+    for _ in 0..3 {
+        site.world.clock.advance(TimeDelta::minutes(21));
+        first.open(QUEUE).await;
+        second.open(QUEUE).await;
+    }
+    assert_eq!(second.does(&format!("{case}/claim"), &[]).await, case);
+    assert!(second.sees(&case).await.contains("张三"));
+    assert_eq!(first.get(&format!("{case}/pictures/1")).await.status, 404);
+    // A case is found under its own merchant only.
+    let id = case.rsplit('/').next().unwrap();
+    let elsewhere = format!("/staff/verifications/{}/{id}", MerchantId::generate());
+    assert_eq!(second.get(&elsewhere).await.status, 404);
+    assert_eq!(second.send(&format!("{elsewhere}/claim"), &[]).await.status, 404);
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn cookies_of_merchants_open_nothing_of_the_staff_and_the_other_way_round() {
+    let site = TestSite::start().await;
+    let (_owner, her) = merchant(&site).await;
+    submits_identity(&her).await;
+    let staff = reviewer(&site, REVIEWER, "甲").await;
+    let case = only_case(&staff).await;
+    let picture = format!("{case}/pictures/1");
+    for path in ["/staff", QUEUE, &case, &picture, "/staff/no-such-page"] {
+        for browser in [&her, &Browser::new(&site)] {
+            let answer = browser.get(path).await;
+            assert_eq!((answer.status, answer.to()), (303, "/staff/log-in"), "{path}");
+        }
+    }
+    for path in [format!("{case}/claim"), format!("{case}/decision"), "/staff/log-out".to_owned()] {
+        assert_eq!(her.send(&path, &[("decision", "approve")]).await.to(), "/staff/log-in", "{path}");
+    }
+    for path in ["/console", PAGE, "/account/security"] {
+        assert!(staff.get(path).await.to().starts_with("/log-in?next="), "{path}");
+    }
+    // Under any of a session's names a token of the one kind is none of the other.
+    let token = |browser: &Browser<'_>, name: &str| {
+        let cookies = browser.cookies();
+        between(&format!("{cookies};"), &format!("{name}="), ";").to_owned()
+    };
+    let (hers, staffs) = (token(&her, "kf_access"), token(&staff, "kf_staff"));
+    let as_staff = site.get(QUEUE).header("cookie", format!("kf_staff={hers}")).send().await.unwrap();
+    assert_eq!(as_staff.headers()["location"], "/staff/log-in");
+    for name in ["kf_access", "kf_refresh"] {
+        let as_merchant = site.get("/console").header("cookie", format!("{name}={staffs}")).send().await.unwrap();
+        assert_eq!(as_merchant.headers()["location"], "/log-in?next=%2Fconsole", "{name}");
+    }
+    // Neither do addresses and challenges pass the wall.
+    let form = [("login", REVIEWER), ("password", PASSWORD)];
+    assert_eq!(her.send("/log-in", &form).await.to(), "/log-in");
+    assert_eq!(staff.send("/staff/log-in", &[("email", OWNER), ("password", PASSWORD)]).await.to(), "/staff/log-in");
+    let begun = Browser::new(&site);
+    begun.does("/staff/log-in", &[("email", REVIEWER), ("password", PASSWORD)]).await;
+    let challenge = token(&begun, "kf_staff_challenge");
+    let crossed = site.post("/log-in/second-step", "code=123456").header("cookie", format!("kf_challenge={challenge}"));
+    assert_eq!(crossed.send().await.unwrap().headers()["location"], "/log-in");
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn staff_enroll_once_log_in_with_both_factors_and_are_out_when_they_are_idle_disabled_or_after_eight_hours() {
+    let site = TestSite::start().await;
+    let link = site.staff(REVIEWER, "甲", StaffRole::Reviewer).await;
+    let browser = Browser::new(&site);
+    let form = [("email", REVIEWER), ("password", PASSWORD)];
+    assert_eq!(browser.does("/staff/log-in", &form).await, "/staff/log-in", "nobody logs in before enrolling");
+    let token = link.split_once("token=").unwrap().1;
+    let short = browser.send("/staff/enroll", &[("token", token), ("password", "short")]).await;
+    assert_eq!(short.to(), link.as_str());
+    assert!(browser.sees(&link).await.contains("至少 10 个字符"));
+    let (seed, codes) = browser.enrolls(&link).await;
+    assert_eq!(codes.len(), 10);
+    let again = browser.send("/staff/enroll", &[("token", token), ("password", PASSWORD)]).await;
+    assert_eq!(again.to(), link.as_str(), "the link is used up");
+    assert!(browser.sees(&link).await.contains("这个链接已失效"));
+
+    // The code of the enrollment is used up as well; a recovery code will do, once.
+    assert_eq!(browser.does("/staff/log-in", &form).await, "/staff/log-in/second-step");
+    let used = code_of(&seed, site.world.engine.now());
+    assert_eq!(
+        browser.does("/staff/log-in/second-step", &[("code", used.expose())]).await,
+        "/staff/log-in/second-step"
+    );
+    assert_eq!(browser.get(QUEUE).await.to(), "/staff/log-in");
+    assert_eq!(browser.does("/staff/log-in/second-step", &[("code", &codes[0])]).await, QUEUE);
+    let copied = browser.cookies();
+    assert_eq!(browser.does("/staff/log-out", &[]).await, "/staff/log-in");
+    let stolen = site.get(QUEUE).header("cookie", copied).send().await.unwrap();
+    assert_eq!(stolen.headers()["location"], "/staff/log-in", "the session has ended on the server too");
+
+    browser.log_in_staff(REVIEWER, &seed).await;
+    site.world.clock.advance(TimeDelta::minutes(31));
+    assert_eq!(browser.get(QUEUE).await.to(), "/staff/log-in", "idle for too long");
+    browser.log_in_staff(REVIEWER, &seed).await;
+    for _ in 0..19 {
+        site.world.clock.advance(TimeDelta::minutes(25));
+        browser.open(QUEUE).await;
+    }
+    site.world.clock.advance(TimeDelta::minutes(5));
+    assert_eq!(browser.get(QUEUE).await.to(), "/staff/log-in", "eight hours are over");
+
+    browser.log_in_staff(REVIEWER, &seed).await;
+    browser.open(QUEUE).await;
+    let store = &site.world.engine.store;
+    let email = REVIEWER.parse().unwrap();
+    disable_staff(store, &email, site.world.engine.now()).await.unwrap();
+    assert_eq!(browser.get(QUEUE).await.to(), "/staff/log-in");
+    assert_eq!(browser.does("/staff/log-in", &form).await, "/staff/log-in");
+    let link = renew_staff(store, &email, site.world.engine.now()).await.unwrap();
+    assert_eq!(browser.does("/staff/log-in", &form).await, "/staff/log-in", "both factors are chosen anew");
+    site.world.clock.advance(TimeDelta::hours(24));
+    let token = link.path.expose().split_once("token=").unwrap().1.to_owned();
+    let late = browser.send("/staff/enroll", &[("token", &token), ("password", PASSWORD)]).await;
+    assert_eq!(late.status, 303, "a link is good for a day");
+    let link = renew_staff(store, &email, site.world.engine.now()).await.unwrap();
+    let (seed, _codes) = browser.enrolls(link.path.expose()).await;
+    browser.log_in_staff(REVIEWER, &seed).await;
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn support_sees_no_identities() {
+    let site = TestSite::start().await;
+    let (_owner, her) = merchant(&site).await;
+    submits_identity(&her).await;
+    let reviewing = reviewer(&site, REVIEWER, "甲").await;
+    let case = only_case(&reviewing).await;
+    let support = Browser::new(&site);
+    let link = site.staff(SECOND, "乙", StaffRole::Support).await;
+    let (seed, _codes) = support.enrolls(&link).await;
+    support.log_in_staff(SECOND, &seed).await;
+    let queue = support.sees(QUEUE).await;
+    assert!(queue.contains("你的角色看不到身份资料") && !queue.contains("mer_"), "{queue}");
+    assert_eq!(support.get(&case).await.status, 403);
+    assert_eq!(support.get(&format!("{case}/pictures/1")).await.status, 403);
+    for act in ["claim", "decision"] {
+        assert_eq!(support.send(&format!("{case}/{act}"), &[("decision", "approve")]).await.status, 403, "{act}");
+    }
+    site.stop().await;
+}
