@@ -1,3 +1,24 @@
+SET LOCAL ROLE kamiflow_system;
+CREATE OR REPLACE FUNCTION system_prune_accounts(before timestamptz, max_rows integer, apply boolean) RETURNS bigint
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    WITH ended AS (SELECT least(before, now() - interval '7 days') AS at),
+    tokens AS (SELECT t.id FROM one_time_tokens t, ended WHERE t.expires_at < ended.at LIMIT max_rows),
+    signs AS (SELECT u.id FROM sign_ups u, ended WHERE u.expires_at < ended.at LIMIT max_rows),
+    letters AS (SELECT m.id FROM mails m, ended WHERE m.expires_at < ended.at LIMIT max_rows),
+    a AS (DELETE FROM one_time_tokens t USING tokens d WHERE apply AND t.id = d.id RETURNING 1),
+    b AS (DELETE FROM sign_ups u USING signs d WHERE apply AND u.id = d.id RETURNING 1),
+    c AS (DELETE FROM mails m USING letters d WHERE apply AND m.id = d.id RETURNING 1)
+    SELECT CASE WHEN apply THEN (SELECT count(*) FROM a) + (SELECT count(*) FROM b) + (SELECT count(*) FROM c)
+                ELSE (SELECT count(*) FROM tokens) + (SELECT count(*) FROM signs) + (SELECT count(*) FROM letters) END
+$$;
+RESET ROLE;
+REVOKE DELETE ON authorization_requests FROM kamiflow_system;
+REVOKE SELECT, DELETE ON authorization_links FROM kamiflow_system;
+DROP POLICY system ON authorization_links;
+DROP FUNCTION system_recoveries(integer);
+DROP FUNCTION system_find_recovery(bytea);
+DROP FUNCTION system_find_recoverable(text, bytea);
+DROP TABLE account_recoveries;
 DROP FUNCTION system_verification_decisions(integer);
 DROP INDEX verifications_decided;
 DROP FUNCTION system_verification_queue(integer);
@@ -39,7 +60,7 @@ $$;
 RESET ROLE;
 -- Staff without a table of staff would be customers.
 SET LOCAL app.migration = 'on';
-DELETE FROM one_time_tokens WHERE user_id IN (SELECT user_id FROM staff) OR purpose IN ('staff_enroll', 'staff_step');
+DELETE FROM one_time_tokens WHERE user_id IN (SELECT user_id FROM staff) OR purpose IN ('staff_enroll', 'staff_step', 'recover_account');
 DELETE FROM second_factors WHERE user_id IN (SELECT user_id FROM staff);
 DELETE FROM recovery_codes WHERE user_id IN (SELECT user_id FROM staff);
 DROP TABLE staff_sessions;

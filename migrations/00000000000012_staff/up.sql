@@ -35,7 +35,7 @@ CALL account_table('staff_sessions', 'SELECT, INSERT, UPDATE (last_used_at, ende
 ALTER TABLE one_time_tokens
     DROP CONSTRAINT one_time_tokens_purpose,
     ADD CONSTRAINT one_time_tokens_purpose CHECK (purpose IN ('reset_password', 'change_email', 'second_step',
-        'enroll_passkey', 'sudo_passkey', 'staff_enroll', 'staff_step'));
+        'enroll_passkey', 'sudo_passkey', 'staff_enroll', 'staff_step', 'recover_account'));
 
 -- ── Before it is known who somebody is ──────────────────────────────────────────────────────────────────────
 
@@ -125,3 +125,97 @@ CREATE FUNCTION system_verification_decisions(max_rows integer)
       FROM verifications v WHERE v.state <> 'submitted' ORDER BY v.decided_at DESC LIMIT max_rows
 $$;
 CALL system_function('system_verification_decisions(integer)');
+
+-- ── Recovery of an owner who lost everything ────────────────────────────────────────────────────────────────
+
+-- Asked for by somebody who knows the number that the merchant was verified with; approved by the staff; a link is sent
+-- three days later unless somebody of the team stops it.
+CREATE TABLE account_recoveries (
+    id uuid NOT NULL,
+    merchant_id uuid NOT NULL REFERENCES merchants (id),
+    -- Whose account it is.
+    owner uuid NOT NULL,
+    state text NOT NULL DEFAULT 'asked' CONSTRAINT account_recoveries_state
+        CHECK (state IN ('asked', 'approved', 'rejected', 'stopped', 'linked', 'done')),
+    -- Where the link goes; emptied when it is over.
+    contact text NOT NULL CONSTRAINT account_recoveries_contact_length CHECK (char_length(contact) <= 254),
+    -- What links begin with.
+    site text NOT NULL,
+    -- SHA-256 of the tokens in the mails that stop it: of the request, and of the approval.
+    stop_hashes bytea[] NOT NULL CONSTRAINT account_recoveries_stop_hashes CHECK (cardinality(stop_hashes) BETWEEN 1 AND 2),
+    asked_at timestamptz NOT NULL,
+    decided_name text,
+    decided_at timestamptz,
+    reason text NOT NULL DEFAULT '' CONSTRAINT account_recoveries_reason_length CHECK (char_length(reason) <= 500),
+    -- The link goes out then, not before.
+    link_at timestamptz,
+    ended_at timestamptz,
+    PRIMARY KEY (merchant_id, id),
+    -- Whoever is no member any more has nothing to recover; the audit log keeps that it was asked for.
+    FOREIGN KEY (merchant_id, owner) REFERENCES memberships (merchant_id, user_id) ON DELETE CASCADE,
+    CONSTRAINT account_recoveries_approved_waits CHECK (state NOT IN ('approved', 'linked', 'done') OR link_at IS NOT NULL)
+);
+CREATE UNIQUE INDEX account_recoveries_one_open ON account_recoveries (merchant_id, owner) WHERE state IN ('asked', 'approved');
+CREATE INDEX account_recoveries_by_stop ON account_recoveries USING gin (stop_hashes);
+CREATE INDEX account_recoveries_latest ON account_recoveries (asked_at DESC);
+CALL tenant_table('account_recoveries', 'SELECT, INSERT, UPDATE');
+CALL system_sees('account_recoveries', 'SELECT');
+
+-- Of which merchant somebody is an owner who was verified with a number; who asks must hold the platform's key. Indexes
+-- users_login_once, memberships_of_user, verifications_of_merchant.
+CREATE FUNCTION system_find_recoverable(of_login text, of_hash bytea) RETURNS TABLE (user_id uuid, merchant_id uuid)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT u.id, b.merchant_id FROM users u JOIN memberships b ON b.user_id = u.id AND b.role = 'owner'
+     WHERE u.realm = 'customers' AND u.login = of_login AND u.email IS NOT NULL AND u.closed_at IS NULL
+       AND of_hash = (SELECT v.number_hash FROM verifications v WHERE v.merchant_id = b.merchant_id AND v.state = 'approved'
+                       ORDER BY v.submitted_at DESC, v.id DESC LIMIT 1)
+     ORDER BY b.created_at LIMIT 1
+$$;
+CALL system_function('system_find_recoverable(text, bytea)');
+
+-- Which recovery a link stops. Index account_recoveries_by_stop.
+CREATE FUNCTION system_find_recovery(of_hash bytea) RETURNS TABLE (merchant_id uuid, recovery_id uuid)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT r.merchant_id, r.id FROM account_recoveries r WHERE r.stop_hashes @> ARRAY[of_hash] LIMIT 1
+$$;
+CALL system_function('system_find_recovery(bytea)');
+
+-- The staff's list, what waits for a decision first; no address is in it. Index account_recoveries_latest.
+CREATE FUNCTION system_recoveries(max_rows integer)
+    RETURNS TABLE (merchant_id uuid, recovery_id uuid, state text, asked_at timestamptz, decided_name text, link_at timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT l.* FROM (SELECT r.merchant_id, r.id, r.state, r.asked_at, r.decided_name, r.link_at
+                       FROM account_recoveries r ORDER BY r.asked_at DESC LIMIT max_rows) l
+     ORDER BY l.state <> 'asked', l.asked_at
+$$;
+CALL system_function('system_recoveries(integer)');
+
+-- ── What is good for nothing any more ───────────────────────────────────────────────────────────────────────
+
+-- As before, and authorizations that were begun a week ago, with the links they came by.
+CALL system_sees('authorization_links', 'SELECT, DELETE');
+GRANT DELETE ON authorization_requests TO kamiflow_system;
+SET LOCAL ROLE kamiflow_system;
+CREATE OR REPLACE FUNCTION system_prune_accounts(before timestamptz, max_rows integer, apply boolean) RETURNS bigint
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    WITH ended AS (SELECT least(before, now() - interval '7 days') AS at),
+    tokens AS (SELECT t.id FROM one_time_tokens t, ended WHERE t.expires_at < ended.at LIMIT max_rows),
+    signs AS (SELECT u.id FROM sign_ups u, ended WHERE u.expires_at < ended.at LIMIT max_rows),
+    letters AS (SELECT m.id FROM mails m, ended WHERE m.expires_at < ended.at LIMIT max_rows),
+    requests AS (SELECT r.merchant_id, r.id FROM authorization_requests r, ended WHERE r.expires_at < ended.at LIMIT max_rows),
+    links AS (SELECT l.merchant_id, l.id FROM authorization_links l, ended WHERE l.expires_at < ended.at
+                 AND NOT EXISTS (SELECT FROM authorization_requests r WHERE r.merchant_id = l.merchant_id AND r.link_id = l.id)
+               LIMIT max_rows),
+    a AS (DELETE FROM one_time_tokens t USING tokens d WHERE apply AND t.id = d.id RETURNING 1),
+    b AS (DELETE FROM sign_ups u USING signs d WHERE apply AND u.id = d.id RETURNING 1),
+    c AS (DELETE FROM mails m USING letters d WHERE apply AND m.id = d.id RETURNING 1),
+    e AS (DELETE FROM authorization_requests r USING requests d
+           WHERE apply AND r.merchant_id = d.merchant_id AND r.id = d.id RETURNING 1),
+    f AS (DELETE FROM authorization_links l USING links d
+           WHERE apply AND l.merchant_id = d.merchant_id AND l.id = d.id RETURNING 1)
+    SELECT CASE WHEN apply THEN (SELECT count(*) FROM a) + (SELECT count(*) FROM b) + (SELECT count(*) FROM c)
+                                + (SELECT count(*) FROM e) + (SELECT count(*) FROM f)
+                ELSE (SELECT count(*) FROM tokens) + (SELECT count(*) FROM signs) + (SELECT count(*) FROM letters)
+                     + (SELECT count(*) FROM requests) + (SELECT count(*) FROM links) END
+$$;
+RESET ROLE;

@@ -34,6 +34,7 @@ pub mod log_in;
 pub mod mailer;
 pub mod password;
 pub mod proof;
+pub mod recovery;
 pub mod refresh_session;
 pub mod remove_factor;
 pub mod resend_confirmation;

@@ -11,6 +11,8 @@ use serde::Serialize;
 
 /// Rows of a kind that one step removes: a transaction of a second or so.
 const BATCH: i32 = 5_000;
+/// What is good for nothing any more (links, mails, sign-ups) is kept so long, for those who ask why it did not work.
+const SPENT_DAYS: u32 = 7;
 /// A dry run counts up to so many rows of a kind.
 pub const COUNTED_AT_MOST: i32 = 1_000_000;
 
@@ -57,6 +59,7 @@ impl RetentionPolicy {
             OldRows::Rollups => self.rollups,
             OldRows::Hints => self.hints,
             OldRows::Payloads => self.payloads,
+            OldRows::Accounts => SPENT_DAYS,
         }
     }
 

@@ -18,14 +18,14 @@ pub mod destruction;
 pub mod renewal;
 pub mod review;
 
-use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDate, TimeDelta, Utc};
 use kamiflow_kernel::{
     CreditCode, CreditCodeError, GatewayKind, MerchantId, Permission, ResidentId, ResidentIdError, SecretBytes,
     VerificationId,
 };
 use kamiflow_store::verification_pictures::{LookRow, NewPicture};
 use kamiflow_store::verifications::{Decision, NewVerification, VerificationRow};
-use kamiflow_store::{StoreError, TenantTx, outbox, verification_pictures, verifications};
+use kamiflow_store::{Store, StoreError, TenantTx, outbox, verification_pictures, verifications};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -129,9 +129,7 @@ impl Subject {
     /// Names the field that cannot be taken.
     pub fn person(name: &str, number: &str, now: DateTime<Utc>) -> Result<Self, SubjectError> {
         let name = named(name, 60).ok_or(SubjectError::Name)?;
-        let today = FixedOffset::east_opt(BEIJING_S)
-            .map_or_else(|| now.date_naive(), |zone| now.with_timezone(&zone).date_naive());
-        Ok(Self::Person { name, number: ResidentId::parse(number, today)? })
+        Ok(Self::Person { name, number: ResidentId::parse(number, beijing_day(now))? })
     }
 
     /// Reads the form of a company.
@@ -274,7 +272,7 @@ pub async fn submit_verification(
         let picture = verification_picture::clean(file).await;
         cleaned.push((position, picture.map_err(|reason| SubmitVerificationError::Picture { position, reason })?));
     }
-    let number_hash = hash_number(engine, subject.kind(), subject.number()).await?;
+    let number_hash = hash_number(&engine.store, subject.kind(), subject.number()).await?;
     let id = VerificationId::generate();
     let form = subject.sealed_form()?;
 
@@ -311,13 +309,30 @@ pub async fn submit_verification(
 }
 
 /// Returns the hash of a number under the platform's own key: equal numbers are equal in every merchant.
-async fn hash_number(engine: &Engine, kind: &str, number: &str) -> Result<[u8; 32], StoreError> {
+async fn hash_number(store: &Store, kind: &str, number: &str) -> Result<[u8; 32], StoreError> {
     // The key is the platform's, who is a merchant like others here; no row but that key is looked at.
-    let mut tx = engine.store.tenant_tx(MerchantId::PLATFORM).await?;
+    let mut tx = store.tenant_tx(MerchantId::PLATFORM).await?;
     let key = tx.data_key().await?;
     tx.commit().await?;
     let message = Zeroizing::new(format!("{kind}|{number}"));
     Ok(key.mac(NUMBER_HASH, message.as_bytes())?)
+}
+
+/// Returns the hash that a number was submitted with, a person's or a company's; nothing for what is no such number.
+pub(crate) async fn hash_as_submitted(
+    store: &Store,
+    number: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<[u8; 32]>, StoreError> {
+    if let Ok(number) = ResidentId::parse(number, beijing_day(now)) {
+        return hash_number(store, "person", number.expose()).await.map(Some);
+    }
+    let Ok(code) = number.parse::<CreditCode>() else { return Ok(None) };
+    hash_number(store, "company", code.expose()).await.map(Some)
+}
+
+fn beijing_day(now: DateTime<Utc>) -> NaiveDate {
+    FixedOffset::east_opt(BEIJING_S).map_or_else(|| now.date_naive(), |zone| now.with_timezone(&zone).date_naive())
 }
 
 /// Where a merchant is.

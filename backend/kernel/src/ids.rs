@@ -128,6 +128,8 @@ typed_ids! {
     TakeOverId => "take",
     /// A person's account.
     UserId => "usr",
+    /// A request to let an owner who lost everything in again.
+    RecoveryId => "rcv",
     /// A session: one device that somebody logged in on.
     SessionId => "ses",
     /// A second factor.

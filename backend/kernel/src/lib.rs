@@ -28,8 +28,8 @@ pub use email_address::{EmailAddress, EmailAddressError, LoginName, LoginNameErr
 pub use ids::{
     ApiTokenId, ApplicationId, AttemptId, AuthorizationLinkId, BatchId, CardId, CardUseId, CoverageId, CredentialId,
     DataKeyId, DeliveryId, EventId, ExceptionId, FactorId, GoodsId, IdParseError, InvitationId, JobId, LineId, MailId,
-    MallId, MerchantId, OrderId, PlatformSkuId, PoolId, ProductId, RedemptionId, RuleId, SessionId, ShopId, SignUpId,
-    SkuId, TakeOverId, UserId, VerificationId,
+    MallId, MerchantId, OrderId, PlatformSkuId, PoolId, ProductId, RecoveryId, RedemptionId, RuleId, SessionId, ShopId,
+    SignUpId, SkuId, TakeOverId, UserId, VerificationId,
 };
 pub use money::{Fen, MoneyError};
 pub use order_sn::{OrderSn, OrderSnError};

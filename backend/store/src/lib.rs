@@ -26,6 +26,7 @@ pub(crate) mod sql;
 mod stored;
 mod tx;
 
+pub mod account_recoveries;
 pub mod accounts;
 pub mod api_requests;
 pub mod api_tokens;

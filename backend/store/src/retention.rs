@@ -50,11 +50,13 @@ pub enum OldRows {
     Hints,
     /// Sealed payloads of attempts that can never be sent again; the rows stay.
     Payloads,
+    /// Links, codes, sign-ups, mails and begun authorizations that are good for nothing any more.
+    Accounts,
 }
 
 impl OldRows {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Coverage, Self::Rollups, Self::Hints, Self::Payloads];
+    pub const ALL: [Self; 5] = [Self::Coverage, Self::Rollups, Self::Hints, Self::Payloads, Self::Accounts];
 
     /// Returns the name the schema knows the class by.
     #[must_use]
@@ -64,6 +66,7 @@ impl OldRows {
             Self::Rollups => "rollups",
             Self::Hints => "order_hints",
             Self::Payloads => "payloads",
+            Self::Accounts => "accounts",
         }
     }
 
@@ -73,6 +76,7 @@ impl OldRows {
             Self::Rollups => "SELECT system_prune_rollups($1, $2, $3) AS n",
             Self::Hints => "SELECT system_prune_hints($1, $2, $3) AS n",
             Self::Payloads => "SELECT system_forget_payloads($1, $2, $3) AS n",
+            Self::Accounts => "SELECT system_prune_accounts($1, $2, $3) AS n",
         }
     }
 }

@@ -14,6 +14,7 @@ mod log_in;
 mod merchants;
 mod once;
 mod pricing;
+mod recover;
 mod reset_password;
 mod security;
 mod sign_up;
@@ -21,7 +22,7 @@ mod staff;
 mod status;
 mod styleguide;
 
-pub(crate) use self::account::{Password, Sudo};
+pub(crate) use self::account::{Email, Password, Sudo};
 pub(crate) use self::api_reference::ApiReference;
 pub(crate) use self::authorize::{AuthorizeByLink, CameBack};
 pub(crate) use self::console::{
@@ -39,9 +40,12 @@ pub(crate) use self::log_in::{LogIn, SecondStep};
 pub(crate) use self::merchants::Merchants;
 pub(crate) use self::once::OncePage;
 pub(crate) use self::pricing::Pricing;
+pub(crate) use self::recover::{Recover, RecoverFinish, RecoverStop};
 pub(crate) use self::reset_password::ResetPassword;
 pub(crate) use self::security::Security;
 pub(crate) use self::sign_up::{SignUp, SignUpSent};
-pub(crate) use self::staff::{StaffCase, StaffEnroll, StaffLogIn, StaffQueue, StaffSecondStep};
+pub(crate) use self::staff::{
+    StaffCase, StaffEnroll, StaffLogIn, StaffQueue, StaffRecoveries, StaffRecovery, StaffSecondStep,
+};
 pub(crate) use self::status::Status;
 pub(crate) use self::styleguide::{ConsoleSample, Styleguide};

@@ -10,11 +10,12 @@ use crate::document::Document;
 use crate::pages::error_title;
 use crate::pages::{
     ApiReference, ApiTokens, Audit, Authorize, AuthorizeByLink, CameBack, ChangeEmail, Confirm, ConnectShop, Connected,
-    ConsoleSample, DisconnectShop, ErrorPage, Export, Help, ImportResult, Join, Landing, LeaveTeam, LogIn, MemberSeat,
-    Merchant, Merchants, NotFound, Notifications, OncePage, Order, Orders, Overview, Password, Pauses, Pool, Pools,
-    Pricing, Privacy, Products, Reset, ResetPassword, Revealed, Rules, SecondStep, Security, Shop, ShopList, SignUp,
-    SignUpSent, StaffCase, StaffEnroll, StaffLogIn, StaffQueue, StaffSecondStep, Status, Styleguide, Sudo, Team, Terms,
-    Tokens, TrialRun, Verification,
+    ConsoleSample, DisconnectShop, Email, ErrorPage, Export, Help, ImportResult, Join, Landing, LeaveTeam, LogIn,
+    MemberSeat, Merchant, Merchants, NotFound, Notifications, OncePage, Order, Orders, Overview, Password, Pauses,
+    Pool, Pools, Pricing, Privacy, Products, Recover, RecoverFinish, RecoverStop, Reset, ResetPassword, Revealed,
+    Rules, SecondStep, Security, Shop, ShopList, SignUp, SignUpSent, StaffCase, StaffEnroll, StaffLogIn, StaffQueue,
+    StaffRecoveries, StaffRecovery, StaffSecondStep, Status, Styleguide, Sudo, Team, Terms, Tokens, TrialRun,
+    Verification,
 };
 use crate::t;
 
@@ -35,6 +36,9 @@ pub const PAGES: &[&str] = &[
     "/reset-password",
     "/reset",
     "/change-email",
+    "/recover",
+    "/recover/finish",
+    "/recover/stop",
     "/staff/enroll",
     "/staff/log-in",
     "/staff/log-in/second-step",
@@ -71,6 +75,10 @@ pub fn App(
                     <Route path=path!("/reset-password") view=ResetPassword ssr=SsrMode::Async/>
                     <Route path=path!("/reset") view=Reset ssr=SsrMode::Async/>
                     <Route path=path!("/change-email") view=ChangeEmail ssr=SsrMode::Async/>
+                    <Route path=path!("/recover") view=Recover ssr=SsrMode::Async/>
+                    <Route path=path!("/recover/finish") view=RecoverFinish ssr=SsrMode::Async/>
+                    <Route path=path!("/recover/stop") view=RecoverStop ssr=SsrMode::Async/>
+                    <Route path=path!("/account/email") view=Email ssr=SsrMode::Async/>
                     <Route path=path!("/account/merchants") view=Merchants ssr=SsrMode::Async/>
                     <Route path=path!("/account/password") view=Password ssr=SsrMode::Async/>
                     <Route path=path!("/account/security") view=Security ssr=SsrMode::Async/>
@@ -107,6 +115,8 @@ pub fn App(
                     <Route path=path!("/staff/enroll") view=StaffEnroll ssr=SsrMode::Async/>
                     <Route path=path!("/staff/log-in") view=StaffLogIn ssr=SsrMode::Async/>
                     <Route path=path!("/staff/log-in/second-step") view=StaffSecondStep ssr=SsrMode::Async/>
+                    <Route path=path!("/staff/recoveries") view=StaffRecoveries ssr=SsrMode::Async/>
+                    <Route path=path!("/staff/recoveries/:merchant/:recovery") view=StaffRecovery ssr=SsrMode::Async/>
                     <Route path=path!("/staff/verifications") view=StaffQueue ssr=SsrMode::Async/>
                     <Route path=path!("/staff/verifications/:merchant/:case") view=StaffCase ssr=SsrMode::Async/>
                     <Route path=path!("/styleguide") view=move || only(development, Styleguide) ssr=SsrMode::Async/>

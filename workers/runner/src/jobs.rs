@@ -10,6 +10,7 @@
 
 use chrono::TimeDelta;
 use kamiflow_domain::accounts::mailer::{MailError, Mailer};
+use kamiflow_domain::accounts::recovery;
 use kamiflow_domain::accounts::send_mail::{self, SendMailError, Sent};
 use kamiflow_domain::backoff::{RetryClass, next_delay};
 use kamiflow_domain::ctx::Ctx;
@@ -174,6 +175,10 @@ async fn dispatch(engine: &Engine, mailer: Option<&dyn Mailer>, ctx: &Ctx, job: 
         destruction::NAME => {
             destruction::run(engine, ctx, payload(job)?).await?;
             Ok(JobEnd::Done)
+        }
+        recovery::link::NAME => {
+            let wakes = recovery::link::run(&engine.store, ctx, payload(job)?).await?;
+            Ok(JobEnd::Woke(vec![(ctx.merchant, wakes)]))
         }
         renewal::NAME => Ok(renewal::step(engine, ctx).await?.map_or(JobEnd::Done, JobEnd::Again)),
         send_mail::NAME => mail(engine, mailer, ctx, job).await,

@@ -47,8 +47,21 @@ pub enum EnrollError {
     Store(#[from] StoreError),
 }
 
-/// A link: what it is for, and its token.
-pub(super) type Link<'a> = (TokenPurpose, &'a SecretText);
+/// A link.
+#[derive(Clone, Copy)]
+pub(super) struct Link<'a> {
+    pub(super) purpose: TokenPurpose,
+    pub(super) token: &'a SecretText,
+    /// The merchant whose transaction the second step is; the first is always the platform's, whose key seals the seed.
+    pub(super) home: MerchantId,
+}
+
+impl<'a> Link<'a> {
+    /// Returns a link that is about no merchant.
+    pub(super) const fn of_platform(purpose: TokenPurpose, token: &'a SecretText) -> Self {
+        Self { purpose, token, home: MerchantId::PLATFORM }
+    }
+}
 
 /// Sets the password, and makes a seed that waits for its first code.
 pub(super) async fn begin(
@@ -58,7 +71,7 @@ pub(super) async fn begin(
     password: SecretText,
 ) -> Result<(UserTx, TotpSeed), EnrollError> {
     let password = password::check(password)?;
-    let mut tx = follow(accounts, visit, link).await?;
+    let mut tx = follow(accounts, visit, Link { home: MerchantId::PLATFORM, ..link }).await?;
     let hash = accounts.hasher.hash(password.secret()).await?;
     users::update_password(&mut tx, &hash, PasswordKind::Chosen, visit.now).await?;
     let login = users::fetch(&mut tx).await?.login;
@@ -77,17 +90,21 @@ pub(super) async fn finish(
     totp::take_first(&mut tx, code, visit.now).await?.ok_or(EnrollError::WrongCode)?;
     let codes = totp::replace_codes(&mut tx, visit.now).await?;
     // This one and all others that were made.
-    tokens::delete(&mut tx, link.0).await?;
+    tokens::delete(&mut tx, link.purpose).await?;
     Ok((tx, codes))
 }
 
 /// Begins a transaction of the user whose link it is, and keeps others who follow it waiting.
-async fn follow(accounts: &Accounts, visit: &Visit, (purpose, token): Link<'_>) -> Result<UserTx, EnrollError> {
+async fn follow(
+    accounts: &Accounts,
+    visit: &Visit,
+    Link { purpose, token, home }: Link<'_>,
+) -> Result<UserTx, EnrollError> {
     if let Passage::Wait(retry_after) = accounts.throttle.pass(&throttle::of_requests("enroll", visit)).await? {
         return Err(EnrollError::TooMany { retry_after });
     }
     let (user, hash) = one_time::whose(&accounts.store, token).await?.ok_or(EnrollError::TokenRefused)?;
-    let mut tx = accounts.store.user_tx(MerchantId::PLATFORM, user).await?;
+    let mut tx = accounts.store.user_tx(home, user).await?;
     match tokens::lock(&mut tx, purpose, &hash, visit.now).await? {
         Some(_row) => Ok(tx),
         None => Err(EnrollError::TokenRefused),

@@ -109,6 +109,29 @@ pub enum Letter {
         /// Why it was rejected; nothing for an approval.
         refused: Option<String>,
     },
+    /// Somebody says she is an owner who lost everything: what every owner and admin is told.
+    AccountRecovery {
+        /// The merchant.
+        merchant: String,
+        /// Whose account, with most of the address hidden.
+        account: String,
+        /// How far it is.
+        step: RecoveryStep,
+        /// When.
+        at: DateTime<Utc>,
+        /// Where to stop it, as long as that is possible.
+        link: Option<String>,
+    },
+    /// Begin anew: what the owner who lost everything is sent at last.
+    RecoveryLink {
+        /// Where.
+        link: String,
+    },
+    /// The staff did not believe it.
+    RecoveryRefused {
+        /// Why.
+        reason: String,
+    },
     /// Owners of a merchant changed, or it will close: what every owner and admin is told.
     MerchantChanged {
         /// The merchant.
@@ -130,6 +153,22 @@ pub enum MerchantChange {
     Closing,
     /// It will not close after all.
     Reopened,
+}
+
+/// How far the recovery of an account is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecoveryStep {
+    /// Asked for; the staff looks at it.
+    Asked,
+    /// Approved; in three days a link is sent.
+    Approved,
+    /// Not approved.
+    Rejected,
+    /// Stopped by a member of the team.
+    Stopped,
+    /// Password and second factor are new.
+    Done,
 }
 
 /// The parts of a mail, before they are laid out.

@@ -23,7 +23,7 @@ use crate::teams;
 pub const CLAIM_KEPT: TimeDelta = TimeDelta::hours(1);
 /// One number in more merchants than this is flagged.
 const MERCHANTS_OF_ONE_NUMBER: i64 = 3;
-const MOST_REASON: usize = 500;
+pub(crate) const MOST_REASON: usize = 500;
 
 /// A member of the staff who reviews.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +118,7 @@ pub enum ReviewError {
 impl From<StoreError> for ReviewError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::NotFound("verification") => Self::CaseUnknown,
+            StoreError::NotFound("verification" | "recovery") => Self::CaseUnknown,
             other => Self::Store(other),
         }
     }

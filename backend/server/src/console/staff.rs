@@ -1,10 +1,12 @@
 //! `/staff/…`: what the operator's staff see. Nobody's merchant console; nobody is looked for here but staff.
 
 use kamiflow_app::context::{PageContext, StaffView};
-use kamiflow_app::views::staff::{Case, CaseRef, DecidedCase, OpenCase, Queue};
+use kamiflow_app::views::staff::{Case, CaseRef, DecidedCase, ListedRequest, OpenCase, Queue, Recoveries, Recovery};
+use kamiflow_domain::accounts::recovery::decide;
 use kamiflow_domain::accounts::staff::StaffMember;
 use kamiflow_domain::verification::review::{self, ReviewError};
-use kamiflow_kernel::{MerchantId, VerificationId};
+use kamiflow_kernel::{MerchantId, RecoveryId, VerificationId};
+use kamiflow_store::account_recoveries::ListedRecovery;
 use kamiflow_store::verifications::{DecidedVerification, QueuedVerification};
 
 use super::{Loaded, Stop, shown};
@@ -32,6 +34,8 @@ pub(super) async fn prepare(product: &Product, visitor: &Visitor, page: &mut Pag
         ["staff"] => return Err(Stop::Elsewhere(HOME.to_owned())),
         ["staff", "verifications"] => asked.queue().await?,
         ["staff", "verifications", merchant, case] => asked.case(merchant, case).await?,
+        ["staff", "recoveries"] => asked.recoveries().await?,
+        ["staff", "recoveries", merchant, recovery] => asked.recovery(merchant, recovery).await?,
         // Answered by a handler of its own, which writes down who looks.
         ["staff", "verifications", _, _, "pictures", _] => return Ok(()),
         _ => return Err(Stop::NotFound),
@@ -65,6 +69,44 @@ impl Asked<'_> {
                 case: case_ref((row.merchant, row.verification), &row.kind, row.last4),
             };
             Queue::Open(review::list_queue(engine, LISTED).await?.into_iter().map(open).collect())
+        }))
+    }
+
+    /// Lists owners who ask to be let in again.
+    async fn recoveries(&self) -> Result<Loaded, Stop> {
+        self.member.reviewer().ok_or(Stop::Forbidden)?;
+        let rows = decide::list_recoveries(&self.product.accounts.store, LISTED).await?;
+        let shown_row = |row: ListedRecovery| ListedRequest {
+            merchant: row.merchant,
+            recovery: row.recovery,
+            state: row.state,
+            asked_at: row.asked_at,
+            by: row.decided_name,
+            link_at: row.link_at,
+        };
+        Ok(shown(Recoveries(rows.into_iter().map(shown_row).collect())))
+    }
+
+    /// Shows one such request beside the verified identity.
+    async fn recovery(&self, merchant: &str, recovery: &str) -> Result<Loaded, Stop> {
+        self.member.reviewer().ok_or(Stop::Forbidden)?;
+        let merchant: MerchantId = merchant.parse().map_err(|_unknown| Stop::NotFound)?;
+        let id: RecoveryId = recovery.parse().map_err(|_unknown| Stop::NotFound)?;
+        let ctx = self.member.ctx(&self.visitor.visit, merchant);
+        let read = decide::show_recovery(&self.product.accounts.store, &ctx, id).await?;
+        Ok(shown(Recovery {
+            merchant,
+            recovery: id,
+            merchant_name: read.merchant,
+            login: read.login,
+            verified: read.verified,
+            other_owners: read.other_owners,
+            state: read.row.state,
+            contact: read.row.contact,
+            asked_at: read.row.asked_at,
+            decided: read.row.decided_name.zip(read.row.decided_at),
+            link_at: read.row.link_at,
+            reason: read.row.reason,
         }))
     }
 

@@ -5,6 +5,7 @@ mod change_email;
 mod confirm;
 mod log_in;
 mod password;
+mod recovery;
 mod reset_password;
 mod security;
 mod session;
@@ -33,6 +34,11 @@ pub(super) fn configure(services: &mut ServiceConfig) {
         .route("/reset-password", web::post().to(reset_password::request))
         .route("/reset", web::post().to(reset_password::reset))
         .route("/change-email", web::post().to(change_email::confirm))
+        .route("/recover", web::post().to(recovery::ask))
+        .route("/recover/stop", web::post().to(recovery::stop))
+        .route("/recover/finish", web::post().to(recovery::begin))
+        .route("/recover/finish/confirm", web::post().to(recovery::finish))
+        .route("/account/email", web::post().to(change_email::request))
         .route("/account/password", web::post().to(password::change))
         .route("/account/security/totp", web::post().to(security::enroll))
         .route("/account/security/totp/confirm", web::post().to(security::confirm))

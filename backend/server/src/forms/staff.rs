@@ -3,6 +3,7 @@
 mod cases;
 mod enroll;
 mod log_in;
+mod recoveries;
 
 use std::future::{Ready, ready};
 
@@ -29,6 +30,7 @@ pub(super) fn configure(services: &mut ServiceConfig) {
         .route("/staff/log-in", web::post().to(log_in::log_in))
         .route("/staff/log-in/second-step", web::post().to(log_in::second_step))
         .route("/staff/log-out", web::post().to(log_in::log_out))
+        .route("/staff/recoveries/{merchant}/{recovery}/decision", web::post().to(recoveries::decide))
         .route(&format!("{CASE}/claim"), web::post().to(cases::claim))
         .route(&format!("{CASE}/decision"), web::post().to(cases::decide))
         .route(&format!("{CASE}/pictures/{{position}}"), web::get().to(cases::picture));

@@ -269,6 +269,18 @@ pub async fn delete(tx: &mut UserTx, id: FactorId) -> Result<bool, StoreError> {
     Ok(gone == 1)
 }
 
+/// Deletes the user's passkeys; returns how many.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn delete_passkeys(tx: &mut UserTx) -> Result<usize, StoreError> {
+    let user = tx.user();
+    Ok(sql("DELETE FROM second_factors WHERE user_id = $1 AND kind = 'passkey'")
+        .bind::<SqlUuid, _>(user.as_uuid())
+        .execute(tx.conn()?)
+        .await?)
+}
+
 /// Deletes all of the user's second factors and recovery codes; returns how many factors.
 ///
 /// # Errors

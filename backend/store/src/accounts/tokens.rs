@@ -27,6 +27,8 @@ pub enum TokenPurpose {
     StaffEnroll,
     /// To go on with a log-in of the staff by a second factor.
     StaffStep,
+    /// To begin anew after everything was lost.
+    RecoverAccount,
 }
 
 impl TokenPurpose {
@@ -41,6 +43,7 @@ impl TokenPurpose {
             Self::SudoPasskey => "sudo_passkey",
             Self::StaffEnroll => "staff_enroll",
             Self::StaffStep => "staff_step",
+            Self::RecoverAccount => "recover_account",
         }
     }
 }

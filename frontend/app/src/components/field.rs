@@ -200,6 +200,8 @@ pub(crate) fn t_error(code: &str) -> String {
         "api.too_many" => t::errors::api_too_many(),
         "skus.refused" => t::errors::sku_refused(),
         "products.unread" => t::errors::products_unread(),
+        "email.none" => t::errors::email_none(),
+        "recovery.number" => t::errors::recovery_number(),
         "staff.claimed_by_another" => t::errors::staff_claimed_by_another(),
         "staff.not_claimed" => t::errors::staff_not_claimed(),
         "staff.decided_already" => t::errors::staff_decided_already(),

@@ -34,6 +34,7 @@ pub(crate) fn StaffLayout(children: Children) -> AnyView {
             <div class="page">
                 <nav class="tabs mb-5" aria-label=t::staff::navigation()>
                     {entry("/staff/verifications", "shield-check", t::staff::queue_title())}
+                    {entry("/staff/recoveries", "key-round", t::staff::recoveries_title())}
                 </nav>
                 {children()}
             </div>

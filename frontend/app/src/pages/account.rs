@@ -34,6 +34,28 @@ pub(crate) fn Password() -> AnyView {
     .into_any()
 }
 
+/// `/account/email`: asks for another address.
+#[component]
+pub(crate) fn Email() -> AnyView {
+    view! {
+        <PageTitle name=t::accounts::email_title()/>
+        <AccountLayout>
+            <form class="w-full max-w-sm grid gap-4" method="post" action="/account/email">
+                <div>
+                    <h1 class="text-2xl font-semibold">{t::accounts::email_title()}</h1>
+                    <p class="text-ink2 mt-1 leading-6">{t::accounts::email_text()}</p>
+                </div>
+                <Notice/>
+                <FormError/>
+                <Field name="email" label=t::accounts::new_email() kind="email" autocomplete="email" max_length=254/>
+                <Submit class="lg w-full">{t::accounts::send_links()}</Submit>
+                <p class="sub"><a class="lnk" href="/account/security">{t::console::security()}</a></p>
+            </form>
+        </AccountLayout>
+    }
+    .into_any()
+}
+
 /// `/account/sudo`: asks for the second factor, or for the password of who has none.
 #[component]
 pub(crate) fn Sudo() -> AnyView {

@@ -41,8 +41,9 @@ pub(crate) fn ChangeEmail() -> AnyView {
     .into_any()
 }
 
+/// The form of a link in a mail: what it does, and a button.
 #[component]
-fn Linked(action: &'static str, title: &'static str, text: &'static str, children: Children) -> AnyView {
+pub(super) fn Linked(action: &'static str, title: &'static str, text: &'static str, children: Children) -> AnyView {
     view! {
         <PageTitle name=title/>
         <AccountLayout>

@@ -37,6 +37,7 @@ pub(crate) fn LogIn() -> AnyView {
                 />
                 <Submit class="lg w-full">{t::accounts::log_in()}</Submit>
                 <p class="sub text-center">{t::accounts::new_device()}</p>
+                <p class="sub text-center"><a class="lnk" href="/recover">{t::accounts::lost_everything()}</a></p>
             </form>
         </AccountLayout>
     }

@@ -17,6 +17,7 @@ pub(crate) fn Security() -> AnyView {
             <Card title=t::security::password()>
                 <div class="p-4 flex gap-4 flex-wrap items-center">
                     <p class="flex-1 min-w-56 text-ink2">{t::security::password_text()}</p>
+                    <a class=Look::Quiet.class() href="/account/email">{t::accounts::email_title()}</a>
                     <a class=Look::Quiet.class() href="/account/password">{t::accounts::password_title()}</a>
                 </div>
             </Card>

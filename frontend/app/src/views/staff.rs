@@ -1,8 +1,9 @@
 //! `/staff/…`.
 
 use chrono::{DateTime, Utc};
+use kamiflow_domain::verification::SubmissionView;
 use kamiflow_domain::verification::review::CasePage;
-use kamiflow_kernel::{MerchantId, VerificationId};
+use kamiflow_kernel::{MerchantId, RecoveryId, VerificationId};
 
 /// The list of cases.
 #[derive(Debug)]
@@ -65,4 +66,54 @@ pub struct Case {
     pub page: CasePage,
     /// The picture that is looked at.
     pub picture: Option<i16>,
+}
+
+/// Owners who lost everything.
+#[derive(Debug)]
+pub struct Recoveries(pub Vec<ListedRequest>);
+
+/// A request of one.
+#[derive(Debug)]
+pub struct ListedRequest {
+    /// Of which merchant's owner.
+    pub merchant: MerchantId,
+    /// Which.
+    pub recovery: RecoveryId,
+    /// How far it is.
+    pub state: String,
+    /// When it was asked for.
+    pub asked_at: DateTime<Utc>,
+    /// Who decided.
+    pub by: Option<String>,
+    /// When the link goes out.
+    pub link_at: Option<DateTime<Utc>>,
+}
+
+/// One request, beside the verified identity.
+#[derive(Debug)]
+pub struct Recovery {
+    /// Of which merchant's owner.
+    pub merchant: MerchantId,
+    /// Which.
+    pub recovery: RecoveryId,
+    /// The merchant's name.
+    pub merchant_name: String,
+    /// The owner's log-in name.
+    pub login: String,
+    /// What the merchant was verified with; its number is the one that was typed.
+    pub verified: Option<SubmissionView>,
+    /// How many owners there are besides.
+    pub other_owners: i64,
+    /// How far it is.
+    pub state: String,
+    /// Where the link would go; empty when it is over.
+    pub contact: String,
+    /// When it was asked for.
+    pub asked_at: DateTime<Utc>,
+    /// Who decided, and when.
+    pub decided: Option<(String, DateTime<Utc>)>,
+    /// When the link goes out.
+    pub link_at: Option<DateTime<Utc>>,
+    /// Why it was rejected.
+    pub reason: String,
 }

@@ -389,3 +389,31 @@ async fn turn(retention: &mut Retention) {
     use kamiflow_runner::Chore as _;
     while retention.turn().await.unwrap() == Turn::More {}
 }
+
+#[tokio::test]
+async fn what_was_good_once_goes_a_week_after_its_end() {
+    let world = World::start().await;
+    let admin = world.sql_as_superuser().await;
+    // Replicas ask for no user, application or key.
+    let rows = "SET LOCAL session_replication_role = replica;
+        CREATE TEMPORARY TABLE ended ON COMMIT DROP AS
+            SELECT m.id AS merchant, now() - d.n * interval '1 day' AS at, sha256(d.n::text::bytea) AS hash
+              FROM merchants m, (VALUES (5), (30)) d (n) WHERE m.id <> '00000000-0000-0000-0000-000000000000' LIMIT 2;
+        INSERT INTO one_time_tokens (id, user_id, purpose, token_hash, created_at, expires_at)
+            SELECT gen_random_uuid(), gen_random_uuid(), 'reset_password', hash, at, at FROM ended;
+        INSERT INTO mails (id, merchant_id, data_key_id, contents_sealed, created_at, expires_at)
+            SELECT gen_random_uuid(), merchant, gen_random_uuid(), 'x', at, at FROM ended;
+        INSERT INTO authorization_links (id, merchant_id, application_merchant_id, application_id, made_by, made_at, expires_at)
+            SELECT gen_random_uuid(), merchant, merchant, gen_random_uuid(), 'x', at, at FROM ended;
+        INSERT INTO authorization_requests (id, merchant_id, state_hash, session_hash, application_merchant_id, application_id,
+                                            began_at, expires_at)
+            SELECT gen_random_uuid(), merchant, hash, hash, merchant, gen_random_uuid(), at, at FROM ended";
+    admin.transaction(rows).await.unwrap();
+    let report = prune(&world).await;
+    assert_eq!(removed(&report), ["accounts"], "{report:?}");
+    assert_eq!(report.removed[0].rows, Some(4), "one of each");
+    for table in ["one_time_tokens", "mails", "authorization_links", "authorization_requests"] {
+        let left = format!("SELECT count(*) FROM {table} WHERE expires_at < now()");
+        assert_eq!(admin.count(&left, &[]).await.unwrap(), 1, "{table}");
+    }
+}

@@ -168,3 +168,34 @@ async fn no_page_behind_the_log_in_is_answered_to_strangers() {
     assert_eq!(posted.headers()["location"], "/log-in?next=%2Fconsole");
     site.stop().await;
 }
+
+#[tokio::test]
+async fn an_address_changes_when_both_addresses_have_confirmed() {
+    let mut site = TestSite::start().await;
+    let owner = site.owner(EMAIL).await;
+    site.work();
+    let browser = Browser::new(&site);
+    browser.log_in(&owner.email).await;
+    let page = "/account/email";
+    let asked = browser.does(page, &[("email", "new@example.com")]).await;
+    assert_eq!(asked, "/account/sudo?next=%2Faccount%2Femail", "a stolen session moves no account");
+    browser.proves().await;
+    browser.sees(page).await;
+    assert_eq!(browser.does(page, &[("email", "no address")]).await, page);
+    assert!(browser.sees(page).await.contains("value=\"no address\""));
+    assert_eq!(browser.does(page, &[("email", "new@example.com")]).await, "/account/security");
+    for (address, leads) in [("new@example.com", "/change-email"), (EMAIL, "/log-in")] {
+        let mail = loop {
+            let mail = site.mailbox.take(address).await;
+            if mail.text.contains("/change-email?token=") {
+                break mail;
+            }
+        };
+        let token = token_in(&mail);
+        assert_eq!(browser.does("/change-email", &[("token", token.expose())]).await, leads, "{address}");
+    }
+    let anew = Browser::new(&site);
+    assert_eq!(anew.send("/log-in", &[("login", EMAIL), ("password", PASSWORD)]).await.to(), "/log-in");
+    anew.log_in("new@example.com").await;
+    site.stop().await;
+}

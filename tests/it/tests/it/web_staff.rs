@@ -1,9 +1,13 @@
 //! The staff's pages over HTTP: enrolling, logging in, the queue of verifications, and the wall to merchants.
 
 use chrono::TimeDelta;
+use kamiflow_domain::accounts::mailer::Mail;
+use kamiflow_domain::accounts::recovery::link;
 use kamiflow_domain::accounts::staff::make::{disable_staff, renew_staff};
+use kamiflow_domain::ctx::{Actor, Ctx};
 use kamiflow_kernel::{MerchantId, StaffRole};
-use kamiflow_test_support::accounts::{Owner, PASSWORD, code_of};
+use kamiflow_store::jobs;
+use kamiflow_test_support::accounts::{Owner, PASSWORD, code_of, token_in};
 use kamiflow_test_support::{Browser, TestSite, between};
 
 use crate::web_verification::{picture, submits};
@@ -13,6 +17,16 @@ const SECOND: &str = "lin@operator.test";
 const OWNER: &str = "owner@example.com";
 const PAGE: &str = "/console/verification";
 const QUEUE: &str = "/staff/verifications";
+
+/// Takes mails to an address until one says something.
+async fn mail(site: &TestSite, address: &str, says: &str) -> Mail {
+    loop {
+        let mail = site.mailbox.take(address).await;
+        if mail.subject.contains(says) || mail.text.contains(says) {
+            return mail;
+        }
+    }
+}
 
 /// Logs a new reviewer in.
 async fn reviewer<'a>(site: &'a TestSite, email: &str, name: &str) -> Browser<'a> {
@@ -86,12 +100,8 @@ async fn a_verification_is_rejected_submitted_anew_and_approved_and_then_the_mer
     assert!(!opened.body.contains("<img"), "no picture is looked at by opening the page");
     assert!(her.sees(PAGE).await.contains("还没有人看过"));
     let source = format!("{case}/pictures/2");
-    assert!(
-        staff
-            .sees(&format!("{case}?picture=2"))
-            .await
-            .contains(&format!("<img class=\"w-full rounded-lg border border-line\" src=\"{source}\""))
-    );
+    let looking = staff.sees(&format!("{case}?picture=2")).await;
+    assert!(looking.contains("<img ") && looking.contains(&format!("src=\"{source}\"")), "{looking}");
     let seen = staff.get(&source).await;
     assert_eq!((seen.status, seen.cache.as_str()), (200, "no-store"));
     let looks = her.sees(PAGE).await;
@@ -105,8 +115,8 @@ async fn a_verification_is_rejected_submitted_anew_and_approved_and_then_the_mer
     assert!(staff.sees(QUEUE).await.contains("没有待审核的案件"));
     assert!(staff.sees(&format!("{QUEUE}?show=decided")).await.contains("图片不清晰。 请重拍国徽面"));
     site.send_mails(owner.merchant).await;
-    let mail = site.mailbox.take(OWNER).await;
-    assert!(mail.subject.contains("实名认证未通过") && mail.text.contains("请重拍国徽面"), "{}", mail.text);
+    let mail_of_rejection = mail(&site, OWNER, "实名认证未通过").await;
+    assert!(mail_of_rejection.text.contains("请重拍国徽面"), "{}", mail_of_rejection.text);
     assert!(her.sees(PAGE).await.contains("没有通过。"));
     assert_eq!(her.does(&live, &[("start", "now")]).await, trial_page);
     assert!(her.sees(&trial_page).await.contains("实名认证还没通过"));
@@ -116,7 +126,7 @@ async fn a_verification_is_rejected_submitted_anew_and_approved_and_then_the_mer
     staff.does(&format!("{case}/claim"), &[]).await;
     assert_eq!(staff.does(&format!("{case}/decision"), &[("decision", "approve")]).await, QUEUE);
     site.send_mails(owner.merchant).await;
-    assert!(site.mailbox.take(OWNER).await.subject.contains("实名认证已通过"));
+    mail(&site, OWNER, "实名认证已通过").await;
     assert_eq!(her.does(&live, &[("start", "now")]).await, shop_page);
     assert!(her.sees(&shop_page).await.contains("已正式上线"), "{}", her.sees(&shop_page).await);
     site.stop().await;
@@ -278,5 +288,126 @@ async fn support_sees_no_identities() {
     for act in ["claim", "decision"] {
         assert_eq!(support.send(&format!("{case}/{act}"), &[("decision", "approve")]).await.status, 403, "{act}");
     }
+    site.stop().await;
+}
+
+/// Runs the jobs of recoveries that are due, as a worker does.
+async fn due_links(site: &TestSite, merchant: MerchantId) {
+    let engine = &site.world.engine;
+    let ctx = Ctx { actor: Actor::Engine("jobs"), merchant, request_id: String::new(), now: engine.now() };
+    let mut tx = engine.store.tenant_tx(merchant).await.unwrap();
+    let waiting = jobs::list(&mut tx, 100).await.unwrap();
+    tx.commit().await.unwrap();
+    for job in waiting.into_iter().filter(|job| job.name == link::NAME && job.due_at <= engine.now()) {
+        link::run(&engine.store, &ctx, serde_json::from_value(job.payload).unwrap()).await.unwrap();
+    }
+    site.send_mails(merchant).await;
+}
+
+/// Asks for the recovery of an owner; the answer is the same whatever is true.
+async fn asks(site: &TestSite, login: &str, number: &str) -> String {
+    let browser = Browser::new(site);
+    let form = [("login", login), ("number", number), ("contact", "new@elsewhere.test")];
+    assert_eq!(browser.does("/recover", &form).await, "/recover");
+    let page = browser.sees("/recover").await;
+    between(&page, "<main", "</main>").to_owned()
+}
+
+/// Has the merchant of an owner verified.
+async fn verified(staff: &Browser<'_>, her: &Browser<'_>) {
+    submits_identity(her).await;
+    let case = only_case(staff).await;
+    staff.does(&format!("{case}/claim"), &[]).await;
+    assert_eq!(staff.does(&format!("{case}/decision"), &[("decision", "approve")]).await, QUEUE);
+}
+
+/// Returns the path of the request that waits.
+async fn only_request(staff: &Browser<'_>) -> String {
+    let list = staff.sees("/staff/recoveries").await;
+    format!("/staff/recoveries/mer_{}", between(&list, "/staff/recoveries/mer_", "\""))
+}
+
+const NUMBER: &str = "11010519491231002X";
+
+#[tokio::test]
+async fn an_owner_who_lost_everything_is_in_again_after_a_review_and_three_days() {
+    let site = TestSite::start().await;
+    let (owner, her) = merchant(&site).await;
+    let staff = reviewer(&site, REVIEWER, "甲").await;
+    verified(&staff, &her).await;
+
+    let unknown = asks(&site, "nobody@example.com", NUMBER).await;
+    let wrong = asks(&site, OWNER, "110105194912310118").await;
+    assert!(staff.sees("/staff/recoveries").await.contains("没有申请"), "nothing was asked for yet");
+    let right = asks(&site, OWNER, NUMBER).await;
+    assert_eq!((&unknown, &wrong), (&right, &right), "the answers are one");
+    asks(&site, OWNER, NUMBER).await;
+    site.send_mails(owner.merchant).await;
+    mail(&site, OWNER, "/recover/stop?token=").await;
+
+    let request = only_request(&staff).await;
+    let shown = staff.sees(&request).await;
+    assert!(shown.contains(OWNER) && shown.contains("new@elsewhere.test") && shown.contains("证件号一致"), "{shown}");
+    assert!(!shown.contains(NUMBER));
+    assert_eq!(her.get(&request).await.to(), "/staff/log-in");
+    assert_eq!(staff.does(&format!("{request}/decision"), &[("decision", "approve")]).await, "/staff/recoveries");
+    site.send_mails(owner.merchant).await;
+    mail(&site, OWNER, "/recover/stop?token=").await;
+
+    site.world.clock.advance(TimeDelta::hours(71));
+    due_links(&site, owner.merchant).await;
+    assert!(staff.get("/staff/recoveries").await.to().starts_with("/staff/log-in"));
+    site.world.clock.advance(TimeDelta::hours(1));
+    due_links(&site, owner.merchant).await;
+    let token = token_in(&mail(&site, "new@elsewhere.test", "/recover/finish?token=").await);
+    let stranger = Browser::new(&site);
+    stranger.sees(&format!("/recover/finish?token={}", token.expose())).await;
+    her.open("/console").await;
+    let (seed, codes) = stranger.chooses("/recover/finish", token.expose()).await;
+    assert_eq!(codes.len(), 10);
+    assert!(her.get("/console").await.to().starts_with("/log-in"), "former sessions have ended");
+    let again = stranger.send("/recover/finish", &[("token", token.expose()), ("password", PASSWORD)]).await;
+    assert_eq!(again.status, 303, "the link is used up");
+    site.world.clock.advance(TimeDelta::seconds(30));
+    let step = stranger.does("/log-in", &[("login", OWNER), ("password", PASSWORD)]).await;
+    assert_eq!(step, "/log-in/second-step");
+    let code = code_of(&seed, site.world.engine.now());
+    assert_eq!(stranger.does("/log-in/second-step", &[("code", code.expose())]).await, "/console");
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn the_team_stops_a_recovery_by_a_link_of_the_request_or_of_the_approval() {
+    let site = TestSite::start().await;
+    let (owner, her) = merchant(&site).await;
+    let staff = reviewer(&site, REVIEWER, "甲").await;
+    verified(&staff, &her).await;
+    for of_approval in [false, true] {
+        asks(&site, OWNER, NUMBER).await;
+        site.send_mails(owner.merchant).await;
+        let mut token = token_in(&mail(&site, OWNER, "已提交申请").await);
+        let request = only_request(&staff).await;
+        staff.does(&format!("{request}/decision"), &[("decision", "approve")]).await;
+        site.send_mails(owner.merchant).await;
+        let approved = token_in(&mail(&site, OWNER, "审核已通过").await);
+        if of_approval {
+            token = approved;
+        }
+        let stranger = Browser::new(&site);
+        assert_eq!(stranger.does("/recover/stop", &[("token", token.expose())]).await, "/recover/stop");
+        assert!(stranger.sees("/recover/stop").await.contains("已阻止"));
+        stranger.does("/recover/stop", &[("token", token.expose())]).await;
+        assert!(stranger.sees("/recover/stop").await.contains("这个链接已失效"));
+        site.send_mails(owner.merchant).await;
+        mail(&site, OWNER, "已被阻止").await;
+        assert!(staff.sees(&request).await.contains("被团队阻止"));
+        site.world.clock.advance(TimeDelta::minutes(20));
+        staff.open(QUEUE).await;
+    }
+    site.world.clock.advance(TimeDelta::hours(100));
+    due_links(&site, owner.merchant).await;
+    let sql = site.world.sql_as_superuser().await;
+    let sent = "SELECT count(*) FROM one_time_tokens WHERE purpose = 'recover_account'";
+    assert_eq!(sql.count(sent, &[]).await.unwrap(), 0, "no link was sent");
     site.stop().await;
 }

@@ -1,5 +1,6 @@
 //! The words of mails.
 
+mod recovery;
 mod team;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -83,6 +84,11 @@ fn chinese(letter: &Letter) -> Option<Worded> {
             IGNORE,
         ),
         Letter::Invitation { by, merchant, role, link } => team::invitation_zh((by, merchant), *role, link),
+        Letter::AccountRecovery { merchant, account, step, at, link } => {
+            recovery::news_zh((merchant, account), *step, *at, link.as_ref())
+        }
+        Letter::RecoveryLink { link } => recovery::link_zh(link),
+        Letter::RecoveryRefused { reason } => recovery::refused_zh(reason),
         Letter::VerificationDecided { merchant, refused } => team::decision_zh(merchant, refused.as_deref()),
         Letter::TokenEnding { shop, ends_at, link } => zh_token_ending(shop, *ends_at, link),
         Letter::MerchantChanged { merchant, what, at } => team::change_zh(merchant, *what, *at),
@@ -158,6 +164,11 @@ fn english(letter: &Letter) -> Option<Worded> {
             IGNORE,
         ),
         Letter::Invitation { by, merchant, role, link } => team::invitation_en((by, merchant), *role, link),
+        Letter::AccountRecovery { merchant, account, step, at, link } => {
+            recovery::news_en((merchant, account), *step, *at, link.as_ref())
+        }
+        Letter::RecoveryLink { link } => recovery::link_en(link),
+        Letter::RecoveryRefused { reason } => recovery::refused_en(reason),
         Letter::VerificationDecided { merchant, refused } => team::decision_en(merchant, refused.as_deref()),
         Letter::TokenEnding { shop, ends_at, link } => en_token_ending(shop, *ends_at, link),
         Letter::MerchantChanged { merchant, what, at } => team::change_en(merchant, *what, *at),

@@ -5,7 +5,7 @@ use kamiflow_store::accounts::tokens::TokenPurpose;
 use kamiflow_store::staff;
 
 use super::record;
-use crate::accounts::enrollment::{self, EnrollError};
+use crate::accounts::enrollment::{self, EnrollError, Link};
 use crate::accounts::totp::TotpSeed;
 use crate::accounts::{Accounts, Visit};
 
@@ -21,7 +21,7 @@ pub async fn begin_enrollment(
     token: &SecretText,
     password: SecretText,
 ) -> Result<TotpSeed, EnrollError> {
-    let (tx, seed) = enrollment::begin(accounts, visit, (PURPOSE, token), password).await?;
+    let (tx, seed) = enrollment::begin(accounts, visit, Link::of_platform(PURPOSE, token), password).await?;
     tx.commit().await?;
     Ok(seed)
 }
@@ -36,7 +36,7 @@ pub async fn finish_enrollment(
     token: &SecretText,
     code: &SecretText,
 ) -> Result<Vec<SecretText>, EnrollError> {
-    let (mut tx, codes) = enrollment::finish(accounts, visit, (PURPOSE, token), code).await?;
+    let (mut tx, codes) = enrollment::finish(accounts, visit, Link::of_platform(PURPOSE, token), code).await?;
     staff::update_enrolled(&mut tx, Some(visit.now)).await?;
     record(&mut tx, visit, "staff.enroll").await?;
     tx.commit().await?;

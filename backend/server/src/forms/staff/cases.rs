@@ -33,12 +33,12 @@ pub(super) struct DecisionForm {
     #[serde(default)]
     preset: String,
     #[serde(default)]
-    reason: String,
+    pub(super) reason: String,
 }
 
 impl DecisionForm {
     /// A rejection says what was chosen, then what was typed.
-    fn verdict(&self) -> Option<Verdict> {
+    pub(super) fn verdict(&self) -> Option<Verdict> {
         match self.decision.as_str() {
             "approve" => Some(Verdict::Approve),
             "reject" => {
@@ -89,7 +89,7 @@ pub(super) async fn picture(desk: StaffDesk, target: web::Path<(MerchantId, Veri
     }
 }
 
-fn refused(error: ReviewError) -> Refused {
+pub(super) fn refused(error: ReviewError) -> Refused {
     match error {
         ReviewError::CaseUnknown | ReviewError::PictureUnknown => Refused::NotFound,
         ReviewError::ClaimedBy { .. } => Refused::Field("", "staff.claimed_by_another"),

@@ -5,8 +5,9 @@ use kamiflow_domain::verification::{Standing, SubmissionView};
 use leptos::prelude::*;
 
 use super::StaffPage;
+use super::decision::Decision;
 use super::queue::result;
-use crate::components::{Badge, Banner, Card, Look, Submit, Tone, t_error};
+use crate::components::{Badge, Banner, Card, Look, Submit, Tone};
 use crate::views::staff::Case;
 use crate::{context, format, t};
 
@@ -40,7 +41,7 @@ pub(crate) fn StaffCase() -> AnyView {
 /// What somebody sees who does not have the case.
 fn closed_case(page: &review::CasePage, path: &str) -> AnyView {
     if page.submission.standing != Standing::Submitted {
-        return decision(&page.submission);
+        return decided(&page.submission);
     }
     let held = page.claimed.clone().map(|(name, at)| {
         view! { <Banner tone=Tone::Sending icon="eye">{t::staff::held_text(name, format::moment(at))}</Banner> }
@@ -59,7 +60,7 @@ fn closed_case(page: &review::CasePage, path: &str) -> AnyView {
     view! { {held}{claim} }.into_any()
 }
 
-fn decision(row: &SubmissionView) -> AnyView {
+fn decided(row: &SubmissionView) -> AnyView {
     let by = row.decided_by.clone().unwrap_or_else(|| t::staff::by_nobody().to_owned());
     let at = row.decided_at.map(format::moment).unwrap_or_default();
     let (mark, reason) = (result(row.standing == Standing::Approved), row.reason.clone());
@@ -144,9 +145,6 @@ fn pictures(case: &review::Case, path: &str, picture: Option<i16>) -> AnyView {
 }
 
 fn judgment(path: &str) -> AnyView {
-    let outcome = context::page().outcome.clone().unwrap_or_default();
-    let error = outcome.error("reason").map(t_error);
-    let note = error.clone().unwrap_or_else(|| t::staff::reason_hint().to_owned());
     let presets = [
         t::staff::preset_blurry(),
         t::staff::preset_mismatch(),
@@ -154,42 +152,8 @@ fn judgment(path: &str) -> AnyView {
         t::staff::preset_expired(),
         t::staff::preset_covered(),
     ];
-    let action = format!("{path}/decision");
-    view! {
-        <Card title=t::staff::decide()>
-            <div class="grid divide-y divide-line">
-                <form class="p-4 flex gap-4 flex-wrap items-center" method="post" action=action.clone()>
-                    <p class="flex-1 min-w-56 text-ink2">{t::staff::approve_text()}</p>
-                    <button class="btn btn-primary" name="decision" value="approve">{t::staff::approve()}</button>
-                </form>
-                <form class="p-4 grid gap-4 max-w-xl" method="post" action=action>
-                    <div class="field">
-                        <label for="preset">{t::staff::preset()}</label>
-                        <select class="select" id="preset" name="preset">
-                            {presets.map(|text| view! { <option value=text>{text}</option> }).into_iter().collect_view()}
-                            <option value="">{t::staff::preset_other()}</option>
-                        </select>
-                    </div>
-                    <div class="field" class:err=error.is_some()>
-                        <label for="reason">{t::staff::reason()}</label>
-                        <textarea
-                            class="textarea"
-                            id="reason"
-                            name="reason"
-                            rows="3"
-                            maxlength="400"
-                            aria-describedby="reason-note"
-                        >
-                            {outcome.value("reason").unwrap_or_default().to_owned()}
-                        </textarea>
-                        <span class=if error.is_some() { "errtext" } else { "hint" } id="reason-note">{note}</span>
-                    </div>
-                    <div><button class="btn btn-danger" name="decision" value="reject">{t::staff::reject()}</button></div>
-                </form>
-            </div>
-        </Card>
-    }
-    .into_any()
+    view! { <Decision action=format!("{path}/decision") approve=t::staff::approve_text() presets=presets.to_vec()/> }
+        .into_any()
 }
 
 fn submission(row: &SubmissionView, is_this: bool) -> AnyView {

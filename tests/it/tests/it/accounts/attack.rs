@@ -79,6 +79,7 @@ fn attacks() -> Vec<(String, Attack)> {
         factors::list();
         factors::delete(t.factor);
         factors::delete_all();
+        factors::delete_passkeys();
         factors::replace_recovery_codes(&[[9; 32]], t.now);
         factors::claim_recovery_code(&t.hash, t.now);
         factors::count_recovery_codes();

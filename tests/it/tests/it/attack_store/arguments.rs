@@ -12,9 +12,9 @@ use kamiflow_store::coverage::{CoverageKind, CoverageSource, ReadSpan};
 use kamiflow_store::pauses::PausedLevels;
 use kamiflow_store::team::{invitations, members};
 use kamiflow_store::{
-    api_requests, api_tokens, applications, attempts, authorization_links, authorization_requests, card_claims,
-    card_uses, cards, credentials, deliveries, exceptions, handled_outside, order_hints, orders, platform_looks,
-    redemptions, refunds, shop_sync, shops, sign_ups, verification_pictures, verifications,
+    account_recoveries, api_requests, api_tokens, applications, attempts, authorization_links, authorization_requests,
+    card_claims, card_uses, cards, credentials, deliveries, exceptions, handled_outside, order_hints, orders,
+    platform_looks, redemptions, refunds, shop_sync, shops, sign_ups, verification_pictures, verifications,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -301,6 +301,22 @@ pub(super) fn new_verification(t: &Target) -> verifications::NewVerification<'st
         submitted_by: "x",
         submitted_at: t.now,
     }
+}
+
+pub(super) fn new_recovery(t: &Target) -> account_recoveries::NewRecovery<'static> {
+    static CONTACT: LazyLock<EmailAddress> = LazyLock::new(|| "c@example.com".parse().unwrap());
+    account_recoveries::NewRecovery {
+        id: t.recovery,
+        owner: t.member,
+        contact: &CONTACT,
+        site: "s",
+        stop_hash: &[9; 32],
+        at: t.now,
+    }
+}
+
+pub(super) fn approval(t: &Target) -> account_recoveries::Approval<'static> {
+    account_recoveries::Approval { by: "x", at: t.now, link_at: t.now, stop_hash: &[9; 32] }
 }
 
 pub(super) fn new_picture(t: &Target) -> verification_pictures::NewPicture<'static> {

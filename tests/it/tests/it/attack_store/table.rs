@@ -11,23 +11,24 @@ use kamiflow_kernel::{
 use kamiflow_store::coverage::CoverageKind;
 use kamiflow_store::pauses::{PauseScope, PausedLevels, PausedWork};
 use kamiflow_store::{
-    StoreError, TenantTx, api_requests, api_tokens, application_return, applications, attempts, audit,
-    authorization_links, authorization_requests, backlog, card_claims, card_pools, card_uses, cards, charge_requests,
-    coverage, coverage_repair, credentials, deliveries, delivery_lines, exceptions, exports, handled_outside,
-    held_work, jobs, ledger_roots, mails, merchants, notification_addresses, order_events, order_hints, order_list,
-    order_progress, orders, outbox, own_applications, pauses, platform_looks, platform_stock, platform_uploads,
-    products, redemptions, refunds, reseal, restored_shops, rollups, rules, ship_by, shop_sync, shops, sign_ups,
-    sku_lookup, startup, stock_waits, take_overs, team, token_lives, told, trial_orders, verification_pictures,
-    verifications,
+    StoreError, TenantTx, account_recoveries, api_requests, api_tokens, application_return, applications, attempts,
+    audit, authorization_links, authorization_requests, backlog, card_claims, card_pools, card_uses, cards,
+    charge_requests, coverage, coverage_repair, credentials, deliveries, delivery_lines, exceptions, exports,
+    handled_outside, held_work, jobs, ledger_roots, mails, merchants, notification_addresses, order_events,
+    order_hints, order_list, order_progress, orders, outbox, own_applications, pauses, platform_looks, platform_stock,
+    platform_uploads, products, redemptions, refunds, reseal, restored_shops, rollups, rules, ship_by, shop_sync,
+    shops, sign_ups, sku_lookup, startup, stock_waits, take_overs, team, token_lives, told, trial_orders,
+    verification_pictures, verifications,
 };
 use serde_json::json;
 use uuid::Uuid;
 
 use super::arguments::{
-    ANSWER, STAFF, address, application, asked, batch, bytes, call, change, claim, claim_of_token, deadlines, decision,
-    fenced, hint, look, new_attempt, new_authorization, new_delivery, new_exception, new_hints, new_invitation,
-    new_link, new_picture, new_redemption, new_sign_up, new_token, new_verification, nothing_paused, order, outside,
-    postponed, refund, seat, secret, shop, span, started_delivery, sync_change, tokens, voided,
+    ANSWER, STAFF, address, application, approval, asked, batch, bytes, call, change, claim, claim_of_token, deadlines,
+    decision, fenced, hint, look, new_attempt, new_authorization, new_delivery, new_exception, new_hints,
+    new_invitation, new_link, new_picture, new_recovery, new_redemption, new_sign_up, new_token, new_verification,
+    nothing_paused, order, outside, postponed, refund, seat, secret, shop, span, started_delivery, sync_change, tokens,
+    voided,
 };
 use super::target::Target;
 
@@ -367,6 +368,11 @@ attacks! { REDEMPTION, t:
 }
 
 attacks! { VERIFICATION, t:
+    account_recoveries::insert(&new_recovery(t));
+    account_recoveries::lock(t.recovery);
+    account_recoveries::update_approved(t.recovery, &approval(t));
+    account_recoveries::update_rejected(t.recovery, ("x", "y"), t.now);
+    account_recoveries::update_ended(t.recovery, account_recoveries::RecoveryEnd::Stopped, t.now);
     verifications::insert(&new_verification(t));
     verifications::list(10);
     verifications::find_approved();

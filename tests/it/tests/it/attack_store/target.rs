@@ -4,8 +4,8 @@ use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 use kamiflow_kernel::{
     ApiTokenId, ApplicationId, AttemptId, AuthorizationLinkId, BatchId, CardId, CardUseId, CoverageId, CredentialId,
     DataKeyId, DeliveryId, GoodsId, InvitationId, JobId, LineId, LoginName, MailId, MallId, MerchantId, OrderId,
-    OrderSn, PlatformSkuId, PoolId, ProductId, RedemptionId, RuleId, ShopId, SignUpId, SkuId, TakeOverId, UserId,
-    VerificationId,
+    OrderSn, PlatformSkuId, PoolId, ProductId, RecoveryId, RedemptionId, RuleId, ShopId, SignUpId, SkuId, TakeOverId,
+    UserId, VerificationId,
 };
 use kamiflow_store::merchants::{self, NewMerchant};
 use kamiflow_store::orders::OrderKey;
@@ -65,6 +65,7 @@ pub(super) struct Target {
     pub(super) invitation: InvitationId,
     pub(super) sign_up: SignUpId,
     pub(super) mail: MailId,
+    pub(super) recovery: RecoveryId,
     pub(super) now: DateTime<Utc>,
 }
 
@@ -119,6 +120,7 @@ impl Target {
             invitation: InvitationId::generate(),
             sign_up: SignUpId::generate(),
             mail: MailId::generate(),
+            recovery: RecoveryId::generate(),
             now,
         }
     }
@@ -179,6 +181,7 @@ impl Target {
             self.invitation.as_uuid(),
             self.sign_up.as_uuid(),
             self.mail.as_uuid(),
+            self.recovery.as_uuid(),
         ]
     }
 
@@ -248,6 +251,7 @@ impl Target {
             ("invitation", id(self.invitation.as_uuid())),
             ("sign_up", id(self.sign_up.as_uuid())),
             ("mail", id(self.mail.as_uuid())),
+            ("recovery", id(self.recovery.as_uuid())),
             ("now", format!("'{}'::timestamptz", self.now.to_rfc3339())),
         ]
     }
@@ -381,6 +385,8 @@ const ROWS: &str = "
         VALUES (:token:, :m:, 'x', :hash:, 'abcd', false, '{shops:read}', true, :member:, :now:, :now: + interval '1 day');
     INSERT INTO api_requests (merchant_id, token_id, key, request_hash, began_at)
         VALUES (:m:, :token:, 'key', :hash:, :now: - interval '1 hour'), (:m:, :token:, 'old', :hash:, :now: - interval '1 hour');
+    INSERT INTO account_recoveries (id, merchant_id, owner, contact, site, stop_hashes, asked_at)
+        VALUES (:recovery:, :m:, :member:, 'c@example.com', 's', ARRAY[:hash:], :now:);
     INSERT INTO sign_ups (id, merchant_id, login, token_hash, data_key_id, contents_sealed, created_at, expires_at)
         VALUES (:sign_up:, :m:, :login:, :hash:, :key:, 's', :now:, :now: + interval '1 day');
     INSERT INTO mails (id, merchant_id, data_key_id, contents_sealed, created_at, expires_at)
