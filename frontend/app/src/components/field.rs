@@ -154,6 +154,18 @@ pub(crate) fn t_error(code: &str) -> String {
         "team.not_ours" => t::errors::team_not_ours(),
         "join.other_address" => t::errors::join_other_address(),
         "join.member" => t::errors::join_member(),
+        "email.none" => t::errors::email_none(),
+        "recovery.number" => t::errors::recovery_number(),
+        "limited" => t::errors::limited(),
+        "unavailable" => t::errors::unavailable(),
+        _ => t_work_error(code),
+    };
+    known.to_owned()
+}
+
+/// Words of what is refused about shops, orders, stock and reviews.
+fn t_work_error(code: &str) -> &'static str {
+    match code {
         "keys.address_refused" => t::errors::keys_address_refused(),
         "keys.client_unknown" => t::errors::keys_client_unknown(),
         "keys.market" => t::errors::keys_market(),
@@ -200,15 +212,10 @@ pub(crate) fn t_error(code: &str) -> String {
         "api.too_many" => t::errors::api_too_many(),
         "skus.refused" => t::errors::sku_refused(),
         "products.unread" => t::errors::products_unread(),
-        "email.none" => t::errors::email_none(),
-        "recovery.number" => t::errors::recovery_number(),
         "staff.claimed_by_another" => t::errors::staff_claimed_by_another(),
         "staff.not_claimed" => t::errors::staff_not_claimed(),
         "staff.decided_already" => t::errors::staff_decided_already(),
         "staff.reason" => t::errors::staff_reason(),
-        "limited" => t::errors::limited(),
-        "unavailable" => t::errors::unavailable(),
         _ => t::errors::unknown(),
-    };
-    known.to_owned()
+    }
 }

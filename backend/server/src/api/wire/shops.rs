@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use kamiflow_domain::list_shops::ShopSummary;
+use kamiflow_domain::pause::PauseScope;
+use kamiflow_domain::show_pauses::PauseLine;
 use kamiflow_domain::show_shop::ShopView;
 use kamiflow_kernel::ShopId;
 use serde::Serialize;
@@ -89,9 +91,9 @@ pub(crate) struct Pause {
 
 impl From<ShopView> for ShopDetail {
     fn from(view: ShopView) -> Self {
-        let pause = |pause: kamiflow_domain::show_shop::PauseView| Pause {
+        let pause = |pause: PauseLine| Pause {
             work: pause.work.as_str(),
-            is_of_merchant: pause.is_of_merchant,
+            is_of_merchant: pause.scope == PauseScope::Merchant,
             reason: pause.reason,
             ends_at: pause.ends_at,
             waiting: pause.waiting,
