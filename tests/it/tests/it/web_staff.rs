@@ -43,6 +43,7 @@ async fn merchant(site: &TestSite) -> (Owner, Browser<'_>) {
     let browser = Browser::new(site);
     browser.log_in(OWNER).await;
     browser.does("/preferences", &[("language", "zh-CN")]).await;
+    browser.proves().await;
     (owner, browser)
 }
 
@@ -93,7 +94,7 @@ async fn a_verification_is_rejected_submitted_anew_and_approved_and_then_the_mer
     assert_eq!(staff.get(&format!("{case}/pictures/1")).await.status, 404);
     assert_eq!(staff.does(&format!("{case}/claim"), &[]).await, case);
     let opened = staff.get(&case).await;
-    assert_eq!(opened.cache, "no-store");
+    assert_eq!(opened.cache, "private, no-store");
     for shown in ["张三", "11010519491231002X", "1949-12-31", "1 个商家", "校验位正确"] {
         assert!(opened.body.contains(shown), "{shown}: {}", opened.body);
     }
