@@ -73,7 +73,7 @@ pub async fn list_pools(engine: &Engine, ctx: &Ctx) -> Result<Vec<PoolSummary>, 
 
 async fn summary(tx: &mut TenantTx, ctx: &Ctx, row: PoolRow) -> Result<PoolSummary, StoreError> {
     let stock = card_pools::count_stock(tx, row.id, ctx.now).await?;
-    let is_whole = ctx.shops().is_none();
+    let is_whole = ctx.shops().is_none() || ctx.api_caller().is_some_and(|caller| caller.sees_all);
     Ok(PoolSummary { pool: row.id, name: row.name, low_stock_at: row.low_stock_at, stock, is_whole })
 }
 

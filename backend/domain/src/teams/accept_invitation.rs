@@ -2,7 +2,7 @@
 //!
 //! A mailed invitation is for that address only: a forwarded mail is no seat.
 
-use kamiflow_kernel::{MerchantId, Role, SecretText, ShopScope};
+use kamiflow_kernel::{EmailAddress, MerchantId, Role, SecretText, ShopScope};
 use kamiflow_store::accounts::{lookup, sessions};
 use kamiflow_store::team::invitations::{self, InvitationRow};
 use kamiflow_store::team::members::{self, MembershipRow};
@@ -35,6 +35,9 @@ pub enum AcceptInvitationError {
     /// It was mailed to another address than the account's.
     #[error("this invitation is for another address")]
     OtherAddress,
+    /// Owners have an e-mail address: what is told to them must reach them.
+    #[error("an owner needs an e-mail address")]
+    NeedsAddress,
     /// The user has a seat there already.
     #[error("you are in this team already")]
     MemberAlready,
@@ -93,6 +96,9 @@ pub async fn accept_invitation(
     let row = lock_good(tx.tenant(), &hash, visit).await?;
     if row.email.as_deref().is_some_and(|email| email != account.login.as_str()) {
         return Err(AcceptInvitationError::OtherAddress);
+    }
+    if row.role == Role::Owner && account.login.as_str().parse::<EmailAddress>().is_err() {
+        return Err(AcceptInvitationError::NeedsAddress);
     }
     let detail = json!({ "invitation": row.id, "role": row.role, "shops": shown(&row.shops) });
     let seat = MembershipRow { user: account.user, role: row.role, shops: row.shops };

@@ -6,7 +6,7 @@ use kamiflow_kernel::{BatchId, CardId, PoolId, SecretText};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// A card pool with what is in it.
+/// A card pool with what is in it. What has left the stock is null for tokens limited to shops: it would say what others sell.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Pool {
     /// Its id.
@@ -25,39 +25,40 @@ pub(crate) struct Pool {
     expired: i64,
     /// Claimed by an order.
     #[schema(minimum = 0)]
-    reserved: i64,
+    reserved: Option<i64>,
     /// On the way to, or in, the platform's own stock.
     #[schema(minimum = 0)]
-    at_platform: i64,
+    at_platform: Option<i64>,
     /// Sent.
     #[schema(minimum = 0)]
-    sent: i64,
+    sent: Option<i64>,
     /// May have left us; held until a person decides.
     #[schema(minimum = 0)]
-    quarantined: i64,
+    quarantined: Option<i64>,
     /// Left us and worth nothing.
     #[schema(minimum = 0)]
-    burned: i64,
+    burned: Option<i64>,
     /// Taken out by a person or a program.
     #[schema(minimum = 0)]
-    void: i64,
+    void: Option<i64>,
 }
 
 impl From<PoolSummary> for Pool {
     fn from(pool: PoolSummary) -> Self {
         let stock = pool.stock;
+        let whole = |count: i64| pool.is_whole.then_some(count);
         Self {
             id: pool.pool,
             name: pool.name,
             low_stock_at: pool.low_stock_at,
             available: stock.available,
             expired: stock.expired,
-            reserved: stock.reserved,
-            at_platform: stock.at_platform,
-            sent: stock.sent,
-            quarantined: stock.quarantined,
-            burned: stock.burned,
-            void: stock.void,
+            reserved: whole(stock.reserved),
+            at_platform: whole(stock.at_platform),
+            sent: whole(stock.sent),
+            quarantined: whole(stock.quarantined),
+            burned: whole(stock.burned),
+            void: whole(stock.void),
         }
     }
 }

@@ -28,6 +28,7 @@ pub(super) async fn join(door: Door, form: web::Form<JoinForm>) -> HttpResponse 
             let refused = match error {
                 AcceptInvitationError::Refused => Refused::Field("", "link.refused"),
                 AcceptInvitationError::OtherAddress => Refused::Field("", "join.other_address"),
+                AcceptInvitationError::NeedsAddress => Refused::Field("", "team.needs_address"),
                 AcceptInvitationError::MemberAlready => Refused::Field("", "join.member"),
                 AcceptInvitationError::Store(error) => error.into(),
             };
