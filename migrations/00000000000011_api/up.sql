@@ -1,5 +1,9 @@
 -- Tokens of the API, and the answers its writes were given (docs/adr/0016-api-tokens-and-idempotency.md).
 
+-- Tokens of the API that somebody made before are good for nothing, in every merchant: the account was reset or recovered.
+ALTER TABLE users ADD COLUMN tokens_void_before timestamptz;
+GRANT UPDATE (tokens_void_before) ON users TO kamiflow_app;
+
 CREATE TABLE api_tokens (
     id uuid NOT NULL,
     merchant_id uuid NOT NULL REFERENCES merchants (id),
@@ -62,6 +66,7 @@ CREATE FUNCTION system_find_api_token(of_hash bytea, at timestamptz)
       JOIN users u ON u.id = t.made_by
       JOIN merchants m ON m.id = t.merchant_id
      WHERE t.token_hash = of_hash AND t.revoked_at IS NULL AND t.expires_at > at
+       AND t.created_at >= coalesce(u.tokens_void_before, '-infinity')
        AND u.closed_at IS NULL AND NOT u.must_change_password AND (m.closes_at IS NULL OR m.closes_at > at)
 $$;
 CALL system_sees('api_tokens', 'SELECT');

@@ -161,14 +161,19 @@ CREATE INDEX account_recoveries_latest ON account_recoveries (asked_at DESC);
 CALL tenant_table('account_recoveries', 'SELECT, INSERT, UPDATE');
 CALL system_sees('account_recoveries', 'SELECT');
 
--- Of which merchant somebody is an owner who was verified with a number; who asks must hold the platform's key. Indexes
+-- Of which merchant somebody is an owner who herself was verified with a number, as a person: the number of a company is
+-- printed on its invoices. Whoever submitted it for somebody else, or for an owner before, proves nothing about this one.
+-- Who asks must hold the platform's key. Indexes
 -- users_login_once, memberships_of_user, verifications_of_merchant.
 CREATE FUNCTION system_find_recoverable(of_login text, of_hash bytea) RETURNS TABLE (user_id uuid, merchant_id uuid)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT u.id, b.merchant_id FROM users u JOIN memberships b ON b.user_id = u.id AND b.role = 'owner'
      WHERE u.realm = 'customers' AND u.login = of_login AND u.email IS NOT NULL AND u.closed_at IS NULL
-       AND of_hash = (SELECT v.number_hash FROM verifications v WHERE v.merchant_id = b.merchant_id AND v.state = 'approved'
-                       ORDER BY v.submitted_at DESC, v.id DESC LIMIT 1)
+       AND EXISTS (SELECT FROM (SELECT v.number_hash, v.kind, v.submitted_by, v.asked_again FROM verifications v
+                                 WHERE v.merchant_id = b.merchant_id AND v.state = 'approved'
+                                 ORDER BY v.submitted_at DESC, v.id DESC LIMIT 1) AS latest
+                    WHERE latest.number_hash = of_hash AND latest.kind = 'person' AND latest.asked_again IS NULL
+                      AND latest.submitted_by = 'usr_' || replace(u.id::text, '-', ''))
      ORDER BY b.created_at LIMIT 1
 $$;
 CALL system_function('system_find_recoverable(text, bytea)');

@@ -64,7 +64,7 @@ use self::throttle::Throttle;
 use crate::engine::Wake;
 
 pub use self::authenticate::{Account, Seat};
-pub use self::enrollment::EnrollError;
+pub use self::enrollment::{Chosen, EnrollError};
 pub use self::new_session::NewSession;
 
 /// Wakes workers for what was just committed. Only saves time: a sweep finds what a lost wake would have said.

@@ -63,31 +63,39 @@ impl<'a> Link<'a> {
     }
 }
 
-/// Sets the password, and makes a seed that waits for its first code.
+/// What whoever follows a link chooses.
+pub struct Chosen {
+    /// The new password.
+    pub password: SecretText,
+    /// The first code of the new generator.
+    pub code: SecretText,
+}
+
+/// Makes a seed that waits for its first code. Until it has come, the account is as it was: a password alone would open
+/// one without a second factor.
 pub(super) async fn begin(
     accounts: &Accounts,
     visit: &Visit,
     link: Link<'_>,
-    password: SecretText,
 ) -> Result<(UserTx, TotpSeed), EnrollError> {
-    let password = password::check(password)?;
     let mut tx = follow(accounts, visit, Link { home: MerchantId::PLATFORM, ..link }).await?;
-    let hash = accounts.hasher.hash(password.secret()).await?;
-    users::update_password(&mut tx, &hash, PasswordKind::Chosen, visit.now).await?;
     let login = users::fetch(&mut tx).await?.login;
     let seed = totp::plant(&mut tx, &login, visit.now).await?;
     Ok((tx, seed))
 }
 
-/// Takes the first code, uses the link up, and makes recovery codes.
+/// Takes the first code, sets the password, uses the link up, and makes recovery codes.
 pub(super) async fn finish(
     accounts: &Accounts,
     visit: &Visit,
     link: Link<'_>,
-    code: &SecretText,
+    chosen: Chosen,
 ) -> Result<(UserTx, Vec<SecretText>), EnrollError> {
+    let password = password::check(chosen.password)?;
     let mut tx = follow(accounts, visit, link).await?;
-    totp::take_first(&mut tx, code, visit.now).await?.ok_or(EnrollError::WrongCode)?;
+    totp::take_first(&mut tx, &chosen.code, visit.now).await?.ok_or(EnrollError::WrongCode)?;
+    let hash = accounts.hasher.hash(password.secret()).await?;
+    users::update_password(&mut tx, &hash, PasswordKind::Chosen, visit.now).await?;
     let codes = totp::replace_codes(&mut tx, visit.now).await?;
     // This one and all others that were made.
     tokens::delete(&mut tx, link.purpose).await?;

@@ -115,6 +115,7 @@ pub async fn reset_password(
     tokens::delete(&mut tx, TokenPurpose::SecondStep).await?;
     tokens::delete(&mut tx, TokenPurpose::ChangeEmail).await?;
     users::update_password(&mut tx, &hashed, PasswordKind::Chosen, visit.now).await?;
+    users::void_api_tokens(&mut tx, visit.now).await?;
     let ended = sessions::update_all_ended(&mut tx, None, SessionEnd::Reset, visit.now).await?;
     devices::delete_all(&mut tx).await?;
     let wakes = told::own(&mut tx, visit, Letter::PasswordChanged { at: visit.now }).await?;

@@ -169,6 +169,7 @@ async fn has_seats_elsewhere(tx: &mut UserTx, ctx: &Ctx) -> Result<bool, StoreEr
 
 async fn end_everything(tx: &mut UserTx, ctx: &Ctx) -> Result<(), StoreError> {
     tokens::delete(tx, TokenPurpose::SecondStep).await?;
+    users::void_api_tokens(tx, ctx.now).await?;
     sessions::update_all_ended(tx, None, SessionEnd::Reset, ctx.now).await?;
     devices::delete_all(tx).await
 }

@@ -54,7 +54,8 @@ pub(super) fn configure(services: &mut ServiceConfig) {
 /// Returns what is said of a link that leads to a password and a code generator.
 pub(super) fn enroll_refused(error: EnrollError) -> Refused {
     match error {
-        EnrollError::New(error) => Refused::Field("password", password_code(error)),
+        // The page that it is told on begins anew, and asks for no password yet.
+        EnrollError::New(error) => Refused::Field("", password_code(error)),
         EnrollError::TokenRefused => Refused::Field("", "link.refused"),
         EnrollError::WrongCode => Refused::Field("", "code.refused"),
         EnrollError::TooMany { .. } => Refused::Field("", "limited"),

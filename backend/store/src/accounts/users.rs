@@ -190,6 +190,21 @@ pub async fn update_password(
     Ok(())
 }
 
+/// Makes tokens of the API that the user has made until now good for nothing, with every merchant: whoever resets an
+/// account does not know who made them.
+///
+/// # Errors
+/// When the connection is lost.
+pub async fn void_api_tokens(tx: &mut UserTx, at: DateTime<Utc>) -> Result<(), StoreError> {
+    let user = tx.user();
+    sql("UPDATE users SET tokens_void_before = $2 WHERE user_id = $1")
+        .bind::<SqlUuid, _>(user.as_uuid())
+        .bind::<Timestamptz, _>(at)
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}
+
 /// Gives the user another address, which is the log-in name from then on.
 ///
 /// # Errors

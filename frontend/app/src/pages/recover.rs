@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::links::Linked;
-use crate::components::{Field, FormError, Notice, PasswordField, Submit};
+use crate::components::{Field, FormError, Notice, Submit};
 use crate::document::PageTitle;
 use crate::layouts::AccountLayout;
 use crate::t;
@@ -65,13 +65,6 @@ pub(crate) fn RecoverStop() -> AnyView {
 pub(crate) fn RecoverFinish() -> AnyView {
     view! {
         <Linked action="/recover/finish" title=t::accounts::recover_title() text=t::accounts::recover_finish_text()>
-            <PasswordField
-                name="password"
-                label=t::accounts::new_password()
-                hint=t::accounts::password_hint()
-                autocomplete="new-password"
-                min_length=10
-            />
             <Submit class="lg w-full">{t::accounts::continue_()}</Submit>
         </Linked>
     }

@@ -3,9 +3,9 @@
 use actix_web::{HttpResponse, web};
 use kamiflow_app::context::FormOutcome;
 use kamiflow_app::views::once::Once;
-use kamiflow_domain::accounts::EnrollError;
 use kamiflow_domain::accounts::recovery::finish::{begin_anew, finish_anew};
 use kamiflow_domain::accounts::recovery::{AskRecovery, RecoveryError, ask_recovery, stop_recovery};
+use kamiflow_domain::accounts::{Chosen, EnrollError};
 use kamiflow_kernel::SecretText;
 use serde::Deserialize;
 
@@ -49,17 +49,10 @@ pub(super) async fn stop(door: Door, form: web::Form<TokenForm>) -> HttpResponse
     }
 }
 
-/// What the page of the last link sends.
-#[derive(Deserialize)]
-pub(super) struct PasswordForm {
-    token: SecretText,
-    password: SecretText,
-}
-
-/// Sets the password and shows the seed.
-pub(super) async fn begin(door: Door, form: web::Form<PasswordForm>) -> HttpResponse {
-    let PasswordForm { token, password } = form.into_inner();
-    match begin_anew(&door.product.accounts, &door.visitor.visit, &token, password).await {
+/// Shows the seed.
+pub(super) async fn begin(door: Door, form: web::Form<TokenForm>) -> HttpResponse {
+    let TokenForm { token } = form.into_inner();
+    match begin_anew(&door.product.accounts, &door.visitor.visit, &token).await {
         Ok(seed) => {
             door.once(Once::FirstSeed { seed: (seed.text, seed.url), action: "/recover/finish/confirm", token })
         }
@@ -71,13 +64,14 @@ pub(super) async fn begin(door: Door, form: web::Form<PasswordForm>) -> HttpResp
 #[derive(Deserialize)]
 pub(super) struct CodeForm {
     token: SecretText,
+    password: SecretText,
     code: SecretText,
 }
 
-/// Takes the first code and shows the recovery codes.
+/// Takes the password and the first code, and shows the recovery codes.
 pub(super) async fn finish(door: Door, form: web::Form<CodeForm>) -> HttpResponse {
-    let CodeForm { token, code } = form.into_inner();
-    match finish_anew(&door.product.accounts, &door.visitor.visit, &token, &code).await {
+    let CodeForm { token, password, code } = form.into_inner();
+    match finish_anew(&door.product.accounts, &door.visitor.visit, &token, Chosen { password, code }).await {
         Ok(codes) => door.once(Once::FirstCodes { codes, next: "/log-in" }),
         Err(error) => again(&door, &token, error),
     }

@@ -3,8 +3,8 @@
 use actix_web::{HttpResponse, web};
 use kamiflow_app::context::FormOutcome;
 use kamiflow_app::views::once::Once;
-use kamiflow_domain::accounts::EnrollError;
 use kamiflow_domain::accounts::staff::enroll::{begin_enrollment, finish_enrollment};
+use kamiflow_domain::accounts::{Chosen, EnrollError};
 use kamiflow_kernel::SecretText;
 use serde::Deserialize;
 
@@ -14,15 +14,14 @@ use crate::forms::door::Door;
 
 /// What the page of the link sends.
 #[derive(Deserialize)]
-pub(super) struct PasswordForm {
+pub(super) struct TokenForm {
     token: SecretText,
-    password: SecretText,
 }
 
-/// Sets the password and shows the seed.
-pub(super) async fn begin(door: Door, form: web::Form<PasswordForm>) -> HttpResponse {
-    let PasswordForm { token, password } = form.into_inner();
-    match begin_enrollment(&door.product.accounts, &door.visitor.visit, &token, password).await {
+/// Shows the seed.
+pub(super) async fn begin(door: Door, form: web::Form<TokenForm>) -> HttpResponse {
+    let TokenForm { token } = form.into_inner();
+    match begin_enrollment(&door.product.accounts, &door.visitor.visit, &token).await {
         Ok(seed) => door.once(Once::FirstSeed { seed: (seed.text, seed.url), action: "/staff/enroll/confirm", token }),
         Err(error) => refuse(&door, &token, error),
     }
@@ -32,13 +31,14 @@ pub(super) async fn begin(door: Door, form: web::Form<PasswordForm>) -> HttpResp
 #[derive(Deserialize)]
 pub(super) struct CodeForm {
     token: SecretText,
+    password: SecretText,
     code: SecretText,
 }
 
-/// Takes the first code and shows the recovery codes.
+/// Takes the password and the first code, and shows the recovery codes.
 pub(super) async fn finish(door: Door, form: web::Form<CodeForm>) -> HttpResponse {
-    let CodeForm { token, code } = form.into_inner();
-    match finish_enrollment(&door.product.accounts, &door.visitor.visit, &token, &code).await {
+    let CodeForm { token, password, code } = form.into_inner();
+    match finish_enrollment(&door.product.accounts, &door.visitor.visit, &token, Chosen { password, code }).await {
         Ok(codes) => door.once(Once::FirstCodes { codes, next: STAFF_LOG_IN }),
         Err(error) => refuse(&door, &token, error),
     }

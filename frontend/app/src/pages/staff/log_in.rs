@@ -43,13 +43,6 @@ pub(crate) fn StaffEnroll() -> AnyView {
     view! {
         <StaffForm action="/staff/enroll" title=t::staff::enroll_title() text=t::staff::enroll_text()>
             <LinkToken/>
-            <PasswordField
-                name="password"
-                label=t::accounts::new_password()
-                hint=t::accounts::password_hint()
-                autocomplete="new-password"
-                min_length=10
-            />
             <Submit class="lg w-full">{t::staff::next()}</Submit>
         </StaffForm>
     }

@@ -52,6 +52,7 @@ fn attacks() -> Vec<(String, Attack)> {
         users::fetch();
         users::fetch_password_hash();
         users::update_password(&hash(), PasswordKind::Chosen, t.now);
+        users::void_api_tokens(t.now);
         users::update_email(&"stolen@example.com".parse().unwrap());
         users::update_settings(&Settings { name: "x", locale: kamiflow_kernel::Locale::En, theme: kamiflow_kernel::Theme::Dark });
         users::update_closed(t.now);
