@@ -5,7 +5,7 @@ use kamiflow_domain::accounts::mailer::Mail;
 use kamiflow_domain::accounts::recovery::link;
 use kamiflow_domain::accounts::staff::make::{disable_staff, renew_staff};
 use kamiflow_domain::ctx::{Actor, Ctx};
-use kamiflow_kernel::{MerchantId, StaffRole};
+use kamiflow_kernel::{MerchantId, SecretText, StaffRole};
 use kamiflow_store::jobs;
 use kamiflow_test_support::accounts::{Owner, PASSWORD, code_of, token_in};
 use kamiflow_test_support::{Browser, TestSite, between};
@@ -411,5 +411,67 @@ async fn the_team_stops_a_recovery_by_a_link_of_the_request_or_of_the_approval()
     let sql = site.world.sql_as_superuser().await;
     let sent = "SELECT count(*) FROM one_time_tokens WHERE purpose = 'recover_account'";
     assert_eq!(sql.count(sent, &[]).await.unwrap(), 0, "no link was sent");
+    site.stop().await;
+}
+
+/// Lets an owner be approved, and three days go by; returns the token of the link.
+async fn link_of_a_recovery(site: &TestSite, owner: &Owner, staff: &Browser<'_>) -> SecretText {
+    asks(site, OWNER, NUMBER).await;
+    let request = only_request(staff).await;
+    staff.does(&format!("{request}/decision"), &[("decision", "approve")]).await;
+    site.world.clock.advance(TimeDelta::hours(72));
+    due_links(site, owner.merchant).await;
+    token_in(&mail(site, "new@elsewhere.test", "/recover/finish?token=").await)
+}
+
+/// How many requests stand after an owner has asked whose approved verification was changed.
+async fn asked_with(change: &str) -> i64 {
+    let site = TestSite::start().await;
+    let (_owner, her) = merchant(&site).await;
+    let staff = reviewer(&site, REVIEWER, "甲").await;
+    verified(&staff, &her).await;
+    let sql = site.world.sql_as_superuser().await;
+    let change = format!("SET LOCAL session_replication_role = replica; UPDATE verifications SET {change}");
+    sql.transaction(&change).await.unwrap();
+    asks(&site, OWNER, NUMBER).await;
+    let asked = sql.count("SELECT count(*) FROM account_recoveries", &[]).await.unwrap();
+    site.stop().await;
+    asked
+}
+
+#[tokio::test]
+async fn only_a_person_who_was_verified_herself_and_is_asked_for_nothing_again_is_recovered() {
+    assert_eq!(asked_with("reason = ''").await, 1);
+    for other in
+        ["submitted_by = 'usr_' || repeat('0', 32)", "kind = 'company'", "asked_again = 'new_owner', renew_by = now()"]
+    {
+        assert_eq!(asked_with(other).await, 0, "{other}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_of_recovery_changes_nothing_before_its_first_code_and_ends_with_the_seat_it_is_for() {
+    let site = TestSite::start().await;
+    let (owner, her) = merchant(&site).await;
+    let staff = reviewer(&site, REVIEWER, "甲").await;
+    verified(&staff, &her).await;
+    let token = link_of_a_recovery(&site, &owner, &staff).await;
+    let stranger = Browser::new(&site);
+    let seeded = stranger.send("/recover/finish", &[("token", token.expose())]).await;
+    let seed = between(between(&seeded.body, "<pre", "/pre>"), ">", "<").replace('-', "");
+    let again = Browser::new(&site);
+    again.log_in(OWNER).await;
+    assert_eq!(again.get("/console").await.status, 200, "the former password is still hers");
+
+    let demoted = "SET LOCAL session_replication_role = replica; UPDATE memberships SET role = 'admin'";
+    site.world.sql_as_superuser().await.transaction(demoted).await.unwrap();
+    let code = code_of(&SecretText::new(format!("otpauth://totp/x?secret={seed}")), site.world.engine.now());
+    let form = [("token", token.expose()), ("password", "another long password"), ("code", code.expose())];
+    let refused = stranger.send("/recover/finish/confirm", &form).await;
+    assert_eq!(refused.status, 303, "{}", refused.body);
+    assert!(stranger.sees(refused.to()).await.contains("这个链接已失效"));
+    let still = Browser::new(&site);
+    still.log_in(OWNER).await;
+    assert_eq!(still.get("/console").await.status, 200, "nothing was changed");
     site.stop().await;
 }

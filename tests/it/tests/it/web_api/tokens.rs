@@ -1,5 +1,6 @@
 //! Tokens: made once by who may, shown once, kept as a hash, worth what their maker is worth.
 
+use kamiflow_test_support::accounts::token_in;
 use kamiflow_test_support::{ApiClient, Browser, TestSite};
 use reqwest::Method;
 
@@ -218,5 +219,29 @@ async fn no_token_and_no_card_is_in_the_log() {
     }
     drop(client);
     drop(sold);
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn a_reset_password_ends_the_tokens_that_were_made_before_it() {
+    let mut site = TestSite::start().await;
+    site.work();
+    let browser = Browser::signed_up(&site).await;
+    browser.proves().await;
+    let token = browser.api_token("test", &["shops:read"], &[]).await;
+    let client = ApiClient::new(&site, &token);
+    client.get("/shops").await.ok();
+    let email = browser.email.clone();
+    browser.send("/reset-password", &[("email", &email)]).await;
+    let link = loop {
+        let mail = site.mailbox.take(&email).await;
+        if mail.text.contains("/reset?token=") {
+            break token_in(&mail);
+        }
+    };
+    site.world.clock.advance(chrono::TimeDelta::seconds(1));
+    browser.send("/reset", &[("token", link.expose()), ("password", "another long password")]).await;
+    assert_eq!(client.get("/shops").await.status, 401);
+    drop((client, browser));
     site.stop().await;
 }
