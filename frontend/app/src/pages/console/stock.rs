@@ -256,7 +256,7 @@ fn choices(sku: &SkuSummary, data: &stock::Products) -> AnyView {
         <form class="flex gap-2 flex-wrap items-center" method="post" action="/console/products">
             <input type="hidden" name="shop" value=shop/>
             <input type="hidden" name="sku" value=sku.sku.to_string()/>
-            <select class="input w-auto max-w-64" name="handling" required=true aria-label=t::stock::change_of(&sku.goods)>{options}</select>
+            <select class="input w-auto max-w-40 sm:max-w-64" name="handling" required=true aria-label=t::stock::change_of(&sku.goods)>{options}</select>
             <Submit look=Look::Quiet class="sm">{t::stock::save()}</Submit>
         </form>
     }
