@@ -20,7 +20,7 @@ pub(crate) fn ApiReference() -> AnyView {
     };
     let contents = reference.operations.iter().map(|operation| {
         let href = format!("#{}", operation.id);
-        view! { <li><a class="lnk" href=href>{operation_title(operation)}</a></li> }
+        view! { <li><a class="lnk inline-block py-0.5" href=href>{operation_title(operation)}</a></li> }
     });
     let contents = contents.collect_view();
     let operations = reference.operations.iter().map(operation).collect_view();
@@ -40,7 +40,7 @@ pub(crate) fn ApiReference() -> AnyView {
                     {rule(t::api::rule_limits_title(), t::api::rule_limits())}
                     {rule(t::api::rule_modes_title(), t::api::rule_modes())}
                 </div>
-                <p class="mt-6"><a class="lnk" href="/api/v1/openapi.json">{t::api::document()}</a></p>
+                <p class="mt-6"><a class="lnk inline-block py-0.5" href="/api/v1/openapi.json">{t::api::document()}</a></p>
                 <h2 class="text-xl font-semibold mt-10 mb-4">{t::api::operations()}</h2>
                 <ul class="grid sm:grid-cols-2 gap-x-6 gap-y-1.5 mb-6">{contents}</ul>
                 <div class="grid gap-4">{operations}</div>
@@ -63,7 +63,7 @@ fn operation(operation: &Operation) -> impl IntoView + use<> {
     let link = |label: &'static str, name: &Option<String>| {
         name.clone().map(|name| {
             let href = format!("#{name}");
-            view! { <p class="text-sm text-ink2">{label}" "<a class="lnk mono" href=href>{name}</a></p> }
+            view! { <p class="text-sm text-ink2">{label}" "<a class="lnk mono inline-block min-w-6 text-center" href=href>{name}</a></p> }
         })
     };
     view! {
