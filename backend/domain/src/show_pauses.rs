@@ -21,6 +21,26 @@ pub enum Which {
     All,
     /// Those of one thing.
     Of(PauseScope),
+    /// Those of a shop and of its merchant, each with what of that shop waits.
+    Holding(ShopId),
+}
+
+impl Which {
+    fn takes(self, scope: PauseScope) -> bool {
+        match self {
+            Self::All => true,
+            Self::Of(one) => one == scope,
+            Self::Holding(shop) => scope == PauseScope::Merchant || scope == PauseScope::Shop(shop),
+        }
+    }
+
+    /// Returns the scope in which is counted what a pause holds.
+    const fn counted(self, scope: PauseScope) -> PauseScope {
+        match self {
+            Self::Holding(shop) => PauseScope::Shop(shop),
+            Self::All | Self::Of(_) => scope,
+        }
+    }
 }
 
 /// A pause in force.
@@ -68,11 +88,11 @@ pub async fn show_pauses(engine: &Engine, ctx: &Ctx, which: Which) -> Result<(Ve
 pub(crate) async fn lines_of(tx: &mut TenantTx, ctx: &Ctx, which: Which) -> Result<Vec<PauseLine>, StoreError> {
     let mut lines = Vec::new();
     for row in pauses::list_active(tx, ctx.now).await? {
-        if matches!(which, Which::Of(scope) if scope != row.scope) {
+        if !which.takes(row.scope) {
             continue;
         }
         if let Some(name) = find_name(tx, ctx, row.scope).await? {
-            lines.push(line(tx, ctx, row, name).await?);
+            lines.push(line(tx, ctx, (row, which), name).await?);
         }
     }
     Ok(lines)
@@ -85,9 +105,14 @@ pub(crate) async fn first_of(tx: &mut TenantTx, ctx: &Ctx, scope: PauseScope) ->
     Ok(next.into_iter().filter_map(|next| Some((next.order_sn.parse().ok()?, next.last_ship_at))).collect())
 }
 
-async fn line(tx: &mut TenantTx, ctx: &Ctx, row: PauseRow, name: String) -> Result<PauseLine, StoreError> {
+async fn line(
+    tx: &mut TenantTx,
+    ctx: &Ctx,
+    (row, which): (PauseRow, Which),
+    name: String,
+) -> Result<PauseLine, StoreError> {
     let shops = shops_of(ctx);
-    let held = held_work::count(tx, held_by(row.scope, shops.as_deref())).await?;
+    let held = held_work::count(tx, held_by(which.counted(row.scope), shops.as_deref())).await?;
     Ok(PauseLine {
         scope: row.scope,
         target: pause::target_name(ctx, row.scope),

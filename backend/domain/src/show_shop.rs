@@ -57,7 +57,7 @@ pub struct ShopView {
     pub life: Option<TokenLife>,
     /// When it was read last without a failure.
     pub last_synced_at: Option<DateTime<Utc>>,
-    /// Pauses of it; those of the merchant stand above every page.
+    /// Pauses of it and of its merchant, with what of it waits.
     pub pauses: Vec<PauseLine>,
     /// While deliveries are paused: what goes on first, and until when it must be shipped.
     pub first: Vec<First>,
@@ -76,7 +76,7 @@ pub async fn show_shop(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<ShopV
     let life = token_lives::list(&mut tx, Some(shop), 1).await?.pop();
     let life = life.map(|life| connection_tokens::life(life, ctx.now)).transpose()?;
     let last_synced_at = shop_sync::fetch(&tx, shop).await?.last_ok_at;
-    let pauses = lines_of(&mut tx, ctx, Which::Of(PauseScope::Shop(shop))).await?;
+    let pauses = lines_of(&mut tx, ctx, Which::Holding(shop)).await?;
     let waits = row.state != ShopState::Disconnected && holds_deliveries(&mut tx, shop, ctx.now).await?;
     let first = if waits { first_of(&mut tx, ctx, PauseScope::Shop(shop)).await? } else { Vec::new() };
     tx.commit().await?;

@@ -24,6 +24,8 @@ pub(crate) fn Shop() -> AnyView {
     let Some(data) = context::data::<shops::ShopPage>() else { return ().into_any() };
     let shop = data.shop.clone();
     let id = shop.summary.shop;
+    // Those of the merchant stand above every page.
+    let pauses: Vec<_> = shop.pauses.iter().filter(|line| line.scope == PauseScope::Shop(id)).cloned().collect();
     let is_connected = shop.summary.state != ShopState::Disconnected;
     let preflight = data.preflight.as_ref().map(|report| checks::rows(id, report));
     let may_pause = data.may(Permission::Pause);
@@ -37,7 +39,7 @@ pub(crate) fn Shop() -> AnyView {
             acts=acts(&data)
         >
             <State shop=shop.summary.clone() may_manage=may_manage/>
-            <PauseBanners lines=shop.pauses.clone() first=shop.first.clone()/>
+            <PauseBanners lines=pauses.clone() first=shop.first.clone()/>
             <div class="grid xl:grid-cols-[minmax(0,1fr)_20rem] gap-4 items-start">
                 <div class="grid gap-4 min-w-0">
                     {preflight.map(|checks| view! {
@@ -51,7 +53,7 @@ pub(crate) fn Shop() -> AnyView {
                 </div>
                 <div class="grid gap-4 min-w-0">
                     <Connection shop=shop.clone() now=data.now may_manage=may_manage/>
-                    {(may_pause && is_connected).then(|| view! { <PauseCard target=target.clone() lines=shop.pauses.clone()/> })}
+                    {(may_pause && is_connected).then(|| view! { <PauseCard target=target.clone() lines=pauses.clone()/> })}
                     {may_manage.then(|| view! { <Leave shop=id/> })}
                 </div>
             </div>
