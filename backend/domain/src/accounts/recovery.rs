@@ -88,13 +88,15 @@ pub async fn ask_recovery(accounts: &Accounts, visit: &Visit, request: &AskRecov
     }
     let hash = hash_as_submitted(&accounts.store, request.number.expose(), visit.now).await?;
     let hash = hash.ok_or(RecoveryError::Number)?;
-    let is_silent = accounts.throttle.pass(&throttle::of_mails("recovery", &login)).await? != Passage::Open;
-    // Nobody is known yet; one name is looked up, with a number that its owner only knows.
+    // Nobody is known yet; one name is looked up, with a number that hardly anybody but its owner knows.
     let mut tx = accounts.store.system_tx().await?;
     let found = account_recoveries::find_recoverable(&mut tx, &login, &hash).await?;
     tx.commit().await?;
+    // Whoever guesses does not use up what the owner has.
+    let line = if found.is_some() { "recovery" } else { "recovery-wrong" };
+    let is_silent = accounts.throttle.pass(&throttle::of_mails(line, &login)).await? != Passage::Open;
     match found.filter(|_owner| !is_silent) {
-        Some(owner) => write(accounts, visit, owner, &contact).await,
+        Some(owner) => write(accounts, visit, owner, contact).await,
         None => write_nothing(accounts, visit, contact).await,
     }
 }
@@ -104,14 +106,18 @@ async fn write(
     accounts: &Accounts,
     visit: &Visit,
     owner: Recoverable,
-    contact: &EmailAddress,
+    contact: EmailAddress,
 ) -> Result<(), RecoveryError> {
     let (id, stop) = (RecoveryId::generate(), fresh());
     let mut tx = accounts.store.tenant_tx(owner.merchant).await?;
     let site = &accounts.config.base_url;
-    let new = NewRecovery { id, owner: owner.user, contact, site, stop_hash: &stop.hash, at: visit.now };
+    let new = NewRecovery { id, owner: owner.user, contact: &contact, site, stop_hash: &stop.hash, at: visit.now };
     match account_recoveries::insert(&mut tx, &new).await {
-        Err(error) if error.constraint() == Some("account_recoveries_one_open") => return Ok(()),
+        // As long as it takes for nobody: it is not told that one is open.
+        Err(error) if error.constraint() == Some("account_recoveries_one_open") => {
+            drop(tx);
+            return write_nothing(accounts, visit, contact).await;
+        }
         inserted => inserted?,
     }
     let news = News { owner: owner.user, step: RecoveryStep::Asked, stop: Some((site, &stop.secret)) };

@@ -45,7 +45,7 @@ pub async fn list_recoveries(store: &Store, limit: i32) -> Result<Vec<ListedReco
     Ok(rows)
 }
 
-/// Shows a request.
+/// Shows a request, and writes down who looked.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] when this merchant has no such one.
@@ -56,6 +56,7 @@ pub async fn show_recovery(store: &Store, ctx: &Ctx, id: RecoveryId) -> Result<R
     let login = members::list(&mut tx).await?.into_iter().find(|member| member.user == row.owner);
     let verified = verifications::find_approved(&mut tx).await?.as_ref().map(SubmissionView::from);
     let other_owners = members::count_owners(&mut tx).await? - 1;
+    acts::record(&mut tx, ctx, "account.recovery_look", id, json!({})).await?;
     tx.commit().await?;
     let login = login.map(|member| member.login.to_string()).unwrap_or_default();
     Ok(RecoveryPage { row, merchant, login, verified, other_owners })
