@@ -2,24 +2,30 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use kamiflow_kernel::{Permission, UserId, format_platform_time};
+use kamiflow_store::StoreError;
 use kamiflow_store::audit::{self, AuditFilter, AuditRow};
 use kamiflow_store::team::members;
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::acts;
+use crate::api::list_tokens::list_token_names;
 use crate::csv_lines;
-use crate::ctx::{ActError, Ctx};
+use crate::ctx::{ActError, Actor, Ctx};
 use crate::engine::Engine;
 use crate::export::Download;
+use crate::teams;
 
 /// Acts on one page.
 pub const PAGE: usize = 50;
 /// Acts read at once for a file.
 const FILE_PAGE: i64 = 1_000;
+/// How long a part of a file waits for who downloads.
+const STALLED: Duration = Duration::from_secs(60);
 /// Parts of a file that wait for who downloads.
 const AHEAD: usize = 4;
 
@@ -65,9 +71,11 @@ pub async fn export_audit(engine: &Engine, ctx: &Ctx, page: &AuditPage) -> Resul
     tx.commit().await?;
     let (blocks, download) = mpsc::channel(AHEAD);
     let (engine, ctx, page) = (engine.clone(), ctx.clone(), page.clone());
+    // Kept for the last word: a file that breaks off must not look whole to who has stalled.
+    let last_word = blocks.clone().try_reserve_owned().ok();
     tokio::spawn(async move {
         if let Err(error) = send(&engine, &ctx, page, (&names, &blocks)).await {
-            let _gone = blocks.send(Err(io::Error::other(error))).await;
+            let _sent = last_word.map(|place| place.send(Err(io::Error::other(error))));
         }
     });
     Ok(download)
@@ -83,9 +91,13 @@ async fn send(
     page.before_seq = None;
     let mut block = csv_lines::head(COLUMNS);
     loop {
-        if blocks.send(Ok(block)).await.is_err() {
-            return Ok(());
+        // Gone, or stalled: the file ends unfinished either way.
+        if !matches!(tokio::time::timeout(STALLED, blocks.send(Ok(block))).await, Ok(Ok(()))) {
+            return Err(StoreError::Unavailable("nobody downloads any more".to_owned()).into());
         }
+        let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+        teams::keeps_seat(&mut tx, ctx).await?;
+        tx.commit().await?;
         let rows = read(engine, ctx, &page, FILE_PAGE).await?;
         let Some(last) = rows.last() else { return Ok(()) };
         page.before_seq = Some(last.seq);
@@ -109,12 +121,18 @@ async fn read(engine: &Engine, ctx: &Ctx, page: &AuditPage, limit: i64) -> Resul
     Ok(rows)
 }
 
-/// Returns what members are called, by the name that acts are recorded under.
-pub(crate) async fn names(engine: &Engine, ctx: &Ctx) -> Result<HashMap<String, String>, ActError> {
+/// Returns what members and tokens are called, by the name that their acts are recorded under.
+///
+/// # Errors
+/// When the actor may not look at the log, or the store fails.
+pub async fn names(engine: &Engine, ctx: &Ctx) -> Result<HashMap<String, String>, ActError> {
+    let tokens = list_token_names(engine, ctx).await?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let members = members::list(&mut tx).await?;
     tx.commit().await?;
-    Ok(members.into_iter().map(|row| (row.user.to_string(), row.name)).collect())
+    let members = members.into_iter().map(|row| (row.user.to_string(), row.name));
+    let tokens = tokens.into_iter().map(|(token, name)| (Actor::name_of_token(token), format!("API · {name}")));
+    Ok(members.chain(tokens).collect())
 }
 
 /// Returns an act as a line of a file.

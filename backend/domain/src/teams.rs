@@ -138,6 +138,14 @@ async fn may_still_give(
     Ok(find_seat(tx, giver).await?.is_some_and(|seat| seat.role.governs(role) && shops.is_within(&seat.shops)))
 }
 
+/// Answers that a member has no seat who has not the one any more that she acts with.
+pub(crate) async fn keeps_seat(tx: &mut TenantTx, ctx: &Ctx) -> Result<(), StoreError> {
+    let Some(member) = ctx.member() else { return Ok(()) };
+    let seat = find_seat(tx, member.user).await?;
+    let is_hers = seat.is_some_and(|seat| seat.role == member.role && seat.shops == member.shops);
+    if is_hers { Ok(()) } else { Err(StoreError::NotFound("seat")) }
+}
+
 /// Returns whether a member has a permission now, for what somebody made who may have lost the seat since.
 pub(crate) async fn may_still(tx: &mut TenantTx, user: UserId, permission: Permission) -> Result<bool, StoreError> {
     let reaches = |seat: &members::MembershipRow| permission.reach() == Reach::Shop || seat.shops == ShopScope::All;

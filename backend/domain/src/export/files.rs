@@ -1,8 +1,10 @@
 //! The files of an export, page by page.
 
+use std::time::Duration;
+
 use kamiflow_kernel::{Permission, ShopScope, format_platform_time};
 use kamiflow_store::exports::{self, OrderCursor};
-use kamiflow_store::{StoreError, products};
+use kamiflow_store::{StoreError, TenantTx, products};
 use tokio::sync::mpsc;
 
 use crate::accounts::Accounts;
@@ -12,9 +14,11 @@ use crate::engine::Engine;
 use crate::list_audit::{self, AuditPage};
 use crate::list_shops::{ShopSummary, list_shops};
 use crate::stock_pages::list_pools;
-use crate::teams::TeamError;
 use crate::teams::show_team::show_team;
+use crate::teams::{self, TeamError};
 
+/// The longest an export takes, however slowly it is downloaded.
+const LONGEST: Duration = Duration::from_secs(30 * 60);
 /// Rows of a page.
 const PAGE: i64 = 1_000;
 
@@ -43,15 +47,26 @@ pub(super) enum Broken {
     /// Nobody downloads any more.
     #[error("nobody downloads any more")]
     Gone,
+    /// It is downloaded too slowly.
+    #[error("an export took too long")]
+    Late,
 }
 
 type Pieces = mpsc::Sender<Result<Piece, Broken>>;
 
 /// Sends all files the actor may take out, and the end.
 pub(super) async fn send(engine: &Engine, accounts: &Accounts, ctx: &Ctx, pieces: Pieces) {
-    if let Err(broken) = send_all(engine, accounts, ctx, &pieces).await {
-        let _gone = pieces.send(Err(broken)).await;
+    let sent = tokio::time::timeout(LONGEST, send_all(engine, accounts, ctx, &pieces)).await;
+    if let Err(broken) = sent.unwrap_or(Err(Broken::Late)) {
+        let _gone = pieces.try_send(Err(broken));
     }
+}
+
+/// Begins the transaction of a page; the seat that the export began with must be there still.
+async fn page_tx(engine: &Engine, ctx: &Ctx) -> Result<TenantTx, Broken> {
+    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    teams::keeps_seat(&mut tx, ctx).await?;
+    Ok(tx)
 }
 
 async fn send_all(engine: &Engine, accounts: &Accounts, ctx: &Ctx, pieces: &Pieces) -> Result<(), Broken> {
@@ -61,13 +76,14 @@ async fn send_all(engine: &Engine, accounts: &Accounts, ctx: &Ctx, pieces: &Piec
     send_pools(engine, ctx, pieces).await?;
     send_orders(engine, ctx, &shops, pieces).await?;
     if ctx.may(Permission::ShowTeam) {
-        send_members(accounts, ctx, pieces).await?;
+        send_members((engine, accounts), ctx, pieces).await?;
     }
     if ctx.may(Permission::ShowAudit) {
         begin(pieces, "audit.csv", list_audit::COLUMNS).await?;
         let names = list_audit::names(engine, ctx).await?;
         let mut before_seq = None;
         loop {
+            page_tx(engine, ctx).await?.commit().await?;
             let page = AuditPage { before_seq, ..AuditPage::default() };
             let acts = list_audit::list_audit(engine, ctx, &page).await?;
             let Some(last) = acts.last() else { break };
@@ -108,7 +124,7 @@ async fn send_skus(engine: &Engine, ctx: &Ctx, shops: &[ShopSummary], pieces: &P
     for shop in shops {
         let mut after = None;
         loop {
-            let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+            let mut tx = page_tx(engine, ctx).await?;
             let page = products::list_skus(&mut tx, shop.shop, after, PAGE).await?;
             tx.commit().await?;
             let Some(last) = page.last() else { break };
@@ -135,6 +151,7 @@ async fn send_skus(engine: &Engine, ctx: &Ctx, shops: &[ShopSummary], pieces: &P
 async fn send_pools(engine: &Engine, ctx: &Ctx, pieces: &Pieces) -> Result<(), Broken> {
     let columns = ["pool", "name", "available", "expired", "reserved", "at_platform", "sent", "quarantined", "void"];
     begin(pieces, "pools.csv", &columns).await?;
+    page_tx(engine, ctx).await?.commit().await?;
     let rows = list_pools(engine, ctx).await?.into_iter().map(|pool| {
         // Of a pool that other shops share nothing but what is in stock.
         let stock = pool.stock;
@@ -179,7 +196,7 @@ async fn send_orders(engine: &Engine, ctx: &Ctx, shops: &[ShopSummary], pieces: 
     for shop in shops {
         let mut after: Option<OrderCursor> = None;
         loop {
-            let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+            let mut tx = page_tx(engine, ctx).await?;
             let page = exports::list_orders(&mut tx, shop.shop, after, PAGE).await?;
             tx.commit().await?;
             let Some(last) = page.last() else { break };
@@ -195,8 +212,9 @@ async fn send_orders(engine: &Engine, ctx: &Ctx, shops: &[ShopSummary], pieces: 
     Ok(())
 }
 
-async fn send_members(accounts: &Accounts, ctx: &Ctx, pieces: &Pieces) -> Result<(), Broken> {
+async fn send_members((engine, accounts): (&Engine, &Accounts), ctx: &Ctx, pieces: &Pieces) -> Result<(), Broken> {
     begin(pieces, "members.csv", &["user", "name", "login", "role", "all_shops", "since"]).await?;
+    page_tx(engine, ctx).await?.commit().await?;
     let team = show_team(accounts, ctx).await?;
     let rows = team.members.into_iter().map(|member| {
         vec![

@@ -1,14 +1,10 @@
 //! `/console/team`, `/console/merchant`, `/console/audit` and `/join`.
 
-use std::collections::HashMap;
-
 use chrono::TimeDelta;
 use kamiflow_app::views::team::{
     Act, Audit, AuditChoice, Export, Invitation, Leaving, Member, Merchant, Offer, Seat, Team,
 };
 use kamiflow_domain::accounts::Visit;
-use kamiflow_domain::api::list_tokens::list_token_names;
-use kamiflow_domain::ctx::Actor;
 use kamiflow_domain::list_audit::{self, AuditPage};
 use kamiflow_domain::teams::TeamError;
 use kamiflow_domain::teams::accept_invitation::{AcceptInvitationError, show_invitation};
@@ -134,11 +130,7 @@ pub(super) async fn audit(asked: &Asked<'_>) -> Result<Loaded, Stop> {
     let rows = list_audit::list_audit(&asked.product.engine, asked.ctx, &page).await?;
     let team = show_team(&asked.product.accounts, asked.ctx).await?;
     let members: Vec<(UserId, String)> = team.members.into_iter().map(|row| (row.user, row.name)).collect();
-    let tokens = list_token_names(&asked.product.engine, asked.ctx).await?;
-    // People and tokens, by the names their acts are recorded under.
-    let mut names: HashMap<String, String> =
-        members.iter().map(|(user, name)| (user.to_string(), name.clone())).collect();
-    names.extend(tokens.into_iter().map(|(token, name)| (Actor::name_of_token(token), format!("API · {name}"))));
+    let names = list_audit::names(&asked.product.engine, asked.ctx).await?;
     let named = |actor: &str| names.get(actor).cloned();
     let before = rows.last().filter(|_| rows.len() == list_audit::PAGE).map(|row| row.seq);
     let acts = rows
