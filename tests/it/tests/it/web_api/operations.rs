@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kamiflow_test_support::{ApiClient, TestSite};
+use kamiflow_test_support::{ApiClient, TestSite, between};
 use reqwest::Method;
 use serde_json::json;
 
@@ -20,6 +20,12 @@ async fn shops_and_orders_are_found_and_shown_with_cards_masked() {
     assert_eq!(shops["next"], json!(null));
     let shop = client.get(&format!("/shops/{}", sold.shop)).await.ok();
     assert!(shop["authorized_until"].is_string() && shop["pauses"] == json!([]), "{shop}");
+    let overview = sold.browser.sees("/console/pauses").await;
+    let merchant = format!("mer_{}", between(&overview, "action=\"/console/pauses/mer_", "\""));
+    let pause = [("work", "delivery"), ("reason", "stocktaking"), ("hours", "1")];
+    sold.browser.does(&format!("/console/pauses/{merchant}"), &pause).await;
+    let held = client.get(&format!("/shops/{}", sold.shop)).await.ok();
+    assert_eq!((&held["pauses"][0]["is_of_merchant"], &held["pauses"][0]["waiting"]), (&json!(true), &json!(0)));
 
     for (query, count) in [
         (String::new(), 1),
