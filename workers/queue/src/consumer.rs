@@ -29,7 +29,10 @@ pub struct Consumer {
     pool: Arc<str>,
     name: Arc<str>,
     turn: u64,
+    /// The partition that is looked at first.
     first: usize,
+    /// The stream id with which the visit of that partition ends, as the script says it; empty between two visits.
+    visited_to: String,
     next_take_over: Instant,
     /// Whether the last read brought less than there was room for, so that nothing more was ready then.
     drained: bool,
@@ -48,6 +51,7 @@ impl Consumer {
             name: uuid::Uuid::now_v7().to_string().into(),
             turn: 0,
             first: rand::random_range(0..partitions),
+            visited_to: String::new(),
             next_take_over: Instant::now(),
             drained: false,
             blocking: None,
@@ -149,18 +153,17 @@ impl Consumer {
             token.to_string(),
             max.to_string(),
             self.lease_ttl().as_millis().to_string(),
+            std::mem::take(&mut self.visited_to),
         ];
         let keys = self.queue.bases(&self.pool, self.first);
-        let (created, taken): (u8, Vec<Granted>) =
+        let (created, taken, next, visited_to): (u8, Vec<Granted>, usize, String) =
             script::TAKE.run(&self.queue.shared.connections, &keys, &arguments).await?;
         if created == 1 {
             self.queue.shared.emptied.notify_one();
         }
         self.drained = taken.len() < max;
-        // The next call begins behind the last partition served: with small takes every other start would serve the
-        // same busy partition again and again.
-        let served = taken.iter().map(|(position, _, _)| *position).max().unwrap_or(0);
-        self.first = (self.first + served) % self.queue.shared.keys.partitions();
+        self.first = (self.first + next.saturating_sub(1)) % self.queue.shared.keys.partitions();
+        self.visited_to = visited_to;
         Ok(self.leases(taken, &token, Origin::Ready))
     }
 

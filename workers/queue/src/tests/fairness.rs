@@ -45,6 +45,33 @@ async fn twenty_thousand_entries_of_one_merchant_do_not_delay_another() {
 }
 
 #[tokio::test]
+async fn groups_that_share_a_partition_are_served_as_often_as_one_that_has_its_own() {
+    const ROUNDS: usize = 12;
+    let redis = TestRedis::start();
+    let queue = redis.queue_with(|config| config.group_limit = 1).await;
+    let partition = |entry: &Entry| queue.shared.keys.partition_of(entry);
+    let shared = partition(&entry("shop", "mer_0"));
+    let all: Vec<Entry> = (0..).map(|n| entry("shop", &format!("mer_{n}"))).take(10_000).collect();
+    let (crowd, others): (Vec<Entry>, Vec<Entry>) = all.into_iter().partition(|entry| partition(entry) == shared);
+    let groups: Vec<Entry> = crowd.into_iter().take(3).chain(others.into_iter().take(1)).collect();
+    for group in &groups {
+        queue.schedule(POOL, group, When::Now).await.unwrap();
+    }
+    let mut consumer = queue.consumer(POOL).unwrap();
+    let mut served: HashMap<Entry, usize> = HashMap::new();
+    // Each is due again as soon as it was served, so there is always more to do than room.
+    for _ in 0..ROUNDS * groups.len() {
+        let lease = take_one(&mut consumer).await;
+        *served.entry(lease.entry().clone()).or_default() += 1;
+        assert_eq!(queue.complete(&lease, Next::Now).await.unwrap(), Completion::Completed);
+    }
+    for group in &groups {
+        let count = served.get(group).copied().unwrap_or_default();
+        assert!(count.abs_diff(ROUNDS) <= 2, "{group} was served {count} times, not about {ROUNDS}");
+    }
+}
+
+#[tokio::test]
 async fn overdue_entries_of_one_merchant_do_not_delay_another() {
     let redis = TestRedis::start();
     let queue = redis.queue_with(|config| config.group_limit = 4).await;
