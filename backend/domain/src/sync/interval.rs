@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use rand::{Rng, RngExt};
+use chrono::{DateTime, TimeDelta, Utc};
+use kamiflow_kernel::ShopId;
 
 /// Returns the interval after a tick.
 ///
@@ -17,18 +18,22 @@ pub(super) fn next_interval(current: Duration, floor: Duration, ceiling: Duratio
     current.clamp(floor, ceiling).mul_f64(1.5).min(ceiling)
 }
 
-/// Returns the pause until the next tick: the interval, a tenth of it more or less, so that shops that were connected
-/// or restored together spread out.
-pub(super) fn jittered(interval: Duration, rng: &mut impl Rng) -> Duration {
-    let spread = interval / 10;
-    (interval - spread) + rng.random_range(Duration::ZERO..=spread * 2)
+/// Returns when a shop is due again, about an interval from now.
+///
+/// Every shop has a phase of its own within the interval and is due at that. Shops that were connected or restored
+/// together would otherwise be read together for ever, and everything else wait for them each time.
+#[must_use]
+pub(super) fn due_at(now: DateTime<Utc>, interval: Duration, shop: ShopId) -> DateTime<Utc> {
+    let interval_ms = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX).max(1);
+    // The last bits of an id are random.
+    let phase = i64::try_from(shop.as_uuid().as_u128() % u128::from(interval_ms.unsigned_abs())).unwrap_or_default();
+    let earliest = now.timestamp_millis() + interval_ms / 2;
+    let wait_ms = interval_ms / 2 + (phase - earliest).rem_euclid(interval_ms);
+    now + TimeDelta::milliseconds(wait_ms)
 }
 
 #[cfg(test)]
 mod tests {
-    use rand::SeedableRng;
-    use rand::rngs::StdRng;
-
     use super::*;
 
     const FLOOR: Duration = Duration::from_secs(15);
@@ -52,11 +57,19 @@ mod tests {
     }
 
     #[test]
-    fn pauses_spread_by_a_tenth_around_the_interval() {
-        let mut rng = StdRng::seed_from_u64(7);
-        let pauses: Vec<Duration> = (0..500).map(|_| jittered(CEILING, &mut rng)).collect();
-        let (least, most) = (pauses.iter().min().unwrap(), pauses.iter().max().unwrap());
-        assert!(*least >= CEILING * 9 / 10 && *most <= CEILING * 11 / 10);
-        assert!(*most - *least > CEILING / 6, "{least:?} {most:?}");
+    fn shops_read_at_the_same_moment_are_due_all_over_the_interval_and_stay_apart() {
+        let now = DateTime::from_timestamp_millis(1_790_000_000_123).unwrap();
+        let shops: Vec<ShopId> = (0..400).map(|_| ShopId::generate()).collect();
+        let mut in_each_quarter = [0; 4];
+        for shop in shops {
+            let pause = (due_at(now, FLOOR, shop) - now).to_std().unwrap();
+            assert!(pause >= FLOOR / 2 && pause < FLOOR * 3 / 2, "{pause:?}");
+            in_each_quarter[usize::try_from((pause - FLOOR / 2).as_millis() * 4 / FLOOR.as_millis()).unwrap()] += 1;
+            // From then on it is one interval, however long a tick takes.
+            let first = due_at(now, FLOOR, shop);
+            let second = due_at(first + TimeDelta::milliseconds(700), FLOOR, shop);
+            assert_eq!((second - first).to_std().unwrap(), FLOOR);
+        }
+        assert!(in_each_quarter.iter().all(|count| (60..=140).contains(count)), "{in_each_quarter:?}");
     }
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 use tracing::{debug, warn};
 
 use super::Work;
-use super::interval::{jittered, next_interval};
+use super::interval::{due_at, next_interval};
 use super::plan;
 use super::read::Round;
 use super::trouble::Trouble;
@@ -82,9 +82,10 @@ async fn after_success(engine: &Engine, work: &Work, round: &mut Round) -> Resul
     let floor = Duration::from_secs(u64::from(work.shop.poll_floor_s));
     let current = Duration::from_millis(u64::try_from(work.sync.interval_ms).unwrap_or_default());
     let interval = next_interval(current, floor, engine.config.poll_ceiling, woken || round.news > 0);
-    let pause = if round.behind { Duration::ZERO } else { jittered(interval, &mut rand::rng()) };
+    let now = engine.now();
+    let due_at = if round.behind { now } else { due_at(now, interval, shop) };
     debug!(shop.id = %shop, news = round.news, windows = round.spans.len(), "Read shop `{shop}`");
-    Ok(Next { interval, due_at: later(engine.now(), pause), failures: 0, breaker_until: None, error })
+    Ok(Next { interval, due_at, failures: 0, breaker_until: None, error })
 }
 
 /// A shop that fails waits alone: the delay is its own and grows with its own failures.
