@@ -3,10 +3,11 @@
 //! Buyers order at a steady pace, never in step with what is delivered, so a worker that falls behind shows as latency.
 //! Both moments are the sandbox's own, in milliseconds.
 
-use std::path::Path;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use kamiflow_test_support::fleet::Mall;
 use kamiflow_test_support::program::note;
@@ -55,6 +56,10 @@ pub(crate) struct Options {
     /// Shops the worker delivers for at once.
     #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 32)]
     concurrency: usize,
+
+    /// Writes what each order waited to this file, as CSV.
+    #[arg(long, value_name = "FILE")]
+    samples: Option<PathBuf>,
 }
 
 /// What was measured.
@@ -113,10 +118,14 @@ async fn once(servers: &Servers, dir: &Path, options: &Options, run: u32) -> Res
     let rate = counted.len() as f64 / began.elapsed().as_secs_f64();
     cpu.tell("deliveries");
     deliver::until_sent(&platform, (options.seconds + options.warm_up) * options.rate, Duration::from_secs(60)).await?;
-    let latencies = latencies(&platform, &counted).await?;
+    let samples = samples(&platform, &counted).await?;
+    if let Some(file) = &options.samples {
+        write(file, &samples).with_context(|| format!("could not write {}", file.display()))?;
+    }
+    let latencies: Vec<f64> = samples.iter().map(Sample::wait_ms).collect();
     for (second, slice) in latencies.chunks((options.rate * SLICE).max(1)).enumerate() {
-        let (p50, p99) = (percentile(slice.to_vec(), 0.5), percentile(slice.to_vec(), 0.99));
-        note(format_args!("From second {}: p50 {p50:.0} ms, p99 {p99:.0} ms", second * SLICE));
+        let [p50, p90, p99] = [0.5, 0.9, 0.99].map(|share| percentile(slice.to_vec(), share));
+        note(format_args!("From second {}: p50 {p50:.0} ms, p90 {p90:.0} ms, p99 {p99:.0} ms", second * SLICE));
     }
     worker.process.stop().await?;
     platform.process.stop().await?;
@@ -144,9 +153,37 @@ pub(crate) async fn buy(platform: &Platform, malls: &[Mall], rate: usize, second
 
 /// Returns the milliseconds from payment to voucher of some orders, in their order.
 pub(crate) async fn latencies(platform: &Platform, orders: &[String]) -> Result<Vec<f64>> {
+    Ok(samples(platform, orders).await?.iter().map(Sample::wait_ms).collect())
+}
+
+/// One order's way, in the sandbox's milliseconds.
+struct Sample {
+    order_sn: String,
+    paid_ms: i64,
+    sent_ms: i64,
+}
+
+impl Sample {
+    fn wait_ms(&self) -> f64 {
+        (self.sent_ms - self.paid_ms) as f64
+    }
+}
+
+async fn samples(platform: &Platform, orders: &[String]) -> Result<Vec<Sample>> {
     let books = platform.vouchers().await?;
     ensure!(books.twice == 0, "{} vouchers were sent twice", books.twice);
-    let waits: Vec<i64> = orders.iter().filter_map(|sn| Some(books.at_ms.get(sn)? - books.paid_ms.get(sn)?)).collect();
-    ensure!(waits.len() == orders.len(), "{} of {} orders were delivered", waits.len(), orders.len());
-    Ok(waits.into_iter().map(|wait| wait as f64).collect())
+    let sample = |sn: &String| {
+        Some(Sample { order_sn: sn.clone(), paid_ms: *books.paid_ms.get(sn)?, sent_ms: *books.at_ms.get(sn)? })
+    };
+    let samples: Vec<Sample> = orders.iter().filter_map(sample).collect();
+    ensure!(samples.len() == orders.len(), "{} of {} orders were delivered", samples.len(), orders.len());
+    Ok(samples)
+}
+
+fn write(file: &Path, samples: &[Sample]) -> Result<()> {
+    let mut lines = String::from("order_sn,paid_ms,sent_ms,wait_ms\n");
+    for Sample { order_sn, paid_ms, sent_ms } in samples {
+        writeln!(lines, "{order_sn},{paid_ms},{sent_ms},{}", sent_ms - paid_ms)?;
+    }
+    Ok(std::fs::write(file, lines)?)
 }
