@@ -22,6 +22,10 @@ use crate::arguments::Arguments;
 use crate::console::Console;
 use crate::exit::Exit;
 
+/// A worker and a server allocate from all of their threads, small and short-lived; docs/performance.md has the difference.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // Two TLS providers can be linked into one binary, and rustls refuses to guess.
