@@ -127,20 +127,21 @@ pub async fn count_reveals(engine: &Engine, ctx: &Ctx) -> Result<Reveals, ActErr
 
 async fn count(tx: &mut TenantTx, engine: &Engine, ctx: &Ctx) -> Result<Reveals, StoreError> {
     let today: DateTime<Utc> = platform_day_start(ctx.now);
-    let actors = counted_together(tx, ctx).await?;
+    let actors = counted_together(tx, ctx, today).await?;
     let used = audit::count_since(tx, (&actors, ACTION), today).await?;
     Ok(Reveals { used: u32::try_from(used).unwrap_or(u32::MAX), most: engine.config.reveals_per_day })
 }
 
-/// A person and the tokens that the person made have one quota: a token must not be a way around it.
-async fn counted_together(tx: &mut TenantTx, ctx: &Ctx) -> Result<Vec<String>, StoreError> {
+/// A person and the tokens that the person made have one quota: a token must not be a way around it. Tokens that were not used
+/// today revealed nothing.
+async fn counted_together(tx: &mut TenantTx, ctx: &Ctx, today: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
     let person = match &ctx.actor {
         Actor::Member(member) => member.user,
         Actor::Token(caller) => caller.maker,
         Actor::Engine(_) | Actor::Operator | Actor::Staff(_) => return Ok(vec![ctx.actor.name()]),
     };
     let mut actors = vec![person.to_string()];
-    actors.extend(api_tokens::list(tx, Some(person)).await?.into_iter().map(|row| Actor::name_of_token(row.id)));
+    actors.extend(api_tokens::list_used(tx, person, today).await?.into_iter().map(Actor::name_of_token));
     Ok(actors)
 }
 

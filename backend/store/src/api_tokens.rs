@@ -147,23 +147,43 @@ pub async fn insert(tx: &mut TenantTx, new: &NewApiToken<'_>) -> Result<(), Stor
     Ok(())
 }
 
-/// Lists tokens, of all makers or of one: those that are not revoked first, then those revoked last; at most 500. Index
-/// api_tokens_of_maker.
+/// Lists tokens: those that are not revoked first, then those revoked last; at most 500.
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn list(tx: &mut TenantTx, maker: Option<UserId>) -> Result<Vec<ApiTokenRow>, StoreError> {
+pub async fn list(tx: &mut TenantTx) -> Result<Vec<ApiTokenRow>, StoreError> {
     let merchant = tx.merchant();
     let rows: Vec<Read> =
         sql("SELECT id, name, hint, is_test, scopes, all_shops, shops, made_by, created_at, expires_at,
                 last_used_at, last_used_from, revoked_at
-           FROM api_tokens WHERE merchant_id = $1 AND ($2 IS NULL OR made_by = $2)
+           FROM api_tokens WHERE merchant_id = $1
           ORDER BY revoked_at IS NOT NULL, revoked_at DESC, created_at DESC, id DESC LIMIT 500")
         .bind::<SqlUuid, _>(merchant.as_uuid())
-        .bind::<Nullable<SqlUuid>, _>(maker.map(UserId::as_uuid))
         .load(tx.conn()?)
         .await?;
     rows.into_iter().map(ApiTokenRow::try_from).collect()
+}
+
+/// Lists the tokens of a maker that were used since a moment or up to a minute before it, which is how often their use is
+/// written down; revoked ones too. Index api_tokens_of_maker.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_used(tx: &mut TenantTx, maker: UserId, since: DateTime<Utc>) -> Result<Vec<ApiTokenId>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Used {
+        #[diesel(sql_type = SqlUuid)]
+        id: Uuid,
+    }
+    let merchant = tx.merchant();
+    let used: Vec<Used> = sql("SELECT id FROM api_tokens
+          WHERE merchant_id = $1 AND made_by = $2 AND last_used_at >= $3::timestamptz - interval '1 minute'")
+    .bind::<SqlUuid, _>(merchant.as_uuid())
+    .bind::<SqlUuid, _>(maker.as_uuid())
+    .bind::<Timestamptz, _>(since)
+    .load(tx.conn()?)
+    .await?;
+    Ok(used.into_iter().map(|row| ApiTokenId::from_uuid(row.id)).collect())
 }
 
 /// Writes down that a token was used, at most once a minute.

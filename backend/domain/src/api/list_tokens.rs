@@ -26,7 +26,7 @@ pub struct ApiTokenView {
 pub async fn list_tokens(engine: &Engine, ctx: &Ctx) -> Result<Vec<ApiTokenView>, ActError> {
     ctx.require(Permission::ManageIntegrations)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
-    let rows = api_tokens::list(&mut tx, None).await?;
+    let rows = api_tokens::list(&mut tx).await?;
     let names: HashMap<_, _> = members::list(&mut tx).await?.into_iter().map(|row| (row.user, row.name)).collect();
     tx.commit().await?;
     let view = |row: ApiTokenRow| {
@@ -43,7 +43,7 @@ pub async fn list_tokens(engine: &Engine, ctx: &Ctx) -> Result<Vec<ApiTokenView>
 pub async fn list_token_names(engine: &Engine, ctx: &Ctx) -> Result<Vec<(ApiTokenId, String)>, ActError> {
     ctx.require(Permission::ShowAudit)?;
     let mut tx: TenantTx = engine.store.tenant_tx(ctx.merchant).await?;
-    let rows = api_tokens::list(&mut tx, None).await?;
+    let rows = api_tokens::list(&mut tx).await?;
     tx.commit().await?;
     Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
 }
