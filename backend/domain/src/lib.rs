@@ -68,6 +68,7 @@ pub mod reveal_cards;
 pub mod rotate_keys;
 pub mod save_rules;
 pub mod shop_access;
+pub mod show_dashboard;
 pub mod show_order;
 pub mod show_pauses;
 pub mod show_shop;

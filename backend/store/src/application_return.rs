@@ -11,7 +11,7 @@ use kamiflow_kernel::{ReasonCode, ShopId};
 use serde_json::Value;
 
 use crate::error::StoreError;
-use crate::sql::sql;
+use crate::sql::{sql, uuids};
 use crate::tx::TenantTx;
 
 /// Resolves the shops' own open exceptions of a code. Index exceptions_one_open.
@@ -125,8 +125,4 @@ pub async fn is_told(tx: &mut TenantTx, shop: ShopId, code: ReasonCode, applicat
     .get_result(tx.conn()?)
     .await?;
     Ok(row.told)
-}
-
-fn uuids(shops: &[ShopId]) -> Vec<uuid::Uuid> {
-    shops.iter().map(|shop| shop.as_uuid()).collect()
 }

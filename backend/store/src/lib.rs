@@ -46,6 +46,7 @@ pub mod charge_requests;
 pub mod coverage;
 pub mod coverage_repair;
 pub mod credentials;
+pub mod dashboard;
 pub mod deliveries;
 pub mod delivery_lines;
 pub mod exceptions;

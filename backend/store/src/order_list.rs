@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 use crate::orders::partition_day;
-use crate::sql::sql;
+use crate::sql::{sql, uuids};
 use crate::tx::TenantTx;
 
 /// Rows of one page.
@@ -231,8 +231,4 @@ pub async fn by_number(
         .bind::<Date, _>(day)
         .load(tx.conn()?)
         .await?)
-}
-
-fn uuids(shops: &[ShopId]) -> Vec<Uuid> {
-    shops.iter().map(|shop| shop.as_uuid()).collect()
 }

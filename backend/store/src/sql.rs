@@ -13,12 +13,19 @@ use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, Untyped};
+use kamiflow_kernel::ShopId;
+use uuid::Uuid;
 
 use crate::error::StoreError;
 
 /// Returns a statement with this text.
 pub(crate) fn sql<'a>(text: impl Into<Cow<'static, str>>) -> Sql<'a> {
     Sql { text: text.into(), binds: Vec::new() }
+}
+
+/// Returns shops as Postgres takes them.
+pub(crate) fn uuids(shops: &[ShopId]) -> Vec<Uuid> {
+    shops.iter().map(|shop| shop.as_uuid()).collect()
 }
 
 /// A statement, whose text is one of few, and its binds.

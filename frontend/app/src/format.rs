@@ -16,6 +16,12 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
+/// Writes milliseconds as seconds with one decimal.
+pub(crate) fn seconds(ms: i64) -> String {
+    let tenths = (ms.max(0) + 50) / 100;
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
 /// Writes a moment to the minute, in Asia/Shanghai.
 pub(crate) fn moment(at: DateTime<Utc>) -> String {
     let text = format_platform_time(at);
@@ -53,6 +59,11 @@ fn is_of_today(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn milliseconds_are_rounded_to_tenths_of_seconds() {
+        assert_eq!([0, 49, 50, 1_949, 1_950, -3].map(seconds), ["0.0", "0.0", "0.1", "1.9", "2.0", "0.0"]);
+    }
 
     #[test]
     fn a_moment_is_shown_where_the_shops_are() {

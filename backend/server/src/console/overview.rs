@@ -2,18 +2,25 @@
 
 use kamiflow_app::views::overview::Overview;
 use kamiflow_domain::list_shops::ShopSummary;
-use kamiflow_kernel::{Permission, ShopState};
+use kamiflow_domain::show_dashboard::show_dashboard;
+use kamiflow_kernel::{Permission, ShopId, ShopState};
 
-use super::{Asked, Loaded, shown};
+use super::{Asked, Loaded, Stop, shown};
 
 /// Shows the first page of the console. Sandbox shops are offered until the merchant has shops of her own.
-pub(super) fn load(asked: &Asked<'_>) -> Loaded {
+pub(super) async fn load(asked: &Asked<'_>) -> Result<Loaded, Stop> {
     let offers_sandbox = asked.product.sandbox.is_some() && (asked.is_test || asked.shops.is_empty());
     let is_connected = |shop: &&ShopSummary| shop.state != ShopState::Disconnected;
-    shown(Overview {
+    let looked_at: Vec<ShopId> = asked.shops().map(|shop| shop.shop).collect();
+    let figures = match !looked_at.is_empty() && asked.ctx.may(Permission::ShowOrders) {
+        true => Some(show_dashboard(&asked.product.engine, asked.ctx, &looked_at).await?),
+        false => None,
+    };
+    Ok(shown(Overview {
+        figures,
         shops: asked.shops().cloned().collect(),
         sandbox: asked.shops.iter().filter(|shop| shop.is_sandbox()).find(is_connected).map(|shop| shop.shop),
         offers_sandbox,
         may_connect: asked.ctx.may(Permission::ManageShops),
-    })
+    }))
 }

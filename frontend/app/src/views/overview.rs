@@ -1,6 +1,7 @@
 //! `/console`.
 
 use kamiflow_domain::list_shops::ShopSummary;
+use kamiflow_domain::show_dashboard::Dashboard;
 use kamiflow_kernel::ShopId;
 
 /// The first page of the console.
@@ -8,6 +9,8 @@ use kamiflow_kernel::ShopId;
 pub struct Overview {
     /// The merchant's shops that the member sees, live or sandbox as the mode says.
     pub shops: Vec<ShopSummary>,
+    /// The figures of these shops, for members who see orders; none while there is no shop.
+    pub figures: Option<Dashboard>,
     /// The sandbox shop to simulate a buyer in.
     pub sandbox: Option<ShopId>,
     /// Whether the first steps with a sandbox shop are shown.
