@@ -9,6 +9,7 @@ use actix_web::middleware::{Compress, DefaultHeaders, from_fn};
 use actix_web::{App, HttpServer, web};
 use kamiflow_kernel::SecretText;
 use kamiflow_queue::Queue;
+use kamiflow_runner::LiveFeed;
 use kamiflow_runtime::config;
 use kamiflow_runtime::health::Health;
 use kamiflow_runtime::telemetry::Metrics;
@@ -16,6 +17,7 @@ use kamiflow_store::Store;
 use leptos_actix::LeptosRoutes as _;
 use tokio_util::sync::CancellationToken;
 
+use crate::live::{self, Hub};
 use crate::product::Product;
 use crate::web::{self as site, Pages, Site};
 use crate::{api, forms, health, metrics, problem, requests};
@@ -60,6 +62,8 @@ pub struct BindError {
 pub struct Application {
     addr: SocketAddr,
     server: Server,
+    /// What open pages follow, where there are pages.
+    hub: Option<Hub>,
 }
 
 impl Application {
@@ -83,7 +87,7 @@ impl Application {
         .bind(settings.listen)
         .map_err(refuse)?;
         let addr = unserved.addrs().first().copied().unwrap_or(settings.listen);
-        Ok(Self { addr, server: unserved.run() })
+        Ok(Self { addr, server: unserved.run(), hub: None })
     }
 
     /// Takes the socket for the web pages, beside what [`Application::bind`] serves. `product` is told what links to the
@@ -101,6 +105,9 @@ impl Application {
         // Bound here, because which hosts are answered depends on the port that was given.
         let listener = std::net::TcpListener::bind(settings.listen).map_err(refuse)?;
         let addr = listener.local_addr().map_err(refuse)?;
+        let feed = LiveFeed::new(&dependencies.queue).map_err(|error| refuse(std::io::Error::other(error)))?;
+        let hub = Hub::start(feed);
+        let hub_data = web::Data::new(hub.clone());
         let state = web::Data::from(Arc::new(State { dependencies, metrics_token: settings.metrics_token.clone() }));
         let (site_data, addresses) = (web::Data::new(site.clone()), web::Data::new(site.addresses(addr)));
         let product = web::Data::new(product(&site.base_url(addr)));
@@ -111,10 +118,12 @@ impl Application {
                 .app_data(site_data.clone())
                 .app_data(product.clone())
                 .app_data(addresses.clone())
+                .app_data(hub_data.clone())
                 .configure(health::configure)
                 .configure(metrics::configure)
                 .configure(site::configure)
                 .configure(api::configure)
+                .configure(live::configure)
                 .configure(forms::configure)
                 .leptos_routes_with_context(pages.routes.clone(), site::provide, pages.app())
                 .default_service(web::to(site::not_found))
@@ -132,7 +141,7 @@ impl Application {
         .disable_signals()
         .listen(listener)
         .map_err(refuse)?;
-        Ok(Self { addr, server: unserved.run() })
+        Ok(Self { addr, server: unserved.run(), hub: Some(hub) })
     }
 
     /// Returns the address that is listened on.
@@ -146,10 +155,14 @@ impl Application {
     /// # Errors
     /// When the server's threads cannot be started.
     pub async fn run(self, shutdown: CancellationToken) -> std::io::Result<()> {
-        let handle = self.server.handle();
+        let (handle, hub) = (self.server.handle(), self.hub);
         let served = tokio::spawn(self.server);
         let stopper = tokio::spawn(async move {
             shutdown.cancelled().await;
+            // Streams of open pages would hold the draining up.
+            if let Some(hub) = hub {
+                hub.stop();
+            }
             handle.stop(true).await;
         });
         let ended = served.await.map_err(std::io::Error::other)?;

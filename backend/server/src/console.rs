@@ -21,6 +21,7 @@ mod team;
 mod verification;
 
 use std::any::Any;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
@@ -33,6 +34,7 @@ use kamiflow_domain::ctx::{ActError, Ctx, Denied};
 use kamiflow_domain::list_shops::{ShopSummary, list_shops};
 use kamiflow_domain::pause::PauseScope;
 use kamiflow_domain::show_pauses::{Which, show_pauses};
+use kamiflow_kernel::ShopId;
 use kamiflow_store::StoreError;
 
 pub(crate) use self::connect::session_of;
@@ -183,6 +185,16 @@ async fn waiting(product: &Product, ctx: &Ctx, shops: &[ShopSummary], is_test: b
     Ok((!expired.is_empty()).then_some(orders))
 }
 
+/// Returns the shops that the member sees in the present mode.
+///
+/// # Errors
+/// When the member may not see shops, or the store fails.
+pub(crate) async fn shops_of_mode(product: &Product, visitor: &Visitor, ctx: &Ctx) -> Result<HashSet<ShopId>, Stop> {
+    let shops = list_shops(&product.engine, ctx).await?;
+    let is_test = looks_at_test(visitor, &shops);
+    Ok(shops.iter().filter(|shop| shop.is_sandbox() == is_test).map(|shop| shop.shop).collect())
+}
+
 /// Tells a page who is signed in.
 async fn introduce(product: &Product, visitor: &Visitor, page: &mut PageContext) -> Result<(), Stop> {
     if let Some(account) = &visitor.account {
@@ -220,7 +232,7 @@ fn looks_at_test(visitor: &Visitor, shops: &[ShopSummary]) -> bool {
 /// Which loader is whose; `None` for a page that shows nothing of the merchant's.
 async fn load(asked: &Asked<'_>, segments: &[&str]) -> Result<Option<Loaded>, Stop> {
     Ok(Some(match segments {
-        ["console"] => overview::load(asked),
+        ["console"] => overview::load(asked).await?,
         ["console", "api"] => api::tokens(asked).await?,
         ["console", "audit"] => team::audit(asked).await?,
         ["console", "notifications"] => stock::notifications(asked).await?,

@@ -15,6 +15,7 @@
 //! | `GET /assets/…` | built files, immutable |
 //! | `GET` of a page | HTML, see [`web`] |
 //! | `POST` of a form | 303, see [`forms`] |
+//! | `GET /live` | an event stream: something that an open page shows may have changed, see [`live`] |
 //! | `/api/v1/…` | JSON for programs with a token, see [`api`] |
 //! | anything else | 404: a page for browsers, else `application/problem+json` |
 //!
@@ -26,6 +27,7 @@ pub mod application;
 mod console;
 mod forms;
 mod health;
+mod live;
 mod metrics;
 mod problem;
 mod product;

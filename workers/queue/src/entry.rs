@@ -50,11 +50,13 @@ impl Entry {
         self.text.get(..self.split).unwrap_or_default()
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    /// Returns its text: group and member.
+    pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    /// Reads what [`Entry::as_str`] returns; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
         let (group, member) = text.split_once('|')?;
         Self::new(member, group).ok()
     }

@@ -39,6 +39,7 @@ mod budget;
 mod housekeeping;
 mod jobs;
 mod leader;
+mod live;
 mod liveness;
 mod pool;
 mod pools;
@@ -62,6 +63,7 @@ pub use housekeeping::{
     BacklogGauge, Chore, Led, LedgerRoots, PartitionCheck, PlatformStockWatch, RollupFolder, ShipByWatch, StockSweep,
     TokenWatch,
 };
+pub use live::{LiveEvent, LiveFeed};
 pub use liveness::{Beat, Liveness};
 pub use pools::{PoolKind, UnknownPool, queue_config};
 pub use push::{PushListeners, PushSettings};

@@ -20,6 +20,7 @@ use serde::Serialize;
 use tracing::debug;
 
 use crate::leader::Leader;
+use crate::live;
 use crate::step::{Step, StepError, Turn};
 use crate::waker::OUTBOX_HINT;
 
@@ -67,7 +68,7 @@ fn message(row: &OutboxRow) -> Result<(String, Vec<u8>), StoreError> {
     let event = Event { id: row.id, at: row.at, topic: &row.topic, payload: &row.payload };
     let text = serde_json::to_vec(&event)
         .map_err(|error| StoreError::Corrupt(format!("an outbox row cannot be written as JSON: {error}")))?;
-    Ok((format!("live:{}", row.merchant), text))
+    Ok((live::channel(row.merchant), text))
 }
 
 impl Step for Relay {

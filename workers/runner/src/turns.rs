@@ -160,7 +160,7 @@ impl Turns {
             self.waker.wake(*merchant, wakes).await;
         }
         if outcome.done > 0 {
-            self.waker.hint_outbox().await;
+            self.waker.hint_outbox(lease.entry()).await;
         }
         next_turn(&outcome, self.clock.now())
     }

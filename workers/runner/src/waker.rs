@@ -52,9 +52,9 @@ impl Waker {
         }
     }
 
-    /// Tells the relay that there may be something in the outbox.
-    pub async fn hint_outbox(&self) {
-        log(self.channels.publish(OUTBOX_HINT, b"").await, "Waking the outbox relay");
+    /// Tells the relay that there may be something in the outbox, and pages what moved ([`crate::LiveFeed`]).
+    pub(crate) async fn hint_outbox(&self, moved: &Entry) {
+        log(self.channels.publish(OUTBOX_HINT, moved.as_str().as_bytes()).await, "Waking the outbox relay");
     }
 }
 

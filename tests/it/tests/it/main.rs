@@ -61,6 +61,7 @@ mod web_api;
 mod web_cards;
 mod web_connect;
 mod web_exports;
+mod web_live;
 mod web_orders;
 mod web_pages;
 mod web_pauses;

@@ -26,13 +26,17 @@ pub(crate) fn Orders() -> AnyView {
         is_hot: false,
     };
     let tabs: Vec<Tab> = OrderTab::ALL.iter().map(tab).collect();
+    // Later pages stay as they are while somebody reads them.
+    let is_live = !data.is_later;
     view! {
         <ConsolePage section=Section::Orders title=t::console::orders() context=scope(&data)>
             <Tabs label=t::orders::states() tabs=tabs open=open/>
             <Filters data=data.clone()/>
-            <Card title=t::orders::list() context=t::orders::newest_first() class="overflow-hidden">
-                <List data=data.clone()/>
-            </Card>
+            <div id="orders" data-live=is_live.then_some("")>
+                <Card title=t::orders::list() context=t::orders::newest_first() class="overflow-hidden">
+                    <List data=data.clone()/>
+                </Card>
+            </div>
         </ConsolePage>
     }
     .into_any()

@@ -1,9 +1,12 @@
 //! `/console`.
 
+mod figures;
+
 use kamiflow_domain::list_shops::ShopSummary;
 use kamiflow_kernel::{ShopId, ShopState};
 use leptos::prelude::*;
 
+use self::figures::Figures;
 use super::ConsolePage;
 use crate::components::{Badge, Card, Column, Empty, Icon, Look, Stepper, Submit, Table, Tone};
 use crate::layouts::Section;
@@ -23,6 +26,9 @@ pub(crate) fn Overview() -> AnyView {
                 <Card title=t::overview::start_title()>
                     <div class="p-4 grid gap-4"><Stepper steps=steps.map(str::to_owned).to_vec() now=step/>{next}</div>
                 </Card>
+            })}
+            {data.figures.clone().map(|figures| {
+                view! { <div id="figures" class="grid gap-4" data-live=""><Figures figures=figures/></div> }
             })}
             <Shops shops=data.shops.clone() may_connect=data.may_connect/>
         </ConsolePage>

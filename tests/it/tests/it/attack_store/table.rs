@@ -13,8 +13,8 @@ use kamiflow_store::pauses::{PauseScope, PausedLevels, PausedWork};
 use kamiflow_store::{
     StoreError, TenantTx, account_recoveries, api_requests, api_tokens, application_return, applications, attempts,
     audit, authorization_links, authorization_requests, backlog, card_claims, card_pools, card_uses, cards,
-    charge_requests, coverage, coverage_repair, credentials, deliveries, delivery_lines, exceptions, exports,
-    handled_outside, held_work, jobs, ledger_roots, mails, merchants, notification_addresses, order_events,
+    charge_requests, coverage, coverage_repair, credentials, dashboard, deliveries, delivery_lines, exceptions,
+    exports, handled_outside, held_work, jobs, ledger_roots, mails, merchants, notification_addresses, order_events,
     order_hints, order_list, order_progress, orders, outbox, own_applications, pauses, platform_looks, platform_stock,
     platform_uploads, products, redemptions, refunds, reseal, restored_shops, rollups, rules, ship_by, shop_sync,
     shops, sign_ups, sku_lookup, startup, stock_waits, take_overs, team, token_lives, told, trial_orders,
@@ -97,7 +97,8 @@ macro_rules! attacks {
 
 attacks! { API, t:
     api_tokens::insert(&new_token(t));
-    api_tokens::list(Some(t.member));
+    api_tokens::list();
+    api_tokens::list_used(t.member, t.now - TimeDelta::days(1));
     api_tokens::update_used(t.token, "x", t.now);
     api_tokens::update_revoked(t.token, t.now);
     api_requests::insert(asked(t), &[9; 32], t.now);
@@ -292,6 +293,9 @@ attacks! { ORDERS, t:
     merchants::update_poll_floor(20);
     order_events::append(t.now, &[order_events::NewEvent { order: t.order, kind: "state", detail: json!({}) }]);
     order_events::list(t.order);
+    dashboard::sums(&[t.shop], &["delivered"], t.now - TimeDelta::hours(1));
+    dashboard::to_ship(&[t.shop], t.now);
+    dashboard::need_person(&[t.shop]);
     order_list::newest(&[t.shop], order_list::Place::start());
     order_list::of_states(&[t.shop], order_list::Place::start(), OrderState::ALL);
     order_list::need_person(&[t.shop], order_list::Place::start());
