@@ -34,7 +34,7 @@ use kamiflow_domain::ctx::{ActError, Ctx, Denied};
 use kamiflow_domain::list_shops::{ShopSummary, list_shops};
 use kamiflow_domain::pause::PauseScope;
 use kamiflow_domain::show_pauses::{Which, show_pauses};
-use kamiflow_kernel::ShopId;
+use kamiflow_kernel::{Permission, ShopId};
 use kamiflow_store::StoreError;
 
 pub(crate) use self::connect::session_of;
@@ -272,10 +272,14 @@ async fn session_view(product: &Product, visitor: &Visitor, account: &Account) -
         .filter(|seat| present.is_none_or(|present| present.merchant != seat.merchant))
         .map(|seat| (seat.merchant_name, seat.merchant))
         .collect();
+    let permissions = visitor.ctx().map_or_else(Vec::new, |ctx| {
+        Permission::ALL.iter().copied().filter(|permission| ctx.may(*permission)).collect()
+    });
     Ok(SessionView {
         merchant: present.map(|seat| seat.merchant_name.clone()).unwrap_or_default(),
         merchants,
         member: if account.name.is_empty() { account.login.to_string() } else { account.name.clone() },
+        permissions,
         is_test: false,
         waiting_for_authorization: None,
         paused: Vec::new(),

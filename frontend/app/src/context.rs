@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use kamiflow_domain::show_pauses::PauseLine;
-use kamiflow_kernel::{Locale, MerchantId, StaffRole, Theme};
+use kamiflow_kernel::{Locale, MerchantId, Permission, StaffRole, Theme};
 use leptos::prelude::{provide_context, use_context};
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +57,8 @@ pub struct SessionView {
     pub merchants: Vec<(String, MerchantId)>,
     /// How the person is addressed.
     pub member: String,
+    /// What the seat permits: nobody is shown the way to a page that would refuse them.
+    pub permissions: Vec<Permission>,
     /// Whether test mode is on: only sandbox shops are seen.
     pub is_test: bool,
     /// Orders that wait for a new authorization; none while no authorization has ended.

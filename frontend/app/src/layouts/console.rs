@@ -1,6 +1,6 @@
 //! The frame of the console: sidebar, top bar, test-mode line, banners, and a bottom bar on phones.
 
-use kamiflow_kernel::MerchantId;
+use kamiflow_kernel::{MerchantId, Permission};
 use leptos::prelude::*;
 
 use crate::components::{Icon, LanguageSwitch, Logo, ThemeSwitch, href};
@@ -48,6 +48,19 @@ impl Section {
         }
     }
 
+    /// Returns what its page asks for; `None` for what everybody with a seat may open.
+    fn asks(self) -> Option<Permission> {
+        match self {
+            Self::Dashboard | Self::Account => None,
+            Self::Orders => Some(Permission::ShowOrders),
+            Self::Products => Some(Permission::ShowProducts),
+            Self::Pools => Some(Permission::ShowStock),
+            Self::Shops => Some(Permission::ShowShops),
+            Self::Api | Self::Notifications => Some(Permission::ManageIntegrations),
+            Self::Team => Some(Permission::ShowTeam),
+        }
+    }
+
     /// Returns the groups of the sidebar; the first has no name.
     fn groups() -> [(&'static str, Vec<Self>); 3] {
         [
@@ -74,6 +87,10 @@ pub(crate) struct Frame {
 impl Frame {
     fn count(&self, section: Section) -> Option<(u64, bool)> {
         self.counts.iter().find(|(of, ..)| *of == section).map(|(_, count, hot)| (*count, *hot))
+    }
+
+    fn opens(&self, section: Section) -> bool {
+        section.asks().is_none_or(|permission| self.session.permissions.contains(&permission))
     }
 
     fn current(&self, section: Section) -> Option<&'static str> {
@@ -143,8 +160,9 @@ fn Entries(frame: Frame) -> AnyView {
             frame.count(section).map(|(count, hot)| view! { <em class:hot=hot>{crate::format::count(count)}</em> });
         view! { <a class="nv" href=href aria-current=frame.current(section)><Icon name=icon/><span>{name}</span>{count}</a> }
     };
-    let group = |(name, sections): (&'static str, Vec<Section>)| {
-        let heading = (!name.is_empty()).then(|| view! { <h3>{name}</h3> });
+    let group = |(name, mut sections): (&'static str, Vec<Section>)| {
+        sections.retain(|section| frame.opens(*section));
+        let heading = (!name.is_empty() && !sections.is_empty()).then(|| view! { <h3>{name}</h3> });
         view! { {heading}{sections.into_iter().map(entry).collect_view()} }
     };
     Section::groups().into_iter().map(group).collect_view().into_any()
@@ -229,6 +247,9 @@ fn ModeSwitch(is_test: bool) -> AnyView {
 
 #[component]
 fn AccountMenu(session: SessionView) -> AnyView {
+    let export = session.permissions.contains(&Permission::Export).then(|| {
+        view! { <a class="nv" href="/console/export"><Icon name="download"/>{t::console::export()}</a> }
+    });
     view! {
         <details class="menu end" name="menus">
             <summary class="btn btn-bare sq" aria-label=t::console::account(&session.member)>
@@ -236,7 +257,7 @@ fn AccountMenu(session: SessionView) -> AnyView {
             </summary>
             <nav class="panel" aria-label=t::console::account(&session.member)>
                 <a class="nv" href="/account/security"><Icon name="key-round"/>{t::console::security()}</a>
-                <a class="nv" href="/console/export"><Icon name="download"/>{t::console::export()}</a>
+                {export}
                 <form method="post" action="/log-out">
                     <button class="nv w-full"><Icon name="log-out"/>{t::console::log_out()}</button>
                 </form>
@@ -256,7 +277,7 @@ fn BottomBar(frame: Frame) -> AnyView {
     };
     view! {
         <nav class="tabbar" aria-label=t::console::quick_navigation()>
-            {Section::PHONE.into_iter().map(entry).collect_view()}
+            {Section::PHONE.into_iter().filter(|section| frame.opens(*section)).map(entry).collect_view()}
             <a href="#menu"><svg class="i l" aria-hidden="true"><use href=href("menu")></use></svg><span>{t::console::more()}</span></a>
         </nav>
     }

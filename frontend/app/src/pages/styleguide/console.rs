@@ -1,5 +1,6 @@
 //! `/styleguide/console`: the console's frame around an example of a dashboard.
 
+use kamiflow_kernel::Permission;
 use leptos::prelude::*;
 
 use super::lists::TimeToCard;
@@ -18,6 +19,7 @@ pub(crate) fn ConsoleSample() -> AnyView {
         merchant: t::styleguide::sample_merchant().to_owned(),
         merchants: Vec::new(),
         member: t::styleguide::sample_member().to_owned(),
+        permissions: Permission::ALL.to_vec(),
         is_test: true,
         waiting_for_authorization: None,
         has_sudo: false,
