@@ -217,7 +217,7 @@ async fn may_create(engine: &Engine, ctx: &Ctx, application: ApplicationId) -> R
     if application.gateway != GatewayKind::Sandbox {
         return Err(SandboxShopError::NotASandbox);
     }
-    let all = shops::list(&mut tx, None, SHOPS).await?;
+    let all = shops::list(&tx, None, SHOPS).await?;
     tx.commit().await?;
     let sandboxes =
         all.iter().filter(|shop| shop.gateway == GatewayKind::Sandbox && shop.state != ShopState::Disconnected);

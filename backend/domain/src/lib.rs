@@ -69,6 +69,7 @@ pub mod rotate_keys;
 pub mod save_rules;
 pub mod shop_access;
 pub mod show_dashboard;
+pub mod show_frame;
 pub mod show_order;
 pub mod show_pauses;
 pub mod show_shop;

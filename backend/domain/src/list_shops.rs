@@ -8,7 +8,7 @@ use crate::ctx::{ActError, Ctx};
 use crate::engine::Engine;
 
 /// Shops of one merchant; nobody has as many.
-const MOST: i64 = 1_000;
+pub(crate) const MOST: i64 = 1_000;
 
 /// A shop in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,8 +60,8 @@ impl From<ShopRow> for ShopSummary {
 /// When the actor may not see shops, or the store fails.
 pub async fn list_shops(engine: &Engine, ctx: &Ctx) -> Result<Vec<ShopSummary>, ActError> {
     ctx.require(Permission::ShowShops)?;
-    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
-    let rows = shops::list(&mut tx, None, MOST).await?;
+    let tx = engine.store.tenant_tx(ctx.merchant).await?;
+    let rows = shops::list(&tx, None, MOST).await?;
     tx.commit().await?;
     Ok(rows.into_iter().filter(|row| ctx.sees(row.id).is_ok()).map(ShopSummary::from).collect())
 }

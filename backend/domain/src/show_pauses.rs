@@ -86,8 +86,19 @@ pub async fn show_pauses(engine: &Engine, ctx: &Ctx, which: Which) -> Result<(Ve
 
 /// Lists pauses in force that the actor sees.
 pub(crate) async fn lines_of(tx: &mut TenantTx, ctx: &Ctx, which: Which) -> Result<Vec<PauseLine>, StoreError> {
+    let active = pauses::list_active(tx, ctx.now).await?;
+    lines_among(tx, ctx, which, active).await
+}
+
+/// Describes those of these pauses that are asked for and that the actor sees.
+pub(crate) async fn lines_among(
+    tx: &mut TenantTx,
+    ctx: &Ctx,
+    which: Which,
+    active: Vec<PauseRow>,
+) -> Result<Vec<PauseLine>, StoreError> {
     let mut lines = Vec::new();
-    for row in pauses::list_active(tx, ctx.now).await? {
+    for row in active {
         if !which.takes(row.scope) {
             continue;
         }

@@ -27,13 +27,10 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use kamiflow_app::context::{PageContext, SessionView};
-use kamiflow_domain::accounts::switch_merchant::list_merchants;
 use kamiflow_domain::accounts::{Account, Visit};
-use kamiflow_domain::connection_tokens::{TokenLife, Urgency, list_token_lives};
 use kamiflow_domain::ctx::{ActError, Ctx, Denied};
 use kamiflow_domain::list_shops::{ShopSummary, list_shops};
-use kamiflow_domain::pause::PauseScope;
-use kamiflow_domain::show_pauses::{Which, show_pauses};
+use kamiflow_domain::show_frame::{FrameView, show_frame};
 use kamiflow_kernel::{Permission, ShopId};
 use kamiflow_store::StoreError;
 
@@ -128,7 +125,7 @@ impl Asked<'_> {
 /// # Errors
 /// When something else is shown instead.
 pub(crate) async fn prepare(product: &Product, visitor: &Visitor, page: &mut PageContext) -> Result<(), Stop> {
-    introduce(product, visitor, page).await?;
+    introduce(product, visitor, page);
     let path = page.path.clone();
     if is_for_staff(&path) {
         return staff::prepare(product, visitor, page).await;
@@ -161,13 +158,7 @@ pub(crate) async fn prepare(product: &Product, visitor: &Visitor, page: &mut Pag
         // Without a seat there is no console, but the account is still there.
         return if area == "account" { Ok(()) } else { Err(Stop::Elsewhere("/account/merchants".to_owned())) };
     };
-    let shops = list_shops(&product.engine, &ctx).await?;
-    let is_test = looks_at_test(visitor, &shops);
-    if let Some(session) = &mut page.session {
-        session.is_test = is_test;
-        session.paused = show_pauses(&product.engine, &ctx, Which::Of(PauseScope::Merchant)).await?.0;
-        session.waiting_for_authorization = waiting(product, &ctx, &shops, is_test).await?;
-    }
+    let (shops, is_test) = surround((product, visitor, &ctx), account, page).await?;
     let asked = Asked { product, account, visit: &visitor.visit, ctx: &ctx, shops, is_test, page };
     let loaded = load(&asked, &segments).await?;
     page.data = loaded;
@@ -175,14 +166,10 @@ pub(crate) async fn prepare(product: &Product, visitor: &Visitor, page: &mut Pag
 }
 
 /// Counts the orders that wait for a new authorization, of the shops that are looked at.
-async fn waiting(product: &Product, ctx: &Ctx, shops: &[ShopSummary], is_test: bool) -> Result<Option<u64>, Stop> {
-    let is_looked_at =
-        |life: &&TokenLife| shops.iter().any(|shop| shop.shop == life.shop && shop.is_sandbox() == is_test);
-    let lives = list_token_lives(&product.engine, ctx).await?;
-    let expired: Vec<&TokenLife> =
-        lives.iter().filter(|life| life.urgency == Urgency::Expired).filter(is_looked_at).collect();
-    let orders = expired.iter().map(|life| u64::try_from(life.waiting).unwrap_or_default()).sum();
-    Ok((!expired.is_empty()).then_some(orders))
+fn waiting(frame: &FrameView, is_test: bool) -> Option<u64> {
+    let is_looked_at = |id| frame.shops.iter().any(|shop| shop.shop == id && shop.is_sandbox() == is_test);
+    let orders = frame.expired.iter().filter(|(shop, _)| is_looked_at(*shop)).map(|(_, orders)| *orders);
+    orders.map(|orders| u64::try_from(orders).unwrap_or_default()).reduce(u64::saturating_add)
 }
 
 /// Returns the shops that the member sees in the present mode.
@@ -196,13 +183,30 @@ pub(crate) async fn shops_of_mode(product: &Product, visitor: &Visitor, ctx: &Ct
 }
 
 /// Tells a page who is signed in.
-async fn introduce(product: &Product, visitor: &Visitor, page: &mut PageContext) -> Result<(), Stop> {
+fn introduce(product: &Product, visitor: &Visitor, page: &mut PageContext) {
     if let Some(account) = &visitor.account {
-        page.session = Some(session_view(product, visitor, account).await?);
+        page.session = Some(session_view(visitor, account));
         page.locale = account.locale;
     }
     page.inbox.clone_from(&product.inbox);
-    Ok(())
+}
+
+/// Tells a page what stands around it; returns the shops that the member sees, and whether it is about sandbox shops only.
+async fn surround(
+    (product, visitor, ctx): (&Product, &Visitor, &Ctx),
+    account: &Account,
+    page: &mut PageContext,
+) -> Result<(Vec<ShopSummary>, bool), Stop> {
+    let frame = show_frame(&product.engine, ctx, account.user).await?;
+    let is_test = looks_at_test(visitor, &frame.shops);
+    if let Some(session) = &mut page.session {
+        let others = frame.seats.iter().filter(|seat| seat.merchant != ctx.merchant);
+        session.merchants = others.map(|seat| (seat.merchant_name.clone(), seat.merchant)).collect();
+        session.is_test = is_test;
+        session.waiting_for_authorization = waiting(&frame, is_test);
+        session.paused = frame.pauses;
+    }
+    Ok((frame.shops, is_test))
 }
 
 /// Prepares a page that answers a form itself, about one of the member's shops or about all of them.
@@ -213,11 +217,9 @@ pub(crate) async fn prepare_answer(
     (product, visitor, ctx): (&Product, &Visitor, &Ctx),
     page: &mut PageContext,
 ) -> Result<Vec<ShopSummary>, Stop> {
-    introduce(product, visitor, page).await?;
-    let shops = list_shops(&product.engine, ctx).await?;
-    if let Some(session) = &mut page.session {
-        session.is_test = looks_at_test(visitor, &shops);
-    }
+    introduce(product, visitor, page);
+    let Some(account) = &visitor.account else { return Ok(Vec::new()) };
+    let (shops, _is_test) = surround((product, visitor, ctx), account, page).await?;
     Ok(shops)
 }
 
@@ -264,29 +266,21 @@ async fn load(asked: &Asked<'_>, segments: &[&str]) -> Result<Option<Loaded>, St
     }))
 }
 
-async fn session_view(product: &Product, visitor: &Visitor, account: &Account) -> Result<SessionView, Stop> {
-    let seats = list_merchants(&product.accounts, account).await?;
+fn session_view(visitor: &Visitor, account: &Account) -> SessionView {
     let present = account.seat.as_ref();
-    let merchants = seats
-        .into_iter()
-        .filter(|seat| present.is_none_or(|present| present.merchant != seat.merchant))
-        .map(|seat| (seat.merchant_name, seat.merchant))
-        .collect();
     let permissions = visitor.ctx().map_or_else(Vec::new, |ctx| {
         Permission::ALL.iter().copied().filter(|permission| ctx.may(*permission)).collect()
     });
-    Ok(SessionView {
+    SessionView {
         merchant: present.map(|seat| seat.merchant_name.clone()).unwrap_or_default(),
-        merchants,
         member: if account.name.is_empty() { account.login.to_string() } else { account.name.clone() },
         permissions,
-        is_test: false,
-        waiting_for_authorization: None,
-        paused: Vec::new(),
         closes_at: present.and_then(|seat| seat.closes_at),
         has_sudo: account.sudo_until.is_some_and(|until| visitor.visit.now < until),
         has_second_factor: account.has_second_factor,
-    })
+        // What stands around a page of the console is read for those alone.
+        ..SessionView::default()
+    }
 }
 
 /// Returns what a loader read as the frame passes it on.

@@ -283,7 +283,7 @@ pub async fn find_by_mall(
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn list(tx: &mut TenantTx, after: Option<ShopId>, limit: i64) -> Result<Vec<ShopRow>, StoreError> {
+pub async fn list(tx: &TenantTx, after: Option<ShopId>, limit: i64) -> Result<Vec<ShopRow>, StoreError> {
     let merchant = tx.merchant().as_uuid();
     let after = after.map_or_else(Uuid::nil, ShopId::as_uuid);
     // Ids are time-ordered.
@@ -293,7 +293,7 @@ pub async fn list(tx: &mut TenantTx, after: Option<ShopId>, limit: i64) -> Resul
     .bind::<SqlUuid, _>(merchant)
     .bind::<SqlUuid, _>(after)
     .bind::<BigInt, _>(limit)
-    .load(tx.conn()?)
+    .load(&mut tx.shared()?)
     .await?)
 }
 

@@ -70,3 +70,31 @@ pub async fn list(tx: &mut TenantTx, only: Option<ShopId>, limit: i64) -> Result
     .load(tx.conn()?)
     .await?)
 }
+
+/// Lists the merchant's shops whose tokens are dead or over at a moment, with the orders that are to be shipped: nothing is
+/// counted while all tokens live. Indexes credentials_one_per_shop, orders_ship_by.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn count_expired(tx: &TenantTx, at: DateTime<Utc>, limit: i64) -> Result<Vec<(ShopId, i64)>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Expired {
+        #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
+        shop: ShopId,
+        #[diesel(sql_type = BigInt)]
+        waiting: i64,
+    }
+    let merchant = tx.merchant();
+    let rows: Vec<Expired> = sql("SELECT s.id AS shop, (SELECT count(*) FROM orders o
+                                          WHERE o.merchant_id = $1 AND o.shop_id = s.id AND o.to_ship) AS waiting
+                                    FROM shops s JOIN credentials c ON c.shop_id = s.id AND c.merchant_id = s.merchant_id
+                                   WHERE s.merchant_id = $1 AND s.state <> 'disconnected'
+                                     AND (c.dead_reason IS NOT NULL OR c.expires_at <= $2)
+                                   ORDER BY s.id LIMIT $3")
+    .bind::<SqlUuid, _>(merchant.as_uuid())
+    .bind::<Timestamptz, _>(at)
+    .bind::<BigInt, _>(limit)
+    .load(&mut tx.shared()?)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.shop, row.waiting)).collect())
+}

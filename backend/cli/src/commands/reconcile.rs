@@ -190,7 +190,7 @@ impl Desk {
             let mut tx = self.engine.store.tenant_tx(merchant).await?;
             let mut after = None;
             loop {
-                let page = shops::list(&mut tx, after, PAGE).await?;
+                let page = shops::list(&tx, after, PAGE).await?;
                 after = page.last().map(|row| row.id);
                 for row in page.into_iter().filter(|row| row.state != ShopState::Disconnected) {
                     let from = match from {

@@ -113,8 +113,8 @@ async fn any_application(store: &Store, gateway: &Gateway) -> Result<Option<Appl
     let merchants = system::list_merchants(&mut tx).await?;
     tx.commit().await?;
     for merchant in merchants {
-        let mut tx = store.tenant_tx(merchant).await?;
-        let shops = shops::list(&mut tx, None, SHOPS).await?;
+        let tx = store.tenant_tx(merchant).await?;
+        let shops = shops::list(&tx, None, SHOPS).await?;
         for shop in shops.into_iter().filter(|shop| shop.state != ShopState::Disconnected) {
             match shop_access::open(&tx, shop.id).await {
                 Ok(open) if open.access.application.gateway == kind => return Ok(Some(open.access.application)),

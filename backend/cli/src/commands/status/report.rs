@@ -155,7 +155,7 @@ impl Report {
             let mut tx = store.tenant_tx(merchant).await?;
             let mut after = None;
             loop {
-                let page = shops::list(&mut tx, after, SHOPS_A_PAGE).await?;
+                let page = shops::list(&tx, after, SHOPS_A_PAGE).await?;
                 after = page.last().map(|row| row.id);
                 for row in page.into_iter().filter(|row| row.state != ShopState::Disconnected) {
                     if self.shops.len() >= most {

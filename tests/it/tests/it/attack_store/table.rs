@@ -412,6 +412,7 @@ attacks! { VERIFICATION, t:
     platform_looks::upsert(t.shop, &look(t));
     platform_looks::find(t.shop);
     token_lives::list(Some(t.shop), 10);
+    token_lives::count_expired(t.now, 10);
     trial_orders::list(t.shop, None, 10);
     held_work::count(held_work::HeldBy { shop: Some(t.shop), ..held_work::HeldBy::default() });
     held_work::list_next(held_work::HeldBy { shop: Some(t.shop), ..held_work::HeldBy::default() }, 10);
