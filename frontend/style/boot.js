@@ -1,6 +1,41 @@
-// Wakes the islands of a page up, and keeps what is marked as live as it is on the server.
-// A page without islands downloads neither module nor wasm.
+// Wakes the islands of a page up, tells whoever waits that something is on its way, and keeps what is marked as live as it
+// is on the server. A page without islands downloads neither module nor wasm.
 const { module, wasm } = document.getElementById("boot").dataset;
+const root = document.documentElement;
+
+// A form is sent once, however often its button is pressed. One that is answered with a file stays where it is.
+addEventListener("submit", (event) => {
+  const { target: form, submitter } = event;
+  if (event.defaultPrevented || "file" in form.dataset) return;
+  if ("sent" in form.dataset) return event.preventDefault();
+  form.dataset.sent = "";
+  submitter?.setAttribute("aria-busy", "true");
+  root.dataset.waiting = "";
+});
+addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[href]");
+  const isElsewhere = event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
+  if (!link || isElsewhere || event.defaultPrevented || link.target || link.origin !== location.origin) return;
+  const staysHere = link.hash && link.pathname === location.pathname && link.search === location.search;
+  if (!staysHere) root.dataset.waiting = "";
+});
+// A page that comes back from the browser's memory waits for nothing.
+addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
+  delete root.dataset.waiting;
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+  for (const button of document.querySelectorAll("button[aria-busy]")) button.removeAttribute("aria-busy");
+});
+
+// A page that waits for something looks again, but not while somebody is at it.
+const again = document.querySelector("[data-again]");
+const look = () => {
+  const isUsed = document.hidden || "waiting" in root.dataset || document.querySelector("details.menu[open]")
+    || document.activeElement?.matches("input, select, textarea");
+  if (isUsed) setTimeout(look, 1000);
+  else location.reload();
+};
+if (again) setTimeout(look, again.dataset.again * 1000);
 
 // An island inside of another one's children is hydrated after it, which tells those children when.
 const hydrateBelow = async (node, islands, notify) => {
@@ -18,7 +53,7 @@ if (document.querySelector("leptos-island")) {
   await islands.default({ module_or_path: wasm });
   islands.hydrate();
   await hydrateBelow(document.body, islands);
-  document.documentElement.dataset.ready = "";
+  root.dataset.ready = "";
 }
 
 // The server says that something moved, never what: the page is asked for again, and its live parts are exchanged. A part

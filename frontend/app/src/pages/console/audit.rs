@@ -97,7 +97,7 @@ fn csv(chosen: &AuditChoice) -> AnyView {
         [("area", chosen.area.clone()), ("member", member), ("from", chosen.from.clone()), ("to", chosen.to.clone())];
     let hidden = |(name, value): (&'static str, String)| view! { <input type="hidden" name=name value=value/> };
     view! {
-        <form method="post" action="/console/audit/csv">
+        <form method="post" action="/console/audit/csv" data-file="">
             {fields.map(hidden).collect_view()}
             <Submit look=Look::Quiet class="sm"><Icon name="download"/>{t::audit::csv()}</Submit>
         </form>

@@ -30,7 +30,7 @@ pub(crate) fn Export() -> AnyView {
                     </dl>
                     <p class="text-sm text-ink2 leading-6">{t::export::no_cards()}</p>
                     <ProofFirst/>
-                    <form method="post" action="/console/export">
+                    <form method="post" action="/console/export" data-file="">
                         <Submit><Icon name="download"/>{t::export::download()}</Submit>
                     </form>
                 </div>

@@ -11,7 +11,6 @@ pub(crate) use self::revealed::Revealed;
 
 use kamiflow_kernel::OrderSn;
 use leptos::prelude::*;
-use leptos_meta::Meta;
 
 use self::aside::{Cannot, Goods, Platform, Redemptions};
 use self::cards::{Cards, Receipts};
@@ -29,7 +28,7 @@ use crate::{context, format, t};
 #[component]
 pub(crate) fn Order() -> AnyView {
     let Some(data) = context::data::<OrderPage>() else { return ().into_any() };
-    let refresh = data.refresh_after.map(|seconds| view! { <Meta http_equiv="refresh" content=seconds.to_string()/> });
+    let refresh = data.refresh_after.map(|seconds| view! { <Again seconds=seconds/> });
     let trail = ("/console/orders".to_owned(), t::console::orders().to_owned());
     let number = data.order_sn.to_string();
     let marks = view! { <Marks data=data.clone()/> };
@@ -48,6 +47,13 @@ pub(crate) fn Order() -> AnyView {
         </ConsolePage>
     }
     .into_any()
+}
+
+/// Looks again after some seconds. Where scripts run, `boot.js` does it, and not while somebody is at something on the page.
+#[component]
+fn Again(seconds: u32) -> AnyView {
+    view! { <noscript data-again=seconds.to_string()><meta http-equiv="refresh" content=seconds.to_string()/></noscript> }
+        .into_any()
 }
 
 /// Where the order is, in which kind of shop, and its number to copy.
