@@ -18,7 +18,7 @@ pub(crate) fn Empty(
     view! {
         <div class="empty">
             <span class=format!("disc huge {}", Tone::Brand.class())><Icon name=icon size="l"/></span>
-            <h3 class="font-semibold mt-1">{title}</h3>
+            <p class="font-semibold mt-1">{title}</p>
             <p class="text-ink2 text-sm max-w-[30em]">{reason}</p>
             {act.map(|(href, label)| view! { <a class="lnk text-sm" href=href>{label}</a> })}
         </div>

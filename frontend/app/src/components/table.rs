@@ -32,7 +32,12 @@ pub(crate) fn Table(#[prop(into)] caption: String, columns: Vec<Column>, childre
     let head = |column: Column| {
         let sorted = column.sorted.map(|upward| if upward { "ascending" } else { "descending" });
         let arrow = column.sorted.map(|upward| if upward { t::site::arrow_up() } else { t::site::arrow_down() });
-        view! { <th scope="col" class:r=column.is_number class:text-ink=sorted.is_some() aria-sort=sorted>{column.name}{arrow}</th> }
+        // What the buttons of a row do is said by themselves; who cannot see them is told that they are there.
+        let name = match column.name.as_str() {
+            "" => view! { <span class="sr-only">{t::site::acts()}</span> }.into_any(),
+            _ => column.name.into_any(),
+        };
+        view! { <th scope="col" class:r=column.is_number class:text-ink=sorted.is_some() aria-sort=sorted>{name}{arrow}</th> }
     };
     view! {
         <table class="tb stack">

@@ -176,7 +176,7 @@ fn TopBar(frame: Frame) -> AnyView {
             <Menu frame=frame/>
             <MerchantSwitch session=session.clone()/>
             <ModeSwitch is_test=session.is_test/>
-            <form class="find hide-s flex-1 max-w-md ml-3" action="/console/orders" role="search">
+            <form class="find hide-s flex-1 max-w-md ml-3" action="/console/orders" role="search" aria-label=t::console::search()>
                 <Icon name="search"/>
                 <input name="q" aria-label=t::console::search() placeholder=t::console::search() maxlength="64"/>
                 <kbd class="kbd ml-auto">"/"</kbd>
@@ -237,9 +237,11 @@ fn ModeSwitch(is_test: bool) -> AnyView {
         view! { <button name="mode" value=value aria-pressed=(is_test == test).to_string()><Icon name=icon size="s"/>{name}</button> }
     };
     view! {
-        <form class="seg hide-s" method="post" action="/console/mode" role="group" aria-label=t::console::mode()>
-            {button(false, "radio", t::console::live())}
-            {button(true, "flask-conical", t::console::test())}
+        <form class="hide-s" method="post" action="/console/mode">
+            <div class="seg" role="group" aria-label=t::console::mode()>
+                {button(false, "radio", t::console::live())}
+                {button(true, "flask-conical", t::console::test())}
+            </div>
         </form>
     }
     .into_any()

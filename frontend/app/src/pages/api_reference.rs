@@ -16,7 +16,7 @@ use crate::{context, t};
 pub(crate) fn ApiReference() -> AnyView {
     let reference = context::data::<Reference>().unwrap_or_default();
     let rule = |title: &'static str, text: &'static str| {
-        view! { <div class="card p-4"><h3 class="font-semibold">{title}</h3><p class="text-ink2 text-sm leading-6 mt-1">{text}</p></div> }
+        view! { <div class="card p-4"><h2 class="font-semibold">{title}</h2><p class="text-ink2 text-sm leading-6 mt-1">{text}</p></div> }
     };
     let contents = reference.operations.iter().map(|operation| {
         let href = format!("#{}", operation.id);

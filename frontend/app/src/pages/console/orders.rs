@@ -81,7 +81,7 @@ fn Filters(data: Arc<OrdersView>) -> AnyView {
         }
     });
     view! {
-        <form class="flex gap-2 flex-wrap items-center" action="/console/orders" role="search">
+        <form class="flex gap-2 flex-wrap items-center" action="/console/orders" role="search" aria-label=t::console::orders()>
             {tab}
             <input
                 class="input w-72 max-sm:w-full mono"
