@@ -1,6 +1,5 @@
 //! The project's own commands: `cargo dev …`.
 
-mod api_fuzz;
 mod bench;
 mod build_ui;
 mod chaos;
@@ -31,6 +30,20 @@ enum Command {
     /// Sends the API what its own document allows and what it does not, and fails on an answer that it does not describe
     #[command(after_help = "Example: cargo dev with-servers -- cargo dev api-fuzz --examples 100")]
     ApiFuzz {
+        /// The program's own options.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+        arguments: Vec<OsString>,
+    },
+    /// Runs axe-core over every page in Chromium, in both themes, and fails on a violation
+    #[command(after_help = "Example: cargo dev with-servers -- cargo dev axe --only /console/orders")]
+    Axe {
+        /// The program's own options.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+        arguments: Vec<OsString>,
+    },
+    /// Runs Lighthouse on landing page, log-in and dashboard, and fails below 95
+    #[command(after_help = "Example: cargo dev with-servers -- cargo dev lighthouse --json")]
+    Lighthouse {
         /// The program's own options.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
         arguments: Vec<OsString>,
@@ -76,7 +89,7 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
         arguments: Vec<OsString>,
     },
-    /// Walks what people do on the site in headless Chromium, from sign-up to the first delivered order
+    /// Walks what people do on the site in headless Chromium, from sign-up to a renewed authorization
     #[command(after_help = "Example: cargo dev with-servers -- cargo dev journeys --json")]
     Journeys {
         /// The program's own options.
@@ -96,7 +109,9 @@ fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let repository = Repository::find()?;
     match arguments.command {
-        Command::ApiFuzz { arguments } => api_fuzz::run(&repository, &arguments),
+        Command::ApiFuzz { arguments } => screenshots::fuzz(&repository, &arguments),
+        Command::Axe { arguments } => screenshots::run_with(&repository, "axe", &arguments),
+        Command::Lighthouse { arguments } => screenshots::run_with(&repository, "lighthouse", &arguments),
         Command::Tidy => tidy::run(&repository),
         Command::Bench { arguments } => bench::run(&repository, &arguments),
         Command::Chaos { arguments } => chaos::run(&repository, &arguments),

@@ -1,4 +1,5 @@
-//! `cargo dev screenshots …` and `cargo dev journeys …`: build the pages and the program that looks at them, and run it.
+//! `cargo dev screenshots …` and the other commands of the program that looks at the site from outside: build the pages and
+//! the program, install what it needs beside Chromium, and run it.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
@@ -17,8 +18,29 @@ pub(crate) fn run(repository: &Repository, command: &str, arguments: &[OsString]
     replace(repository, command, arguments)
 }
 
-/// Builds the program and becomes its command, for what needs no built pages.
-pub(crate) fn replace(repository: &Repository, command: &str, arguments: &[OsString]) -> Result<ExitCode> {
+/// Becomes a command that is called as the tool it needs, which is installed if it is missing.
+pub(crate) fn run_with(repository: &Repository, command: &str, arguments: &[OsString]) -> Result<ExitCode> {
+    set_up(repository, command)?;
+    run(repository, command, arguments)
+}
+
+/// Becomes `api-fuzz`, which sees no pages.
+pub(crate) fn fuzz(repository: &Repository, arguments: &[OsString]) -> Result<ExitCode> {
+    set_up(repository, "api-fuzz")?;
+    replace(repository, "api-fuzz", arguments)
+}
+
+fn set_up(repository: &Repository, tool: &str) -> Result<()> {
+    let mut setup = Command::new(repository.path("dev"));
+    setup.arg(format!("setup-{tool}")).current_dir(repository.path(""));
+    if !setup.status().context("could not run ./dev")?.success() {
+        bail!("what `cargo dev {tool}` needs is not there: see above");
+    }
+    Ok(())
+}
+
+/// Builds the program and becomes its command.
+fn replace(repository: &Repository, command: &str, arguments: &[OsString]) -> Result<ExitCode> {
     let mut build = Command::new("cargo");
     // By its name alone, so that it shares every library with the tests.
     build.args(["build", "--bin", "kamiflow-browser"]).current_dir(repository.path(""));

@@ -1,6 +1,7 @@
 //! A headless Chromium of its own, through chromedriver.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,8 @@ use thirtyfour::{By, ChromiumLikeCapabilities as _, DesiredCapabilities, WebDriv
 
 /// How long the driver may take to start.
 const START: Duration = Duration::from_secs(20);
+/// How long a page may take to become what is waited for: shops are read every quarter of a minute.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a page is looked at with.
 #[derive(Debug, Clone, Copy)]
@@ -107,17 +110,25 @@ impl Browser {
         self.tell("Emulation.setScriptExecutionDisabled", json!({ "value": !run })).await.map(drop)
     }
 
-    /// Presses the first element that fits.
+    /// Presses the first element that fits and that somebody can see.
     pub(crate) async fn click(&self, selector: &str) -> Result<()> {
-        let element = self.driver.query(By::Css(selector)).first().await.with_context(|| format!("no {selector}"))?;
+        let query = self.driver.query(By::Css(selector)).and_displayed();
+        let element = query.first().await.with_context(|| format!("no {selector}"))?;
         element.scroll_into_view().await?;
         Ok(element.click().await?)
     }
 
-    /// Types into a field.
+    /// Types into a field, in place of what is there.
     pub(crate) async fn fill(&self, selector: &str, text: &str) -> Result<()> {
         let element = self.driver.query(By::Css(selector)).first().await.with_context(|| format!("no {selector}"))?;
+        element.clear().await?;
         Ok(element.send_keys(text).await?)
+    }
+
+    /// Chooses a file for a field.
+    pub(crate) async fn attach(&self, selector: &str, file: &Path) -> Result<()> {
+        let element = self.driver.query(By::Css(selector)).first().await.with_context(|| format!("no {selector}"))?;
+        Ok(element.send_keys(file.to_string_lossy()).await?)
     }
 
     /// Returns whether an element is there.
@@ -130,9 +141,54 @@ impl Browser {
         Ok(self.driver.current_url().await?.path().to_owned())
     }
 
+    /// Returns the language that the page is in.
+    pub(crate) async fn language(&self) -> Result<String> {
+        Ok(self.ask("return document.documentElement.lang;").await?.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Returns what the page says.
+    pub(crate) async fn text(&self) -> Result<String> {
+        Ok(self.ask("return document.body.innerText;").await?.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Asks for pages in these languages, as a header of `Accept-Language` lists them.
+    pub(crate) async fn set_languages(&self, languages: &str) -> Result<()> {
+        let version = self.tell("Browser.getVersion", json!({})).await?;
+        let asked = json!({ "userAgent": version.get("userAgent"), "acceptLanguage": languages });
+        self.tell("Emulation.setUserAgentOverride", asked).await.map(drop)
+    }
+
+    /// Forgets whoever has used it: cookies, and how it was set up.
+    pub(crate) async fn forget(&self) -> Result<()> {
+        self.tell("Network.clearBrowserCookies", json!({})).await?;
+        self.set_scripts(true).await?;
+        self.set_languages("zh-CN,zh").await?;
+        self.driver.goto("about:blank").await.map_err(anyhow::Error::from)
+    }
+
+    /// Waits until it is at a path.
+    pub(crate) async fn arrive(&self, path: &str) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            let here = self.path().await?;
+            if here == path {
+                return Ok(());
+            }
+            if began.elapsed() > PATIENCE {
+                bail!("the browser is at {here} instead of {path}, which says: {}", self.text().await?);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Runs a script in the page and returns what it returns.
     pub(crate) async fn ask(&self, script: &str) -> Result<Value> {
         Ok(self.driver.execute(script, Vec::new()).await?.json().clone())
+    }
+
+    /// Runs a script in the page and returns what it calls back with.
+    pub(crate) async fn ask_later(&self, script: &str) -> Result<Value> {
+        Ok(self.driver.execute_async(script, Vec::new()).await?.json().clone())
     }
 
     /// Returns a picture of the whole page, as PNG.

@@ -1,0 +1,110 @@
+//! What an owner sees: first of nothing, then of a shop, an order and a colleague.
+
+use anyhow::Result;
+use kamiflow_test_support::Browser as Visitor;
+
+use super::{Eyes, Tour};
+
+const OWNER: &str = "owner@example.com";
+/// Pages of a merchant who has nothing yet.
+const EMPTY: [&str; 10] = [
+    "/console",
+    "/console/orders",
+    "/console/shops",
+    "/console/shops/tokens",
+    "/console/pools",
+    "/console/products",
+    "/console/api",
+    "/console/rules",
+    "/console/pauses",
+    "/console/audit",
+];
+/// Pages without ids.
+const MINE: [&str; 25] = [
+    "/console",
+    "/console/orders",
+    "/console/orders?q=nothing-like-it",
+    "/console/products",
+    "/console/pools",
+    "/console/shops",
+    "/console/shops/new",
+    "/console/shops/new?sold=merchant_cards",
+    "/console/shops/new?route=own_keys",
+    "/console/shops/tokens",
+    "/console/verification",
+    "/console/api",
+    "/console/pauses",
+    "/console/rules",
+    "/console/export",
+    "/console/merchant",
+    "/console/team/leave",
+    "/console/notifications",
+    "/console/team",
+    "/console/audit",
+    "/account/security",
+    "/account/merchants",
+    "/account/password",
+    "/account/email",
+    "/account/sudo",
+];
+
+impl<E: Eyes> Tour<'_, E> {
+    pub(super) async fn console(&mut self) -> Result<()> {
+        let owner = self.site.owner(OWNER).await;
+        self.log_in(&owner.email).await?;
+        for path in EMPTY {
+            self.look(&format!("{path}?empty")).await?;
+        }
+        self.open("/console").await?;
+        self.browser.click("form[action='/console/shops/sandbox'] button").await?;
+        self.browser.click("form[action$='/buyer'] button").await?;
+        let order = self.browser.path().await?;
+        self.colleague().await?;
+        for path in MINE {
+            self.look(path).await?;
+        }
+        self.of_a_shop(&order).await
+    }
+
+    /// Somebody joins by a link, so that there is a seat to look at.
+    async fn colleague(&mut self) -> Result<()> {
+        let member = self.site.owner("colleague@example.com").await;
+        let (owner, colleague) = (Visitor::new(self.site), Visitor::new(self.site));
+        owner.log_in(OWNER).await;
+        colleague.log_in(&member.email).await;
+        colleague.joins(&owner, "operator", &[]).await;
+        let invited = owner.send("/console/team/invite", &[("role", "viewer"), ("scope", "all")]).await;
+        let token = kamiflow_test_support::between(&invited.body, "/join?token=", "</pre>").to_owned();
+        self.look_as("/join", &format!("/join?token={token}")).await
+    }
+
+    /// Pages that have an id in their address.
+    async fn of_a_shop(&mut self, order: &str) -> Result<()> {
+        let shop = order.split("/orders/").next().unwrap_or_default().to_owned();
+        let id = shop.rsplit('/').next().unwrap_or_default().to_owned();
+        self.look_as("/console/shops/:shop/orders/:order", order).await?;
+        self.look_as("/console/shops/:shop", &shop).await?;
+        for rest in ["/trial", "/disconnect", "/connected"] {
+            self.look_as(&format!("/console/shops/:shop{rest}"), &format!("{shop}{rest}")).await?;
+        }
+        self.look_as("/console/shops/authorize", &format!("/console/shops/authorize?shop={id}")).await?;
+        self.look_as("/console/pauses/:target", &format!("/console/pauses/{id}")).await?;
+        self.look_as("/console/products?shop", &format!("/console/products?shop={id}")).await?;
+        self.open("/console/pools").await?;
+        let pool = self.link("/console/pools/").await?;
+        self.look_as("/console/pools/:pool", &pool).await?;
+        self.open("/console/team").await?;
+        let seat = self.link("/console/team/usr_").await?;
+        self.look_as("/console/team/:user", &seat).await?;
+        // Back in a trial run there is a form for going live.
+        self.open(&shop).await?;
+        self.browser.click(".acts form[action$='/trial'] button").await?;
+        self.look_as("/console/shops/:shop in trial run", &shop).await?;
+        self.look_as("/console/shops/:shop/trial in trial run", &format!("{shop}/trial")).await?;
+        // A pause stands above the page, and says what waits.
+        self.open(&shop).await?;
+        self.browser.fill("form[action^='/console/pauses/shop_'] input[name=reason]", "盘点").await?;
+        self.browser.click("form[action^='/console/pauses/shop_'] button[type=submit]").await?;
+        self.look_as("/console/shops/:shop paused", &shop).await
+    }
+}
