@@ -51,7 +51,7 @@ pub(crate) async fn run(servers: &Servers, options: &Options, runs: u32) -> Resu
 
 async fn once(servers: &Servers, rows: usize) -> Result<f64> {
     servers.fresh_database(DATABASE).await?;
-    let engine = offline_engine(servers)?;
+    let engine = offline_engine(servers, DATABASE)?;
     let merchant = insert_merchant(&engine.store, "导入", 15).await?;
     let pool = empty_pool(&engine.store, merchant, "cards").await?;
     let file = fleet::card_file(rows);
@@ -69,12 +69,12 @@ async fn once(servers: &Servers, rows: usize) -> Result<f64> {
     Ok(took)
 }
 
-/// Returns an engine without a platform: an import asks none.
-fn offline_engine(servers: &Servers) -> Result<Engine> {
+/// Returns an engine without a platform: an import asks none, and neither do accounts.
+pub(crate) fn offline_engine(servers: &Servers, database: &str) -> Result<Engine> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let budget: Arc<dyn CallBudget> = Arc::new(NoBudget);
     Ok(Engine {
-        store: FLEET.store(servers.app_url(DATABASE), 4)?,
+        store: FLEET.store(servers.app_url(database), 4)?,
         market: Arc::new(PinduoduoMarket::new([], &clock, &budget)?),
         clock,
         config: Arc::new(EngineConfig::default()),

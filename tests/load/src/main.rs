@@ -22,6 +22,8 @@ mod measure;
 mod process;
 mod sandbox;
 mod servers;
+mod timing;
+mod web;
 mod wire;
 
 use std::path::PathBuf;
@@ -69,6 +71,13 @@ enum Bench {
     Idle(idle::Options),
     /// Whether deliveries become slower after millions of orders.
     Growth(growth::Options),
+    /// Requests a second and latencies of a page over a million orders, beside a bare handler of the same query.
+    Web(web::Options),
+    /// Whether sign-up, log-in and reset tell known from unknown addresses, by what they answer or by how long it takes.
+    Timing(timing::Options),
+    /// The bare handler of `web`, as a process of its own.
+    #[command(hide = true)]
+    BareWeb(web::bare::Options),
     /// How much longer one merchant's buyers wait while another has a long backlog.
     Fairness(fairness::Options),
 }
@@ -84,6 +93,10 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments) -> Result<bool> {
+    if let Bench::BareWeb(options) = &arguments.bench {
+        // It ends by the signals that its own server takes.
+        return web::bare::run(options).await.map(|()| true);
+    }
     let dir = &arguments.dir;
     std::fs::create_dir_all(dir).with_context(|| format!("could not create {}", dir.display()))?;
     let figures = tokio::select! {
@@ -119,6 +132,9 @@ async fn measure_on(servers: &Servers, arguments: &Arguments) -> Result<Value> {
         Bench::Latency(options) => serde_json::to_value(latency::run(servers, dir, options, runs).await?)?,
         Bench::Idle(options) => serde_json::to_value(idle::run(servers, dir, options, runs).await?)?,
         Bench::Growth(options) => serde_json::to_value(growth::run(servers, dir, options, runs).await?)?,
+        Bench::Web(options) => serde_json::to_value(web::run(servers, dir, options, runs).await?)?,
+        Bench::Timing(options) => serde_json::to_value(timing::run(servers, options).await?)?,
+        Bench::BareWeb(_) => bail!("it needs no servers"),
         Bench::Fairness(options) => serde_json::to_value(fairness::run(servers, dir, options, runs).await?)?,
     })
 }

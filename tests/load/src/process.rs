@@ -1,4 +1,4 @@
-//! `kamiflow sandbox` and `kamiflow work` as processes of their own, and what they are told.
+//! `kamiflow sandbox`, `kamiflow work` and `kamiflow serve` as processes of their own, and what they are told.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use kamiflow_sandbox::Scenario;
+use kamiflow_test_support::TestSite;
 use kamiflow_test_support::fleet::{self, Control, Mall, Place, WORK};
 use kamiflow_test_support::program::note;
 use nix::sys::signal::{Signal, kill};
@@ -15,7 +16,7 @@ use reqwest::{Client, Method};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::Child;
+use tokio::process::{Child, Command};
 
 use crate::fleet::FLEET;
 use crate::measure::Watched;
@@ -24,6 +25,8 @@ use crate::servers::Servers;
 const CONTROL_TOKEN: &str = "bench-control";
 const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(40);
+/// Four for each of two cores: Postgres runs no more at once, and more would wait inside it, each with caches of its own.
+pub(crate) const POOL_SIZE: usize = 8;
 
 /// A process of ours, killed with its handle.
 pub(crate) struct Process {
@@ -40,7 +43,12 @@ impl Process {
         variables: &BTreeMap<&str, String>,
     ) -> Result<(Self, Value)> {
         let mut command = fleet::product(&program()?);
-        command.args(arguments).arg("--json").envs(variables).stdout(Stdio::piped());
+        command.envs(variables);
+        Self::spawn(name, command, arguments).await
+    }
+
+    async fn spawn(name: &'static str, mut command: Command, arguments: &[&str]) -> Result<(Self, Value)> {
+        command.args(arguments).arg("--json").stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().with_context(|| format!("could not start the {name}"))?;
         let pid = child.id().context("it has ended already")?.try_into()?;
         let stdout = child.stdout.take().context("no stdout")?;
@@ -229,12 +237,48 @@ pub(crate) async fn work(servers: &Servers, platform: &Platform, settings: &Work
         gateway_url: platform.gateway_url.clone(),
         push_url: platform.push_url.clone(),
     });
-    // Four for each of two cores: Postgres runs no more at once, and more would wait inside it, each with caches of its own.
-    variables.insert("KAMIFLOW_DATABASE_POOL_SIZE", "8".to_owned());
+    variables.insert("KAMIFLOW_DATABASE_POOL_SIZE", POOL_SIZE.to_string());
     variables.extend(settings.more.iter().map(|(name, value)| (*name, value.clone())));
     let (process, announced) = Process::start("worker", &WORK, &variables).await?;
     let listen = text(&announced, "listen")?;
     Ok(Worker { process, base_url: format!("http://{listen}"), http: Client::new() })
+}
+
+/// Starts `kamiflow serve` on built files that are made up, with more settings by their variables' names.
+pub(crate) async fn serve(
+    servers: &Servers,
+    (database, redis_prefix): (&str, &str),
+    more: BTreeMap<&'static str, String>,
+) -> Result<Site> {
+    let files = TestSite::built_files();
+    // Pages ask the platform for nothing that is measured.
+    let nowhere = "http://127.0.0.1:9";
+    let mut variables = FLEET.settings(Place {
+        database_url: servers.app_url(database),
+        redis_url: servers.redis.url(),
+        redis_prefix: redis_prefix.to_owned(),
+        gateway_url: format!("{nowhere}/api/router"),
+        push_url: "ws://127.0.0.1:9".to_owned(),
+    });
+    variables.insert("KAMIFLOW_DATABASE_POOL_SIZE", POOL_SIZE.to_string());
+    variables.insert("KAMIFLOW_UI_FOLDER", files.path().to_string_lossy().into_owned());
+    variables.extend(more);
+    let (process, announced) = Process::start("site", &["serve", "--listen", "127.0.0.1:0"], &variables).await?;
+    Ok(Site { process, address: text(&announced, "listen")?, _files: files })
+}
+
+/// The web application and where it listens.
+pub(crate) struct Site {
+    pub(crate) process: Process,
+    /// `127.0.0.1:PORT`.
+    pub(crate) address: String,
+    _files: tempfile::TempDir,
+}
+
+/// Starts this program as another process, which says first where it listens.
+pub(crate) async fn beside(name: &'static str, arguments: &[&str]) -> Result<(Process, String)> {
+    let (process, announced) = Process::spawn(name, Command::new(std::env::current_exe()?), arguments).await?;
+    Ok((process, text(&announced, "listen")?))
 }
 
 /// A worker and where it shows its metrics.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use kamiflow_pinduoduo::sign::sign;
@@ -81,6 +82,38 @@ pub(crate) async fn drive(address: &str, requests: Arc<Vec<Vec<u8>>>, shape: Sha
     Ok(refused.load(Ordering::Relaxed))
 }
 
+/// Sends one request again and again over so many connections for a time; returns how long each answer took, in
+/// milliseconds.
+pub(crate) async fn hammer(address: &str, request: &[u8], connections: usize, time: Duration) -> Result<Vec<f64>> {
+    let end = Instant::now() + time;
+    let lanes = (0..connections).map(|_| lane(address.to_owned(), request.to_vec(), end));
+    let lanes: Vec<_> = lanes.map(tokio::spawn).collect();
+    let mut took = Vec::new();
+    for lane in lanes {
+        took.extend(lane.await??);
+    }
+    Ok(took)
+}
+
+async fn lane(address: String, request: Vec<u8>, end: Instant) -> Result<Vec<f64>> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let (mut answers, mut took) = (Answers::default(), Vec::new());
+    while Instant::now() < end {
+        let began = Instant::now();
+        stream.write_all(&request).await?;
+        answers.take(&mut stream, 1).await?;
+        took.push(began.elapsed().as_secs_f64() * 1_000.0);
+    }
+    Ok(took)
+}
+
+/// How the end of an answer is known.
+enum Body {
+    Bytes(usize),
+    Chunks,
+}
+
 /// Reads answers, looking at no more of them than length and first word.
 #[derive(Default)]
 struct Answers {
@@ -93,36 +126,70 @@ impl Answers {
     async fn take(&mut self, stream: &mut TcpStream, count: usize) -> Result<u64> {
         let mut refused = 0;
         for _ in 0..count {
-            let length = loop {
-                if let Some(length) = self.head()? {
-                    break length;
+            let body = loop {
+                if let Some(body) = self.head()? {
+                    break body;
                 }
                 self.fill(stream).await?;
             };
-            while self.buffer.len() < self.start + length {
-                self.fill(stream).await?;
+            match body {
+                Body::Bytes(length) => {
+                    let body = self.part(stream, length).await?;
+                    refused += u64::from(body.starts_with(b"{\"error_response\""));
+                }
+                Body::Chunks => self.chunks(stream).await?,
             }
-            let body = self.buffer.get(self.start..self.start + length).unwrap_or_default();
-            refused += u64::from(body.starts_with(b"{\"error_response\""));
-            self.start += length;
         }
         Ok(refused)
     }
 
-    /// Steps over the head of an answer, if all of it is there; returns the length of its body.
-    fn head(&mut self) -> Result<Option<usize>> {
+    /// Reads so many bytes.
+    async fn part(&mut self, stream: &mut TcpStream, length: usize) -> Result<&[u8]> {
+        while self.buffer.len() < self.start + length {
+            self.fill(stream).await?;
+        }
+        let start = self.start;
+        self.start += length;
+        Ok(self.buffer.get(start..self.start).unwrap_or_default())
+    }
+
+    /// Reads a body of which only each part says how long it is; the last one is empty.
+    async fn chunks(&mut self, stream: &mut TcpStream) -> Result<()> {
+        loop {
+            let end = loop {
+                match find(self.buffer.get(self.start..).unwrap_or_default(), b"\r\n") {
+                    Some(end) => break end,
+                    None => self.fill(stream).await?,
+                }
+            };
+            let size = std::str::from_utf8(self.part(stream, end).await?)?.to_owned();
+            let size = usize::from_str_radix(&size, 16).context("a part of an answer without a length")?;
+            // Two bytes end the line of the length, and two the part.
+            self.part(stream, size + 4).await?;
+            if size == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Steps over the head of an answer, if all of it is there; returns how its body ends.
+    fn head(&mut self) -> Result<Option<Body>> {
         let rest = self.buffer.get(self.start..).unwrap_or_default();
         let Some(end) = find(rest, b"\r\n\r\n") else { return Ok(None) };
         let head = rest.get(..end).unwrap_or_default();
         if !head.starts_with(b"HTTP/1.1 200") {
-            bail!("the sandbox answered {}", String::from_utf8_lossy(head));
+            bail!("the server answered {}", String::from_utf8_lossy(head));
+        }
+        if find(head, b"transfer-encoding: chunked").is_some() {
+            self.start += end + 4;
+            return Ok(Some(Body::Chunks));
         }
         let name = b"content-length: ";
         let at = find(head, name).context("an answer without a length")? + name.len();
         let digits = head.get(at..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit());
         let length = digits.fold(0, |length, digit| length * 10 + usize::from(digit - b'0'));
         self.start += end + 4;
-        Ok(Some(length))
+        Ok(Some(Body::Bytes(length)))
     }
 
     async fn fill(&mut self, stream: &mut TcpStream) -> io::Result<()> {

@@ -40,6 +40,14 @@ impl Fleet {
     /// What a use case says.
     pub async fn sign_up(&self, engine: &Engine, number: usize, poll_floor_s: i32) -> Result<Owner> {
         let id = insert_merchant(&engine.store, &format!("商家{number}"), poll_floor_s).await?;
+        self.equip(engine, id, number).await
+    }
+
+    /// Gives a merchant the application of the owner with this number.
+    ///
+    /// # Errors
+    /// What a use case says.
+    pub async fn equip(&self, engine: &Engine, id: MerchantId, number: usize) -> Result<Owner> {
         let request = RegisterApplication {
             owner: ApplicationOwner::Own,
             gateway: GatewayKind::Sandbox,
