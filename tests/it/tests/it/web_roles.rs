@@ -416,3 +416,47 @@ async fn every_route_that_names_an_id_answers_404_to_another_merchant() {
     drop((owner, member, stranger));
     site.stop().await;
 }
+
+/// Returns the addresses below the console and the account that a page links to.
+fn links(page: &str) -> BTreeSet<String> {
+    let found = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let ours = found.filter(|path| path.starts_with("/console") || path.starts_with("/account"));
+    ours.map(|path| path.replace("&amp;", "&")).collect()
+}
+
+#[tokio::test]
+async fn nobody_is_shown_the_way_to_a_page_that_refuses_them() {
+    let mut site = TestSite::start().await;
+    site.work();
+    let owner = Browser::signed_up_as(&site, "owner@example.com").await;
+    let (shop, order_sn) = shop_with_order(&site, &owner, 1).await;
+    let pages =
+        ["/console".to_owned(), "/console/orders".to_owned(), "/console/shops".to_owned(), "/console/pools".to_owned()]
+            .into_iter()
+            .chain(["", "/trial", &format!("/orders/{order_sn}")].map(|rest| format!("/console/shops/{shop}{rest}")));
+    let pages: Vec<String> = pages.collect();
+    let mut members = Vec::new();
+    for (role, shops) in
+        [("viewer", vec![]), ("finance", vec![]), ("operator", vec![]), ("operator", vec![shop.as_str()])]
+    {
+        let member = Browser::signed_up_as(&site, &format!("{role}-{}@example.com", shops.len())).await;
+        member.joins(&owner, role, &shops).await;
+        members.push(member);
+    }
+    let (mut wrong, mut followed) = (BTreeSet::new(), 0);
+    for member in &members {
+        for page in &pages {
+            for link in links(&member.sees(page).await) {
+                let answered = member.get(&link).await.status;
+                followed += 1;
+                if answered != 200 {
+                    wrong.insert(format!("{}: {page} leads to {link}, which is answered {answered}", member.email));
+                }
+            }
+        }
+    }
+    assert!(followed > 100, "{followed} links were followed");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    drop((owner, members));
+    site.stop().await;
+}
