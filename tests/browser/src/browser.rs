@@ -110,12 +110,22 @@ impl Browser {
         self.tell("Emulation.setScriptExecutionDisabled", json!({ "value": !run })).await.map(drop)
     }
 
-    /// Presses the first element that fits and that somebody can see.
+    /// Presses the first element that fits and that somebody can see, and waits for the page that it leads to. Where pages
+    /// run no scripts nothing tells that one is on its way, and what comes next has to wait for it.
     pub(crate) async fn click(&self, selector: &str) -> Result<()> {
         let query = self.driver.query(By::Css(selector)).and_displayed();
         let element = query.first().await.with_context(|| format!("no {selector}"))?;
         element.scroll_into_view().await?;
-        Ok(element.click().await?)
+        element.click().await?;
+        let began = Instant::now();
+        // Between two pages there is none to ask.
+        while self.ask("return 'waiting' in document.documentElement.dataset;").await.ok() != Some(Value::Bool(false)) {
+            if began.elapsed() > PATIENCE {
+                bail!("{selector} was pressed, and no page came");
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok(())
     }
 
     /// Types into a field, in place of what is there.

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 
 use super::Stage;
-use super::steps::{DELIVERED, fits, log_in, reopen_until, sandbox_shop, says, shown_once};
+use super::steps::{DELIVERED, fits, log_in, reopen_until, sandbox_shop, says, shown_once, until};
 use crate::tour::NARROW;
 
 /// Orders that nobody has sent when the authorization ends.
@@ -20,7 +20,7 @@ pub(super) async fn walk(stage: &mut Stage) -> Result<()> {
     // Orders that are known when the authorization ends; one more comes when nobody can read it.
     owners.fill("form[action^='/console/pauses/shop_'] input[name=reason]", "盘点").await?;
     owners.click("form[action^='/console/pauses/shop_'] button[type=submit]").await?;
-    owners.arrive(&shop).await?;
+    until(owners, "the page says that the shop is paused", "form[action$='/end']").await?;
     let mut orders = site.order(mall, json!({ "count": WAITING })).await;
     let page = format!("{}{shop}", site.base);
     let waiting = format!("return document.querySelector('main').textContent.includes('{WAITING} 单在等');");

@@ -100,7 +100,7 @@ pub(super) async fn sub_account(stage: &mut Stage) -> Result<()> {
     members.click("form[action='/log-out'] button").await?;
     members.goto(&format!("{}/log-in", site.base), &[]).await?;
     enter(members, login, password).await?;
-    members.arrive("/log-in").await?;
+    until(members, "the temporary password is refused", "form[action='/log-in'] [role=alert]").await?;
     members.goto(&format!("{}/log-in", site.base), &[]).await?;
     enter(members, login, &own).await?;
     members.arrive("/console").await?;
