@@ -3,7 +3,7 @@
 //! ```text
 //! frontend/hydrate ──cargo, wasm32──► .wasm ──wasm-bindgen──► module + wasm ──wasm-opt -Oz──┐
 //! frontend/style   ──tailwind + daisyUI──► one style sheet ─────────────────────────────────┤
-//! boot.js, icons.svg, mark.svg ─────────────────────────────────────────────────────────────┴─► .kamiflow/site
+//! boot.js, passkey.js, icons.svg, mark.svg ─────────────────────────────────────────────────┴─► .kamiflow/site
 //! ```
 //! Names hold a hash of what is in the files, so that they never change under their name; beside each lie a brotli and a
 //! gzip copy. `manifest.json` says which file is which, and is written last: a folder with one is complete. Nothing is

@@ -32,6 +32,7 @@ pub mod confirm_email;
 pub mod letter;
 pub mod log_in;
 pub mod mailer;
+pub mod passkey;
 pub mod password;
 pub mod proof;
 pub mod recovery;

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use kamiflow_app::context::{PageContext, SessionView};
-use kamiflow_domain::accounts::{Account, Visit};
+use kamiflow_domain::accounts::Account;
 use kamiflow_domain::ctx::{ActError, Ctx, Denied};
 use kamiflow_domain::list_shops::{ShopSummary, list_shops};
 use kamiflow_domain::show_frame::{FrameView, show_frame};
@@ -99,7 +99,6 @@ impl Stop {
 struct Asked<'a> {
     product: &'a Product,
     account: &'a Account,
-    visit: &'a Visit,
     ctx: &'a Ctx,
     /// All shops the member sees, whatever the mode.
     shops: Vec<ShopSummary>,
@@ -150,18 +149,23 @@ pub(crate) async fn prepare(product: &Product, visitor: &Visitor, page: &mut Pag
     if account.must_change_password && path != "/account/password" {
         return Err(Stop::Elsewhere("/account/password".to_owned()));
     }
-    if segments == ["account", "merchants"] {
-        page.data = Some(account::merchants(product, visitor, account).await?);
-        return Ok(());
+    if let ["account", own] = segments.as_slice() {
+        page.data = account::load(product, visitor, account, own).await?;
+        // All others have no frame of the console, which tells of the merchant.
+        if *own != "security" {
+            return Ok(());
+        }
     }
     let Some(ctx) = visitor.ctx() else {
         // Without a seat there is no console, but the account is still there.
         return if area == "account" { Ok(()) } else { Err(Stop::Elsewhere("/account/merchants".to_owned())) };
     };
     let (shops, is_test) = surround((product, visitor, &ctx), account, page).await?;
-    let asked = Asked { product, account, visit: &visitor.visit, ctx: &ctx, shops, is_test, page };
-    let loaded = load(&asked, &segments).await?;
-    page.data = loaded;
+    if area == "console" {
+        let asked = Asked { product, account, ctx: &ctx, shops, is_test, page };
+        let loaded = load(&asked, &segments).await?;
+        page.data = Some(loaded);
+    }
     Ok(())
 }
 
@@ -231,9 +235,9 @@ fn looks_at_test(visitor: &Visitor, shops: &[ShopSummary]) -> bool {
     }
 }
 
-/// Which loader is whose; `None` for a page that shows nothing of the merchant's.
-async fn load(asked: &Asked<'_>, segments: &[&str]) -> Result<Option<Loaded>, Stop> {
-    Ok(Some(match segments {
+/// Which loader is whose.
+async fn load(asked: &Asked<'_>, segments: &[&str]) -> Result<Loaded, Stop> {
+    Ok(match segments {
         ["console"] => overview::load(asked).await?,
         ["console", "api"] => api::tokens(asked).await?,
         ["console", "audit"] => team::audit(asked).await?,
@@ -260,10 +264,8 @@ async fn load(asked: &Asked<'_>, segments: &[&str]) -> Result<Option<Loaded>, St
         ["console", "verification"] => verification::load(asked).await?,
         ["console", "orders"] => orders::list(asked).await?,
         ["console", "shops", shop, "orders", order_sn] => orders::one(asked, shop, order_sn).await?,
-        ["account", "security"] => account::security(asked).await?,
-        ["account", ..] => return Ok(None),
         _ => return Err(Stop::NotFound),
-    }))
+    })
 }
 
 fn session_view(visitor: &Visitor, account: &Account) -> SessionView {

@@ -41,7 +41,7 @@ pub(crate) use self::notice::Notice;
 pub(crate) use self::pagination::Pagination;
 pub(crate) use self::preference::{LanguageSwitch, ThemeSwitch};
 pub(crate) use self::preflight::{Check, Preflight, Verdict};
-pub(crate) use self::proof::ProofFirst;
+pub(crate) use self::proof::{AskPasskey, ProofFirst};
 pub(crate) use self::qr::Qr;
 pub(crate) use self::skeleton::Skeleton;
 pub(crate) use self::spark::Spark;

@@ -138,6 +138,8 @@ pub struct Assets {
     pub style: String,
     /// Wakes islands up.
     pub boot: String,
+    /// Asks the browser for a passkey; on its own page only.
+    pub passkey: String,
     /// The module around the wasm.
     pub module: String,
     /// The islands.

@@ -11,11 +11,11 @@ use crate::pages::error_title;
 use crate::pages::{
     ApiReference, ApiTokens, Audit, Authorize, AuthorizeByLink, CameBack, ChangeEmail, Confirm, ConnectShop, Connected,
     ConsoleSample, DisconnectShop, Email, ErrorPage, Export, Help, ImportResult, Join, Landing, LeaveTeam, LogIn,
-    MemberSeat, Merchant, Merchants, NotFound, Notifications, OncePage, Order, Orders, Overview, Password, Pauses,
-    Pool, Pools, Pricing, Privacy, Products, Recover, RecoverFinish, RecoverStop, Reset, ResetPassword, Revealed,
-    Rules, SecondStep, Security, Shop, ShopList, SignUp, SignUpSent, StaffCase, StaffEnroll, StaffLogIn, StaffQueue,
-    StaffRecoveries, StaffRecovery, StaffSecondStep, Status, Styleguide, Sudo, Team, Terms, Tokens, TrialRun,
-    Verification,
+    MemberSeat, Merchant, Merchants, NotFound, Notifications, OncePage, Order, Orders, Overview, PasskeyPage, Password,
+    Pauses, Pool, Pools, Pricing, Privacy, Products, Recover, RecoverFinish, RecoverStop, Reset, ResetPassword,
+    Revealed, Rules, SecondStep, Security, Shop, ShopList, SignUp, SignUpSent, StaffCase, StaffEnroll, StaffLogIn,
+    StaffQueue, StaffRecoveries, StaffRecovery, StaffSecondStep, Status, Styleguide, Sudo, Team, Terms, Tokens,
+    TrialRun, Verification,
 };
 use crate::t;
 
@@ -157,6 +157,8 @@ fn render(
 pub enum AnswerPage {
     /// A secret that was just made: [`crate::views::once::Once`].
     Once,
+    /// A question for the browser's authenticator: [`crate::views::passkey::Passkey`].
+    Passkey,
     /// What became of an import: [`crate::views::stock::ImportResult`].
     ImportResult,
     /// The cards of an order, in clear: [`crate::views::orders::RevealedPage`].
@@ -169,11 +171,13 @@ pub fn render_answer(page: PageContext, answer: AnswerPage) -> String {
     let title = move || match answer {
         AnswerPage::ImportResult => t::stock::import_title(),
         AnswerPage::Once => t::once::title(),
+        AnswerPage::Passkey => t::passkey::title(),
         AnswerPage::RevealedCards => t::order::card_title(),
     };
     render(page, title, move || match answer {
         AnswerPage::ImportResult => view! { <ImportResult/> }.into_any(),
         AnswerPage::Once => view! { <OncePage/> }.into_any(),
+        AnswerPage::Passkey => view! { <PasskeyPage/> }.into_any(),
         AnswerPage::RevealedCards => view! { <Revealed/> }.into_any(),
     })
 }

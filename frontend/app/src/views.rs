@@ -6,6 +6,7 @@ pub mod connect;
 pub mod once;
 pub mod orders;
 pub mod overview;
+pub mod passkey;
 pub mod pauses;
 pub mod rules;
 pub mod shops;

@@ -110,6 +110,16 @@ impl Browser {
         self.tell("Emulation.setScriptExecutionDisabled", json!({ "value": !run })).await.map(drop)
     }
 
+    /// Gives it a key of its own that says yes to whatever it is asked, as a fingerprint would.
+    pub(crate) async fn add_authenticator(&self) -> Result<()> {
+        self.tell("WebAuthn.enable", json!({ "enableUI": false })).await?;
+        let options = json!({
+            "protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true,
+            "isUserVerified": true, "automaticPresenceSimulation": true,
+        });
+        self.tell("WebAuthn.addVirtualAuthenticator", json!({ "options": options })).await.map(drop)
+    }
+
     /// Presses the first element that fits and that somebody can see, and waits for the page that it leads to. Where pages
     /// run no scripts nothing tells that one is on its way, and what comes next has to wait for it.
     pub(crate) async fn click(&self, selector: &str) -> Result<()> {

@@ -8,6 +8,7 @@ mod authorization;
 mod first_delivery;
 mod go_live;
 mod language;
+mod second_factor;
 mod steps;
 mod team;
 
@@ -52,6 +53,8 @@ enum Journey {
     SubAccount,
     Expiry,
     Language,
+    Passkey,
+    Codes,
 }
 
 const JOURNEYS: &[Journey] = &[
@@ -63,6 +66,8 @@ const JOURNEYS: &[Journey] = &[
     Journey::SubAccount,
     Journey::Expiry,
     Journey::Language,
+    Journey::Passkey,
+    Journey::Codes,
 ];
 
 impl Journey {
@@ -74,6 +79,8 @@ impl Journey {
             Self::SubAccount => "sub-account",
             Self::Expiry => "expired authorization",
             Self::Language => "language",
+            Self::Passkey => "passkey",
+            Self::Codes => "codes of a generator",
         }
     }
 }
@@ -136,6 +143,8 @@ async fn walk(journey: Journey, mut stage: Stage, out: &Path) -> Result<Walked> 
         Journey::SubAccount => team::sub_account(&mut stage).await,
         Journey::Expiry => authorization::walk(&mut stage).await,
         Journey::Language => language::walk(&mut stage).await,
+        Journey::Passkey => second_factor::passkey(&stage.site, &stage.browser).await,
+        Journey::Codes => second_factor::codes(&stage.site, &stage.browser).await,
     };
     let took = began.elapsed();
     if walked.is_ok() && took > LONGEST {

@@ -176,8 +176,15 @@ impl TestSite {
     /// Makes a folder such as `cargo dev build-ui` writes.
     pub fn built_files() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        let roles =
-            [("style", "css"), ("boot", "js"), ("module", "js"), ("wasm", "wasm"), ("icons", "svg"), ("mark", "svg")];
+        let roles = [
+            ("style", "css"),
+            ("boot", "js"),
+            ("passkey", "js"),
+            ("module", "js"),
+            ("wasm", "wasm"),
+            ("icons", "svg"),
+            ("mark", "svg"),
+        ];
         let mut manifest = serde_json::Map::new();
         for (role, extension) in roles {
             let name = format!("{role}.0123456789abcdef.{extension}");

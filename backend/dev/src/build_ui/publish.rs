@@ -31,6 +31,7 @@ pub(super) fn publish(repository: &Repository, sources: &str, islands: Islands, 
     let files = [
         ("style", "css", style),
         ("boot", "js", plain("boot.js")?),
+        ("passkey", "js", plain("passkey.js")?),
         ("module", "js", islands.module),
         ("wasm", "wasm", islands.wasm),
         ("icons", "svg", plain("icons.svg")?),

@@ -1,7 +1,7 @@
 //! Begins a session: what a successful log-in ends in.
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{MerchantId, SecretText, SessionId, UserId};
+use kamiflow_kernel::{FactorId, MerchantId, SecretText, SessionId, UserId};
 use kamiflow_store::accounts::{devices, sessions, users};
 use kamiflow_store::audit::{self, NewAudit};
 use kamiflow_store::{StoreError, UserTx};
@@ -115,6 +115,11 @@ pub(super) fn access(
         .sign(bearer, now, expires_at)
         .map_err(|error: AccessKeysError| StoreError::Corrupt(error.to_string()))?;
     Ok((token, expires_at))
+}
+
+/// Writes that a passkey was refused because there is a copy of it.
+pub(super) async fn record_copied(tx: &mut UserTx, visit: &Visit, factor: FactorId) -> Result<(), StoreError> {
+    record(tx, visit, "account.passkey_copied", json!({ "factor": factor })).await
 }
 
 /// Writes an act of the transaction's user upon herself into the log of the transaction's merchant.

@@ -1,12 +1,13 @@
-//! Proofs of who somebody is, beside the first password: a code, a recovery code, the password once more.
+//! Proofs of who somebody is, beside the first password: a code, a passkey, a recovery code, the password once more.
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{SecretBytes, SecretText};
+use kamiflow_kernel::{FactorId, SecretBytes, SecretText};
 use kamiflow_store::accounts::{factors, users};
 use kamiflow_store::{StoreError, UserTx};
 use totp_rs::{Builder, Totp};
 
 use super::Accounts;
+use super::passkey::{self, Asked, PasskeyAnswer};
 use super::password::HashError;
 use super::secrets::hash_of;
 
@@ -17,8 +18,27 @@ pub enum Proof {
     Totp(SecretText),
     /// A recovery code, good once.
     Recovery(SecretText),
+    /// What a passkey answered.
+    Passkey(PasskeyAnswer),
     /// The password. Proves nothing in the second step of a log-in, which began with it.
     Password(SecretText),
+}
+
+/// What a proof is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Judged {
+    /// It proves who somebody is.
+    Good,
+    /// It proves nothing.
+    Wrong,
+    /// It comes from a copy of this passkey, so it proves nothing.
+    Copied(FactorId),
+}
+
+impl From<bool> for Judged {
+    fn from(is_good: bool) -> Self {
+        if is_good { Self::Good } else { Self::Wrong }
+    }
 }
 
 /// Why a proof could not be judged.
@@ -32,32 +52,42 @@ pub enum ProofError {
     Store(#[from] StoreError),
 }
 
-/// Returns whether a second factor is proved; a code is good once.
-pub(super) async fn is_second_factor(tx: &mut UserTx, proof: &Proof, now: DateTime<Utc>) -> Result<bool, StoreError> {
+/// Judges a second factor of whom was asked for one; a code is good once, and so is a passkey's answer.
+pub(super) async fn judge_factor(
+    accounts: &Accounts,
+    tx: &mut UserTx,
+    (proof, asked): (&Proof, Asked),
+    now: DateTime<Utc>,
+) -> Result<Judged, StoreError> {
     match proof {
-        Proof::Totp(code) => {
-            let Some(totp) = factors::lock_totp(tx, factors::Which::Confirmed).await? else { return Ok(false) };
-            let Some(step) = step_of(&totp.secret, code, now).filter(|step| *step > totp.last_step) else {
-                return Ok(false);
-            };
-            factors::update_totp_used(tx, totp.id, step, now).await?;
-            Ok(true)
-        }
-        Proof::Recovery(code) => factors::claim_recovery_code(tx, &recovery_hash(code), now).await,
-        Proof::Password(_) => Ok(false),
+        Proof::Totp(code) => Ok(is_next_code(tx, code, now).await?.into()),
+        Proof::Recovery(code) => Ok(factors::claim_recovery_code(tx, &recovery_hash(code), now).await?.into()),
+        Proof::Passkey(answer) => passkey::judge(&accounts.config, tx, (answer, asked), now).await,
+        Proof::Password(_) => Ok(Judged::Wrong),
     }
 }
 
-/// Returns whether a proof is good for somebody who is logged in: a second factor, or the password.
-pub(super) async fn is_good(
+async fn is_next_code(tx: &mut UserTx, code: &SecretText, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    let Some(totp) = factors::lock_totp(tx, factors::Which::Confirmed).await? else { return Ok(false) };
+    let Some(step) = step_of(&totp.secret, code, now).filter(|step| *step > totp.last_step) else {
+        return Ok(false);
+    };
+    factors::update_totp_used(tx, totp.id, step, now).await?;
+    Ok(true)
+}
+
+/// Judges a proof of somebody who is logged in: a second factor, or the password.
+pub(super) async fn judge(
     accounts: &Accounts,
     tx: &mut UserTx,
-    proof: &Proof,
+    (proof, asked): (&Proof, Asked),
     now: DateTime<Utc>,
-) -> Result<bool, ProofError> {
-    let Proof::Password(password) = proof else { return Ok(is_second_factor(tx, proof, now).await?) };
+) -> Result<Judged, ProofError> {
+    let Proof::Password(password) = proof else {
+        return Ok(judge_factor(accounts, tx, (proof, asked), now).await?);
+    };
     let stored = users::fetch_password_hash(tx).await?;
-    Ok(accounts.hasher.verify(password, Some(&stored)).await?)
+    Ok(accounts.hasher.verify(password, Some(&stored)).await?.into())
 }
 
 /// Returns the step a code belongs to: the present one, or one of its neighbors, because clocks differ.

@@ -7,14 +7,15 @@ use kamiflow_store::accounts::tokens::{self, TokenPurpose};
 use kamiflow_store::{StoreError, UserTx};
 use serde::{Deserialize, Serialize};
 
-use super::new_session::{NewSession, Proven, begin};
+use super::new_session::{NewSession, Proven, begin, record_copied};
 use super::one_time;
-use super::proof::{Proof, is_second_factor};
+use super::passkey::Asked;
+use super::proof::{Judged, Proof, judge_factor};
 use super::throttle::{self, Passage, ThrottleDown};
 use super::{Accounts, Visit, device};
 
 /// Wrong proofs after which a challenge is good for nothing.
-const MOST_TRIES: i32 = 5;
+pub(super) const MOST_TRIES: i32 = 5;
 
 /// What the first step left behind.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -40,7 +41,7 @@ pub enum SecondStepError {
     #[error("this log-in has to begin again")]
     ChallengeRefused,
     /// The proof is wrong.
-    #[error("the code is wrong")]
+    #[error("the second factor is wrong")]
     Wrong,
     /// Too many attempts.
     #[error("too many attempts: try again in {} seconds", retry_after.as_secs())]
@@ -66,11 +67,18 @@ pub async fn second_step(
     answer: SecondStepAnswer,
 ) -> Result<NewSession, SecondStepError> {
     let challenge = (TokenPurpose::SecondStep, &answer.challenge);
-    let (user, payload) = prove(accounts, visit, challenge, &answer.proof).await?;
+    let Answered { user, payload, judged } = prove(accounts, visit, challenge, &answer.proof).await?;
     let first: FirstStep = serde_json::from_value(payload)
         .map_err(|error| StoreError::Corrupt(format!("a challenge cannot be read: {error}")))?;
     let home = first.merchant.unwrap_or(MerchantId::PLATFORM);
     let mut tx = accounts.store.user_tx(home, user).await?;
+    if judged != Judged::Good {
+        if let Judged::Copied(factor) = judged {
+            record_copied(&mut tx, visit, factor).await?;
+        }
+        tx.commit().await?;
+        return Err(SecondStepError::Wrong);
+    }
     let device = device::of(answer.device.as_ref());
     let proven = Proven { device, merchant: first.merchant, second_factor: true };
     let (session, wakes) = begin(accounts, visit, &mut tx, proven).await?;
@@ -79,13 +87,23 @@ pub async fn second_step(
     Ok(session)
 }
 
-/// Judges the answer to a challenge, as often as may be tried; returns whose it is and what the first step left behind.
+/// An answer to a challenge, judged.
+pub(super) struct Answered {
+    /// Whose it is.
+    pub(super) user: UserId,
+    /// What the first step left behind.
+    pub(super) payload: serde_json::Value,
+    /// What the answer is worth.
+    pub(super) judged: Judged,
+}
+
+/// Judges the answer to a challenge, as often as may be tried.
 pub(super) async fn prove(
     accounts: &Accounts,
     visit: &Visit,
     (purpose, challenge): (TokenPurpose, &SecretText),
     proof: &Proof,
-) -> Result<(UserId, serde_json::Value), SecondStepError> {
+) -> Result<Answered, SecondStepError> {
     let found = one_time::whose(&accounts.store, challenge).await?;
     let (user, hash) = found.ok_or(SecondStepError::ChallengeRefused)?;
     let gates = throttle::of_second_step(user);
@@ -96,16 +114,15 @@ pub(super) async fn prove(
     let mut tx: UserTx = accounts.store.user_tx(MerchantId::PLATFORM, user).await?;
     let token = tokens::lock(&mut tx, purpose, &hash, visit.now).await?;
     let token = token.filter(|row| row.tries < MOST_TRIES).ok_or(SecondStepError::ChallengeRefused)?;
-    let is_good = is_second_factor(&mut tx, proof, visit.now).await?;
-    if is_good {
+    let judged = judge_factor(accounts, &mut tx, (proof, Asked::FirstStep(token.id)), visit.now).await?;
+    if judged == Judged::Good {
         tokens::update_used(&mut tx, token.id, visit.now).await?;
     } else {
         tokens::update_tried(&mut tx, token.id).await?;
     }
     tx.commit().await?;
-    if !is_good {
-        return Err(SecondStepError::Wrong);
+    if judged == Judged::Good {
+        accounts.throttle.forgive(&gates).await;
     }
-    accounts.throttle.forgive(&gates).await;
-    Ok((user, token.payload))
+    Ok(Answered { user, payload: token.payload, judged })
 }

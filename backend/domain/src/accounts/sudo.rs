@@ -7,8 +7,9 @@ use kamiflow_store::StoreError;
 use kamiflow_store::accounts::sessions;
 use serde_json::json;
 
-use super::new_session::{mark_of, record};
-use super::proof::{Proof, ProofError, is_good};
+use super::new_session::{mark_of, record, record_copied};
+use super::passkey::Asked;
+use super::proof::{Judged, Proof, ProofError, judge};
 use super::throttle::{self, Passage, ThrottleDown};
 use super::{Account, Accounts, Visit, after};
 
@@ -61,7 +62,14 @@ pub async fn sudo(
         return Err(SudoError::Wrong);
     }
     let mut tx = accounts.store.user_tx(account.home(), account.user).await?;
-    if !is_good(accounts, &mut tx, proof, visit.now).await? {
+    let asked = Asked::Session(account.session);
+    let judged = judge(accounts, &mut tx, (proof, asked), visit.now).await?;
+    if judged != Judged::Good {
+        if let Judged::Copied(factor) = judged {
+            record_copied(&mut tx, visit, factor).await?;
+        }
+        // A passkey's question is used up by a wrong answer as well.
+        tx.commit().await?;
         return Err(SudoError::Wrong);
     }
     let until = after(visit.now, SUDO_FOR);

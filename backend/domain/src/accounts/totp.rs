@@ -87,10 +87,7 @@ pub async fn confirm_totp(
     sudo::require(account, visit)?;
     let mut tx = accounts.store.user_tx(account.home(), account.user).await?;
     let factor = take_first(&mut tx, code, visit.now).await?.ok_or(TotpError::WrongCode)?;
-    let codes = match factors::count_recovery_codes(&mut tx).await? {
-        0 => replace_codes(&mut tx, visit.now).await?,
-        _ => Vec::new(),
-    };
+    let codes = first_codes(&mut tx, visit.now).await?;
     let wakes = told::factors_changed(accounts, &mut tx, visit).await?;
     record(&mut tx, visit, "account.totp_add", json!({ "factor": factor })).await?;
     tx.commit().await?;
@@ -113,6 +110,14 @@ pub async fn renew_recovery_codes(
     record(&mut tx, visit, "account.recovery_codes_renew", json!({})).await?;
     tx.commit().await?;
     Ok(codes)
+}
+
+/// Makes recovery codes if there are none, which is with the first second factor.
+pub(super) async fn first_codes(tx: &mut UserTx, now: DateTime<Utc>) -> Result<Vec<SecretText>, StoreError> {
+    match factors::count_recovery_codes(tx).await? {
+        0 => replace_codes(tx, now).await,
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// Makes recovery codes in the place of the former ones.

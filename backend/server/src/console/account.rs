@@ -1,27 +1,49 @@
 //! `/account/…`: what somebody sees of the own account.
 
-use kamiflow_app::views::account::{Factor, Merchants, SeatWith, Security, Session};
+use kamiflow_app::views::account::{Factor, Merchants, Proofs, SeatWith, Security, Session};
 use kamiflow_domain::accounts::Account;
+use kamiflow_domain::accounts::passkey;
 use kamiflow_domain::accounts::remove_factor::list_factors;
 use kamiflow_domain::accounts::sessions::list_sessions;
 use kamiflow_domain::accounts::switch_merchant::list_merchants;
 use kamiflow_kernel::EmailAddress;
 
-use super::{Asked, Loaded, Stop, shown};
+use super::{Loaded, Stop, shown};
 use crate::product::Product;
 use crate::visitor::Visitor;
 
+/// Which loader is whose; `None` for a page that shows nothing but its form. None of them needs a seat anywhere.
+pub(super) async fn load(
+    product: &Product,
+    visitor: &Visitor,
+    account: &Account,
+    page: &str,
+) -> Result<Option<Loaded>, Stop> {
+    Ok(Some(match page {
+        "merchants" => merchants(product, visitor, account).await?,
+        "security" => security(product, visitor, account).await?,
+        "sudo" => proofs(product, account).await?,
+        _ => return Ok(None),
+    }))
+}
+
+/// Reads by what somebody may prove herself.
+async fn proofs(product: &Product, account: &Account) -> Result<Loaded, Stop> {
+    let (factors, _codes) = list_factors(&product.accounts, account).await?;
+    Ok(shown(Proofs { passkey: factors.iter().any(|factor| factor.kind == "passkey") }))
+}
+
 /// Reads devices and second factors.
-pub(super) async fn security(asked: &Asked<'_>) -> Result<Loaded, Stop> {
-    let accounts = &asked.product.accounts;
-    let sessions = list_sessions(accounts, asked.visit, asked.account).await?;
-    let (factors, codes_left) = list_factors(accounts, asked.account).await?;
+async fn security(product: &Product, visitor: &Visitor, account: &Account) -> Result<Loaded, Stop> {
+    let accounts = &product.accounts;
+    let sessions = list_sessions(accounts, &visitor.visit, account).await?;
+    let (factors, codes_left) = list_factors(accounts, account).await?;
     Ok(shown(Security {
         sessions: sessions
             .into_iter()
             .map(|row| Session {
                 id: row.id,
-                is_this: row.id == asked.account.session,
+                is_this: row.id == account.session,
                 browser: row.user_agent,
                 place: row.ip_prefix,
                 last_used_at: row.last_used_at,
@@ -29,14 +51,21 @@ pub(super) async fn security(asked: &Asked<'_>) -> Result<Loaded, Stop> {
             .collect(),
         factors: factors
             .into_iter()
-            .map(|row| Factor { id: row.id, kind: row.kind, name: row.name, created_at: row.created_at })
+            .map(|row| Factor {
+                id: row.id,
+                kind: row.kind,
+                name: row.name,
+                created_at: row.created_at,
+                last_used_at: row.last_used_at,
+            })
             .collect(),
         codes_left,
+        has_passkeys: passkey::are_possible(&accounts.config),
     }))
 }
 
 /// Lists the merchants somebody has a seat with; the page is there without any.
-pub(super) async fn merchants(product: &Product, visitor: &Visitor, account: &Account) -> Result<Loaded, Stop> {
+async fn merchants(product: &Product, visitor: &Visitor, account: &Account) -> Result<Loaded, Stop> {
     let present = account.seat.as_ref().map(|seat| seat.merchant);
     let seats = list_merchants(&product.accounts, account).await?;
     Ok(shown(Merchants {

@@ -4,6 +4,7 @@ mod challenge;
 mod change_email;
 mod confirm;
 mod log_in;
+mod passkey;
 mod password;
 mod recovery;
 mod reset_password;
@@ -30,6 +31,8 @@ pub(super) fn configure(services: &mut ServiceConfig) {
         .route("/confirm", web::post().to(confirm::confirm))
         .route("/log-in", web::post().to(log_in::log_in))
         .route("/log-in/second-step", web::post().to(log_in::second_step))
+        .route("/log-in/second-step/passkey", web::post().to(passkey::ask_in_second_step))
+        .route("/log-in/second-step/passkey/answer", web::post().to(passkey::second_step))
         .route("/log-out", web::post().to(log_in::log_out))
         .route("/reset-password", web::post().to(reset_password::request))
         .route("/reset", web::post().to(reset_password::reset))
@@ -42,13 +45,17 @@ pub(super) fn configure(services: &mut ServiceConfig) {
         .route("/account/password", web::post().to(password::change))
         .route("/account/security/totp", web::post().to(security::enroll))
         .route("/account/security/totp/confirm", web::post().to(security::confirm))
+        .route("/account/security/passkey", web::post().to(passkey::begin))
+        .route("/account/security/passkey/answer", web::post().to(passkey::add))
         .route("/account/security/codes", web::post().to(security::codes))
         .route("/account/security/factor", web::post().to(security::remove))
         .route("/account/security/session", web::post().to(security::end))
         .route("/account/security/others", web::post().to(security::end_others))
         .route("/account/merchants", web::post().to(session::merchant))
         .route("/console/mode", web::post().to(session::mode))
-        .route("/account/sudo", web::post().to(sudo::sudo));
+        .route("/account/sudo", web::post().to(sudo::sudo))
+        .route("/account/sudo/passkey", web::post().to(passkey::ask_for_sudo))
+        .route("/account/sudo/passkey/answer", web::post().to(passkey::sudo));
 }
 
 /// Returns what is said of a link that leads to a password and a code generator.

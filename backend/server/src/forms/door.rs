@@ -96,9 +96,17 @@ impl Door {
 
     /// Shows a secret once to somebody who is not logged in. Nothing keeps the answer.
     pub(crate) fn once(&self, once: Once) -> HttpResponse {
+        self.show(AnswerPage::Once, once)
+    }
+
+    /// Answers with a page of its own, outside of the console. Nothing keeps the answer.
+    pub(crate) fn show<T: Any + Send + Sync>(&self, answer: AnswerPage, view: T) -> HttpResponse {
         let mut page = context_of(&self.request, &self.site);
-        page.data = Some(Arc::new(once));
-        unkept(page, AnswerPage::Once)
+        if let Some(account) = &self.visitor.account {
+            page.locale = account.locale;
+        }
+        page.data = Some(Arc::new(view));
+        unkept(page, answer)
     }
 }
 

@@ -86,7 +86,7 @@ mod tests {
 
     fn site(public_url: &str) -> Site {
         let folder = tempfile::tempdir().unwrap();
-        let roles = ["style", "boot", "module", "wasm", "icons", "mark"];
+        let roles = ["style", "boot", "passkey", "module", "wasm", "icons", "mark"];
         for (role, suffix) in roles.iter().flat_map(|role| ["", ".br", ".gz"].map(|suffix| (role, suffix))) {
             std::fs::write(folder.path().join(format!("{role}{suffix}")), "").unwrap();
         }

@@ -67,6 +67,7 @@ impl Site {
         let assets = Assets {
             style: address("style")?,
             boot: address("boot")?,
+            passkey: address("passkey")?,
             module: address("module")?,
             wasm: address("wasm")?,
             icons: address("icons")?,

@@ -21,8 +21,8 @@ pub enum TokenPurpose {
     SecondStep,
     /// To finish the registration of a passkey.
     EnrollPasskey,
-    /// To prove a passkey once more.
-    SudoPasskey,
+    /// To prove a passkey, in a log-in or once more.
+    AskPasskey,
     /// To choose password and second factor of a staff account.
     StaffEnroll,
     /// To go on with a log-in of the staff by a second factor.
@@ -40,7 +40,7 @@ impl TokenPurpose {
             Self::ChangeEmail => "change_email",
             Self::SecondStep => "second_step",
             Self::EnrollPasskey => "enroll_passkey",
-            Self::SudoPasskey => "sudo_passkey",
+            Self::AskPasskey => "ask_passkey",
             Self::StaffEnroll => "staff_enroll",
             Self::StaffStep => "staff_step",
             Self::RecoverAccount => "recover_account",

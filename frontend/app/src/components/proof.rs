@@ -1,8 +1,9 @@
-//! Says before a form that sending it asks for a fresh proof, so that nothing typed or chosen is lost on the way.
+//! Proofs of who somebody is. Before a form that asks for a fresh one it is said, so that nothing typed or chosen is lost
+//! on the way.
 
 use leptos::prelude::*;
 
-use super::{Banner, Tone};
+use super::{Banner, Icon, NextPage, Submit, Tone};
 use crate::{context, t};
 
 /// A way to prove oneself and come back; nothing for who has done so in the last ten minutes.
@@ -14,4 +15,16 @@ pub(crate) fn ProofFirst() -> AnyView {
     }
     let act = (format!("/account/sudo?next={}", page.path), t::accounts::proof_act().to_owned());
     view! { <Banner tone=Tone::Waiting icon="key-round" act=act>{t::accounts::proof_first()}</Banner> }.into_any()
+}
+
+/// Asks for a passkey: a form of its own, whose answer is the page with the question.
+#[component]
+pub(crate) fn AskPasskey(action: &'static str) -> AnyView {
+    view! {
+        <form method="post" action=action>
+            <NextPage/>
+            <Submit class="lg w-full"><Icon name="key-round"/>{t::accounts::use_passkey()}</Submit>
+        </form>
+    }
+    .into_any()
 }

@@ -2,9 +2,10 @@
 
 use leptos::prelude::*;
 
-use crate::components::{Field, FormError, NextPage, Notice, PasswordField, Submit};
+use crate::components::{AskPasskey, Field, FormError, Look, NextPage, Notice, PasswordField, Submit};
 use crate::document::PageTitle;
 use crate::layouts::AccountLayout;
+use crate::views::account::Proofs;
 use crate::{context, t};
 
 /// `/account/password`.
@@ -66,19 +67,23 @@ pub(crate) fn Sudo() -> AnyView {
         view! { <PasswordField name="password" label=t::accounts::password() autocomplete="current-password"/> }
             .into_any()
     };
+    let has_passkey = context::data::<Proofs>().is_some_and(|proofs| proofs.passkey);
     view! {
         <PageTitle name=t::accounts::sudo_title()/>
         <AccountLayout>
-            <form class="w-full max-w-sm grid gap-4" method="post" action="/account/sudo">
+            <div class="w-full max-w-sm grid gap-4">
                 <div>
                     <h1 class="text-2xl font-semibold">{t::accounts::sudo_title()}</h1>
                     <p class="text-ink2 mt-1 leading-6">{t::accounts::sudo_text()}</p>
                 </div>
                 <Notice/>
                 <FormError/>
+                {has_passkey.then(|| view! { <AskPasskey action="/account/sudo/passkey"/> })}
+            </div>
+            <form class="w-full max-w-sm grid gap-4" method="post" action="/account/sudo">
                 <NextPage/>
                 {proof}
-                <Submit class="lg w-full">{t::accounts::prove()}</Submit>
+                <Submit look=if has_passkey { Look::Quiet } else { Look::Primary } class="lg w-full">{t::accounts::prove()}</Submit>
             </form>
         </AccountLayout>
     }

@@ -1,5 +1,7 @@
 //! `/account/security`: devices, second factors, the password.
 
+use std::sync::Arc;
+
 use leptos::prelude::*;
 
 use super::console::ConsolePage;
@@ -21,7 +23,7 @@ pub(crate) fn Security() -> AnyView {
                     <a class=Look::Quiet.class() href="/account/password">{t::accounts::password_title()}</a>
                 </div>
             </Card>
-            <Factors factors=data.factors.iter().map(row).collect_view().into_any() is_empty=data.factors.is_empty() codes_left=data.codes_left/>
+            <Factors data=data.clone()/>
             <Devices rows=data.sessions.iter().map(device).collect_view().into_any() many={data.sessions.len() > 1}/>
         </ConsolePage>
     }
@@ -29,19 +31,36 @@ pub(crate) fn Security() -> AnyView {
 }
 
 #[component]
-fn Factors(factors: AnyView, is_empty: bool, codes_left: i64) -> AnyView {
+fn Factors(data: Arc<Data>) -> AnyView {
+    let passkey = data.has_passkeys.then(|| {
+        view! {
+            <form method="post" action="/account/security/passkey">
+                <Submit look=Look::Quiet>{t::security::add_passkey()}</Submit>
+            </form>
+        }
+    });
     let add = view! {
-        <form method="post" action="/account/security/totp">
-            <Submit look=if is_empty { Look::Primary } else { Look::Quiet }>{t::security::add_totp()}</Submit>
-        </form>
+        <div class="flex gap-2 flex-wrap justify-end">
+            {passkey}
+            <form method="post" action="/account/security/totp">
+                <Submit look=Look::Quiet>{t::security::add_totp()}</Submit>
+            </form>
+        </div>
     };
-    let columns = vec![Column::words(t::security::factor()), Column::words(t::security::since()), Column::words("")];
-    let body = if is_empty {
+    let columns = vec![
+        Column::words(t::security::factor()),
+        Column::words(t::security::name()),
+        Column::words(t::security::since()),
+        Column::words(t::security::last_used()),
+        Column::words(""),
+    ];
+    let (rows, codes_left) = (data.factors.iter().map(row).collect_view(), data.codes_left);
+    let body = if data.factors.is_empty() {
         view! { <Empty icon="shield-check" title=t::security::no_factor() reason=t::security::no_factor_text()/> }
             .into_any()
     } else {
         view! {
-            <Table caption=t::security::factors() columns=columns>{factors}</Table>
+            <Table caption=t::security::factors() columns=columns>{rows}</Table>
             <form class="p-4 flex gap-4 flex-wrap items-center" method="post" action="/account/security/codes">
                 <p class="flex-1 min-w-56 text-ink2">{t::security::codes_left(codes_left)}</p>
                 <Submit look=Look::Quiet>{t::security::new_codes()}</Submit>
@@ -54,11 +73,18 @@ fn Factors(factors: AnyView, is_empty: bool, codes_left: i64) -> AnyView {
 
 fn row(factor: &Factor) -> impl IntoView + use<> {
     let (id, since) = (factor.id.to_string(), format::moment(factor.created_at));
-    let kind = if factor.kind == "totp" { t::security::totp() } else { t::security::passkey() };
+    let used = factor.last_used_at.map_or_else(|| t::security::never().to_owned(), format::moment);
+    // There is one authenticator, which nobody named.
+    let (kind, name) = match factor.kind.as_str() {
+        "totp" => (t::security::totp(), String::new()),
+        _ => (t::security::passkey(), factor.name.clone()),
+    };
     view! {
         <tr>
             <td>{kind}</td>
+            <td class="max-w-60 truncate">{name}</td>
             <td>{since}</td>
+            <td>{used}</td>
             <td class="r">
                 <form method="post" action="/account/security/factor">
                     <button class="btn btn-danger sm" name="factor" value=id>{t::security::remove()}</button>

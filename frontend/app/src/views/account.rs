@@ -12,6 +12,15 @@ pub struct Security {
     pub factors: Vec<Factor>,
     /// Recovery codes that have not been used.
     pub codes_left: i64,
+    /// Whether passkeys may be added: the site's address has a name.
+    pub has_passkeys: bool,
+}
+
+/// By what somebody may prove herself anew.
+#[derive(Debug)]
+pub struct Proofs {
+    /// Whether a passkey will do.
+    pub passkey: bool,
 }
 
 /// A browser that is logged in.
@@ -40,6 +49,8 @@ pub struct Factor {
     pub name: String,
     /// Since when.
     pub created_at: DateTime<Utc>,
+    /// When it was used last.
+    pub last_used_at: Option<DateTime<Utc>>,
 }
 
 /// The merchants somebody has a seat with.

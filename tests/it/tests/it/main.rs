@@ -64,6 +64,7 @@ mod web_exports;
 mod web_live;
 mod web_orders;
 mod web_pages;
+mod web_passkeys;
 mod web_pauses;
 mod web_roles;
 mod web_security;

@@ -13,8 +13,8 @@ use serde_json::json;
 
 use super::{StaffMember, record};
 use crate::accounts::log_in::LogInError;
-use crate::accounts::proof::Proof;
-use crate::accounts::second_step::{SecondStepError, prove};
+use crate::accounts::proof::{Judged, Proof};
+use crate::accounts::second_step::{Answered, SecondStepError, prove};
 use crate::accounts::secrets::fresh;
 use crate::accounts::throttle::{self, Passage};
 use crate::accounts::{Accounts, Visit, after, one_time};
@@ -75,7 +75,10 @@ pub async fn second_step_of_staff(
     challenge: &SecretText,
     proof: &Proof,
 ) -> Result<NewStaffSession, SecondStepError> {
-    let (user, _nothing) = prove(accounts, visit, (TokenPurpose::StaffStep, challenge), proof).await?;
+    let Answered { user, judged, .. } = prove(accounts, visit, (TokenPurpose::StaffStep, challenge), proof).await?;
+    if judged != Judged::Good {
+        return Err(SecondStepError::Wrong);
+    }
     let mut tx = accounts.store.user_tx(MerchantId::PLATFORM, user).await?;
     let row = staff::lock(&mut tx).await?;
     if row.enrolled_at.is_none() || row.disabled_at.is_some() {

@@ -19,10 +19,8 @@ use crate::forms::flash;
 use crate::forms::preferences::local_path;
 use crate::visitor;
 
-/// The page of the second step.
-const SECOND_STEP: &str = "/log-in/second-step";
-/// The cookie that proves the first step.
-const CHALLENGE: Challenge = Challenge("kf_challenge");
+/// The cookie that proves the first step, until the second is made.
+pub(super) const CHALLENGE: Challenge = Challenge("kf_challenge");
 
 /// What the page sends.
 #[derive(Deserialize)]
@@ -42,7 +40,7 @@ pub(super) async fn log_in(door: Door, form: web::Form<LogInForm>) -> HttpRespon
         Ok(LoggedIn::Done(session)) => begun(&door, &session, &next).await,
         Ok(LoggedIn::SecondStep(step)) => {
             let outcome = FormOutcome::default().typed("next", &next);
-            let mut answer = flash::again(&door.site, SECOND_STEP, outcome);
+            let mut answer = flash::again(&door.site, second_step_path(step.passkey), outcome);
             let _kept = answer.add_cookie(&CHALLENGE.cookie(&door.site, &step.challenge));
             answer
         }
@@ -62,33 +60,38 @@ pub(super) async fn log_in(door: Door, form: web::Form<LogInForm>) -> HttpRespon
 pub(super) struct SecondStepForm {
     code: SecretText,
     next: Option<String>,
+    passkey: Option<String>,
+}
+
+/// Where the second step is made; whoever has a passkey is offered to use it.
+const fn second_step_path(has_passkey: bool) -> &'static str {
+    if has_passkey { "/log-in/second-step?passkey=1" } else { "/log-in/second-step" }
 }
 
 /// Finishes a log-in with a code of the generator, or a recovery code: they look different.
 pub(super) async fn second_step(door: Door, form: web::Form<SecondStepForm>) -> HttpResponse {
-    let SecondStepForm { code, next } = form.into_inner();
-    let next = next.unwrap_or_default();
-    let Some(challenge) = CHALLENGE.of(&door) else {
-        return door.refuse("/log-in", Refused::Field("", "log_in.too_late"), FormOutcome::default());
+    let SecondStepForm { code, next, passkey } = form.into_inner();
+    let page = second_step_path(passkey.is_some());
+    finish(&door, proof(code), &next.unwrap_or_default(), (page, Refused::Field("code", "code.refused"))).await
+}
+
+/// Finishes a log-in with a proof; `page` says what is wrong with it.
+pub(super) async fn finish(door: &Door, proof: Proof, next: &str, (page, wrong): (&str, Refused)) -> HttpResponse {
+    let typed = FormOutcome::default().typed("next", next);
+    let Some(challenge) = CHALLENGE.of(door) else {
+        return door.refuse("/log-in", Refused::Field("", "log_in.too_late"), typed);
     };
-    let answer = SecondStepAnswer { challenge, proof: proof(code), device: visitor::device(&door.request, &door.site) };
+    let answer = SecondStepAnswer { challenge, proof, device: visitor::device(&door.request, &door.site) };
     match use_case_of_second_step(&door.product.accounts, &door.visitor.visit, answer).await {
         Ok(session) => {
-            let mut answer = begun(&door, &session, &next).await;
+            let mut answer = begun(door, &session, next).await;
             let _removed = answer.add_cookie(&CHALLENGE.removal(&door.site));
             answer
         }
-        Err(error) => {
-            let typed = FormOutcome::default().typed("next", &next);
-            match error {
-                SecondStepError::ChallengeRefused => {
-                    door.refuse("/log-in", Refused::Field("", "log_in.too_late"), typed)
-                }
-                SecondStepError::Wrong => door.refuse(SECOND_STEP, Refused::Field("code", "code.refused"), typed),
-                SecondStepError::TooMany { .. } => door.refuse(SECOND_STEP, Refused::Field("", "limited"), typed),
-                other => door.refuse(SECOND_STEP, Refused::Failed(Box::new(other)), typed),
-            }
-        }
+        Err(SecondStepError::ChallengeRefused) => door.refuse("/log-in", Refused::Field("", "log_in.too_late"), typed),
+        Err(SecondStepError::Wrong) => door.refuse(page, wrong, typed),
+        Err(SecondStepError::TooMany { .. }) => door.refuse(page, Refused::Field("", "limited"), typed),
+        Err(other) => door.refuse(page, Refused::Failed(Box::new(other)), typed),
     }
 }
 

@@ -24,22 +24,30 @@ pub(super) struct SudoForm {
 /// Takes the proof and goes back to where it was asked for; the act itself is pressed once more.
 pub(super) async fn sudo(door: Door, form: web::Form<SudoForm>) -> HttpResponse {
     let SudoForm { code, password, next } = form.into_inner();
-    let next = local_path(next.as_deref());
+    let next = next.unwrap_or_default();
+    let (proof, wrong) = match (code, password) {
+        (Some(code), _) => (proof(code), Refused::Field("code", "code.refused")),
+        (None, Some(password)) => (Proof::Password(password), Refused::Field("password", "password.wrong")),
+        (None, None) => {
+            let page = sudo_path(local_path(Some(&next)));
+            return door.refuse(&page, Refused::Field("", "required"), FormOutcome::default());
+        }
+    };
+    prove(&door, &proof, &next, wrong).await
+}
+
+/// Takes a proof; `wrong` is what is said of one that proves nothing.
+pub(super) async fn prove(door: &Door, proof: &Proof, next: &str, wrong: Refused) -> HttpResponse {
+    let next = local_path(Some(next));
     let account = match door.settled(next) {
         Ok(account) => account,
         Err(elsewhere) => return flash::done(&elsewhere),
     };
-    let (proof, field) = match (code, password) {
-        (Some(code), _) => (proof(code), "code"),
-        (None, Some(password)) => (Proof::Password(password), "password"),
-        (None, None) => return door.refuse(&sudo_path(next), Refused::Field("", "required"), FormOutcome::default()),
-    };
-    match use_case(&door.product.accounts, &door.visitor.visit, account, &proof).await {
+    match use_case(&door.product.accounts, &door.visitor.visit, account, proof).await {
         Ok(_until) => flash::told(&door.site, next, "accounts.proven"),
         Err(error) => {
             let refused = match error {
-                SudoError::Wrong if field == "code" => Refused::Field("code", "code.refused"),
-                SudoError::Wrong => Refused::Field("password", "password.wrong"),
+                SudoError::Wrong => wrong,
                 SudoError::TooMany { .. } => Refused::Field("", "limited"),
                 other => Refused::Failed(Box::new(other)),
             };
