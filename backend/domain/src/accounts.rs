@@ -29,6 +29,7 @@ pub mod authenticate;
 pub mod change_email;
 pub mod change_password;
 pub mod confirm_email;
+pub mod delete_account;
 pub mod letter;
 pub mod log_in;
 pub mod mailer;

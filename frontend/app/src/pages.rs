@@ -4,6 +4,7 @@ mod account;
 mod api_reference;
 mod authorize;
 mod console;
+mod delete_account;
 mod error;
 mod help;
 mod join;
@@ -31,6 +32,7 @@ pub(crate) use self::console::{
     Merchant, Notifications, Order, Orders, Overview, Pauses, Pool, Pools, Products, Revealed, Rules, Shop, ShopList,
     Team, Tokens, TrialRun, Verification,
 };
+pub(crate) use self::delete_account::DeleteAccount;
 pub(crate) use self::error::{ErrorPage, NotFound, error_title};
 pub(crate) use self::help::Help;
 pub(crate) use self::join::Join;

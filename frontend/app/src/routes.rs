@@ -10,12 +10,12 @@ use crate::document::Document;
 use crate::pages::error_title;
 use crate::pages::{
     ApiReference, ApiTokens, Audit, Authorize, AuthorizeByLink, CameBack, ChangeEmail, Confirm, ConnectShop, Connected,
-    ConsoleSample, DisconnectShop, Email, ErrorPage, Export, Help, ImportResult, Join, Landing, LeaveTeam, LogIn,
-    MemberSeat, Merchant, Merchants, NotFound, Notifications, OncePage, Order, Orders, Overview, PasskeyPage, Password,
-    Pauses, Pool, Pools, Pricing, Privacy, Products, Recover, RecoverFinish, RecoverStop, Reset, ResetPassword,
-    Revealed, Rules, SecondStep, Security, Shop, ShopList, SignUp, SignUpSent, StaffCase, StaffEnroll, StaffLogIn,
-    StaffQueue, StaffRecoveries, StaffRecovery, StaffSecondStep, Status, Styleguide, Sudo, Team, Terms, Tokens,
-    TrialRun, Verification,
+    ConsoleSample, DeleteAccount, DisconnectShop, Email, ErrorPage, Export, Help, ImportResult, Join, Landing,
+    LeaveTeam, LogIn, MemberSeat, Merchant, Merchants, NotFound, Notifications, OncePage, Order, Orders, Overview,
+    PasskeyPage, Password, Pauses, Pool, Pools, Pricing, Privacy, Products, Recover, RecoverFinish, RecoverStop, Reset,
+    ResetPassword, Revealed, Rules, SecondStep, Security, Shop, ShopList, SignUp, SignUpSent, StaffCase, StaffEnroll,
+    StaffLogIn, StaffQueue, StaffRecoveries, StaffRecovery, StaffSecondStep, Status, Styleguide, Sudo, Team, Terms,
+    Tokens, TrialRun, Verification,
 };
 use crate::t;
 
@@ -78,6 +78,7 @@ pub fn App(
                     <Route path=path!("/recover") view=Recover ssr=SsrMode::Async/>
                     <Route path=path!("/recover/finish") view=RecoverFinish ssr=SsrMode::Async/>
                     <Route path=path!("/recover/stop") view=RecoverStop ssr=SsrMode::Async/>
+                    <Route path=path!("/account/delete") view=DeleteAccount ssr=SsrMode::Async/>
                     <Route path=path!("/account/email") view=Email ssr=SsrMode::Async/>
                     <Route path=path!("/account/merchants") view=Merchants ssr=SsrMode::Async/>
                     <Route path=path!("/account/password") view=Password ssr=SsrMode::Async/>

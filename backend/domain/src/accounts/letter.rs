@@ -70,6 +70,11 @@ pub enum Letter {
         /// Where to look.
         link: String,
     },
+    /// Your account is deleted.
+    AccountDeleted {
+        /// When.
+        at: DateTime<Utc>,
+    },
     /// Confirm, from the old address, that mail goes to another one.
     LeaveEmail {
         /// The new address.

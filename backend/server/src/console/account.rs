@@ -1,7 +1,8 @@
 //! `/account/…`: what somebody sees of the own account.
 
-use kamiflow_app::views::account::{Factor, Merchants, Proofs, SeatWith, Security, Session};
+use kamiflow_app::views::account::{Deletion, Factor, Merchants, Orphan, Proofs, SeatWith, Security, Session};
 use kamiflow_domain::accounts::Account;
+use kamiflow_domain::accounts::delete_account::list_orphans;
 use kamiflow_domain::accounts::passkey;
 use kamiflow_domain::accounts::remove_factor::list_factors;
 use kamiflow_domain::accounts::sessions::list_sessions;
@@ -20,10 +21,25 @@ pub(super) async fn load(
     page: &str,
 ) -> Result<Option<Loaded>, Stop> {
     Ok(Some(match page {
+        "delete" => deletion(product, account).await?,
         "merchants" => merchants(product, visitor, account).await?,
         "security" => security(product, visitor, account).await?,
         "sudo" => proofs(product, account).await?,
         _ => return Ok(None),
+    }))
+}
+
+/// Says what stands before the deletion of the account.
+async fn deletion(product: &Product, account: &Account) -> Result<Loaded, Stop> {
+    let present = account.seat.as_ref().map(|seat| seat.merchant);
+    let orphans = list_orphans(&product.accounts, account).await?;
+    Ok(shown(Deletion {
+        login: account.login.to_string(),
+        is_sub_account: account.login.as_str().parse::<EmailAddress>().is_err(),
+        orphans: orphans
+            .into_iter()
+            .map(|row| Orphan { is_present: present == Some(row.merchant), name: row.name, live: row.live })
+            .collect(),
     }))
 }
 

@@ -3,6 +3,7 @@
 mod challenge;
 mod change_email;
 mod confirm;
+mod delete;
 mod log_in;
 mod passkey;
 mod password;
@@ -41,6 +42,7 @@ pub(super) fn configure(services: &mut ServiceConfig) {
         .route("/recover/stop", web::post().to(recovery::stop))
         .route("/recover/finish", web::post().to(recovery::begin))
         .route("/recover/finish/confirm", web::post().to(recovery::finish))
+        .route("/account/delete", web::post().to(delete::delete))
         .route("/account/email", web::post().to(change_email::request))
         .route("/account/password", web::post().to(password::change))
         .route("/account/security/totp", web::post().to(security::enroll))

@@ -216,6 +216,19 @@ pub async fn update_all_ended(
     .await?)
 }
 
+/// Forgets from where and with what the user's sessions were used.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn update_forgotten(tx: &mut UserTx) -> Result<(), StoreError> {
+    let user = tx.user();
+    sql("UPDATE sessions SET user_agent = '', ip_prefix = '' WHERE user_id = $1")
+        .bind::<SqlUuid, _>(user.as_uuid())
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}
+
 /// Lets a session do what asks for a fresh proof, until a moment.
 ///
 /// # Errors

@@ -27,6 +27,7 @@ fn t_notice(code: &str) -> String {
         "accounts.proven" => t::notices::proven(),
         "accounts.signed_out" => t::notices::signed_out(),
         "accounts.passkey_added" => t::notices::passkey_added(),
+        "accounts.deleted" => t::notices::account_deleted(),
         "accounts.factor_removed" => t::notices::factor_removed(),
         "team.invited" => t::notices::invited(),
         "team.revoked" => t::notices::revoked(),

@@ -25,6 +25,12 @@ pub(crate) fn Security() -> AnyView {
             </Card>
             <Factors data=data.clone()/>
             <Devices rows=data.sessions.iter().map(device).collect_view().into_any() many={data.sessions.len() > 1}/>
+            <Card title=t::delete::title()>
+                <div class="p-4 flex gap-4 flex-wrap items-center">
+                    <p class="flex-1 min-w-56 text-ink2">{t::security::delete_text()}</p>
+                    <a class=Look::Danger.class() href="/account/delete">{t::delete::title()}</a>
+                </div>
+            </Card>
         </ConsolePage>
     }
     .into_any()

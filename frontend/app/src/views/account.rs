@@ -53,6 +53,28 @@ pub struct Factor {
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
+/// What deleting the account asks for.
+#[derive(Debug)]
+pub struct Deletion {
+    /// What is typed to log in.
+    pub login: String,
+    /// Whether the account is its merchant's.
+    pub is_sub_account: bool,
+    /// Merchants that would be left without an owner.
+    pub orphans: Vec<Orphan>,
+}
+
+/// A merchant that would be left without an owner.
+#[derive(Debug)]
+pub struct Orphan {
+    /// Its name.
+    pub name: String,
+    /// Its shops that deliver.
+    pub live: Vec<String>,
+    /// Whether the session works for it.
+    pub is_present: bool,
+}
+
 /// The merchants somebody has a seat with.
 #[derive(Debug)]
 pub struct Merchants {

@@ -60,6 +60,7 @@ mod web_accounts;
 mod web_api;
 mod web_cards;
 mod web_connect;
+mod web_deletion;
 mod web_exports;
 mod web_live;
 mod web_orders;

@@ -71,6 +71,7 @@ fn chinese(letter: &Letter) -> Option<Worded> {
             Some(("查看安全设置", link)),
             NOT_YOU,
         ),
+        Letter::AccountDeleted { at } => zh_account_deleted(*at),
         Letter::LeaveEmail { to, link } => worded(
             "确认更换邮箱",
             vec![format!("您申请把登录邮箱换成 {to}。新旧两个邮箱都确认后才会生效。链接 1 小时内有效。")],
@@ -144,6 +145,7 @@ fn english(letter: &Letter) -> Option<Worded> {
             Some(("Look at your security settings", link)),
             NOT_YOU,
         ),
+        Letter::AccountDeleted { at } => en_account_deleted(*at),
         Letter::LeaveEmail { to, link } => worded(
             "Confirm the change of your address",
             vec![format!(
@@ -173,6 +175,30 @@ fn english(letter: &Letter) -> Option<Worded> {
         Letter::TokenEnding { shop, ends_at, link } => en_token_ending(shop, *ends_at, link),
         Letter::MerchantChanged { merchant, what, at } => team::change_en(merchant, *what, *at),
     }
+}
+
+fn zh_account_deleted(at: DateTime<Utc>) -> Option<Worded> {
+    worded(
+        "账号已删除",
+        vec![
+            format!("您的账号已于 {} 删除,所有设备都已退出,个人资料已清除。", beijing(at)),
+            "感谢您用过卡密流。此邮箱现在可以重新注册。".into(),
+        ],
+        None,
+        "如果不是您本人操作,请联系客服。",
+    )
+}
+
+fn en_account_deleted(at: DateTime<Utc>) -> Option<Worded> {
+    worded(
+        "Your account was deleted",
+        vec![
+            format!("Your account was deleted at {}. All devices were signed out, and your data is gone.", utc(at)),
+            "Thank you for having used Kamiflow. This address is free to sign up with again.".into(),
+        ],
+        None,
+        "If this was not you, write to support.",
+    )
 }
 
 fn zh_token_ending(shop: &str, ends_at: DateTime<Utc>, link: &str) -> Option<Worded> {

@@ -61,6 +61,7 @@ fn attacks() -> Vec<(String, Attack)> {
         sessions::update_rotated(t.session, &[9; 32], t.now, t.now);
         sessions::update_ended(t.session, SessionEnd::SignedOut, t.now);
         sessions::update_all_ended(None, SessionEnd::SignedOut, t.now);
+        sessions::update_forgotten();
         sessions::update_sudo(t.session, t.now + TimeDelta::days(1));
         sessions::update_merchant(t.session, None);
         sessions::list(t.now);
