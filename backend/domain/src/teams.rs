@@ -10,6 +10,7 @@ pub mod invite;
 pub mod leave;
 pub mod open_merchant;
 pub mod remove_member;
+pub mod rename_merchant;
 pub mod show_team;
 pub mod sub_account;
 pub mod transfer_ownership;

@@ -77,6 +77,20 @@ pub async fn update_poll_floor(tx: &mut TenantTx, seconds: i32) -> Result<(), St
     Ok(())
 }
 
+/// Gives the merchant another name.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn update_name(tx: &mut TenantTx, name: &str) -> Result<(), StoreError> {
+    let merchant = tx.merchant();
+    sql("UPDATE merchants SET name = $2 WHERE merchant_id = $1")
+        .bind::<SqlUuid, _>(merchant.as_uuid())
+        .bind::<Text, _>(name)
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}
+
 /// Gives the merchant the code that staff's log-in names end with.
 ///
 /// # Errors

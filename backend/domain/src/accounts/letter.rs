@@ -158,6 +158,8 @@ pub enum MerchantChange {
     Closing,
     /// It will not close after all.
     Reopened,
+    /// It has another name.
+    Renamed,
 }
 
 /// How far the recovery of an account is.

@@ -28,6 +28,7 @@ pub(super) fn configure(services: &mut ServiceConfig) {
         .route("/console/team/leave", web::post().to(members::leave))
         .route("/console/team/{user}", web::post().to(members::change))
         .route("/console/team/{user}/owner", web::post().to(members::hand_over))
+        .route("/console/merchant/name", web::post().to(merchant::rename))
         .route("/console/merchant/close", web::post().to(merchant::close))
         .route("/console/merchant/reopen", web::post().to(merchant::reopen))
         .route("/account/merchants/open", web::post().to(merchant::open))

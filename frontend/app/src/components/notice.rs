@@ -34,6 +34,7 @@ fn t_notice(code: &str) -> String {
         "team.seat_changed" => t::notices::seat_changed(),
         "team.handed_over" => t::notices::handed_over(),
         "merchant.closing" => t::notices::merchant_closing(),
+        "merchant.renamed" => t::notices::merchant_renamed(),
         "merchant.reopened" => t::notices::merchant_reopened(),
         "merchant.opened" => t::notices::merchant_opened(),
         "team.removed" => t::notices::removed(),

@@ -153,6 +153,7 @@ const LINES: &[Line] = &[
     post("/console/audit/csv", For(Permission::ShowAudit), ""),
     post("/console/export", For(Permission::Export), ""),
     post("/console/merchant/close", For(Permission::ManageMerchant), ""),
+    post("/console/merchant/name", For(Permission::ManageMerchant), "merchant=new+name"),
     post("/console/merchant/reopen", For(Permission::ManageMerchant), ""),
     post("/console/notifications", For(Permission::ManageIntegrations), "email=alarm%40example.com"),
     post("/console/pauses/{target}", For(Permission::Pause), "work=redemption&reason=x&hours=1"),

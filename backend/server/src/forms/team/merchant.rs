@@ -1,9 +1,10 @@
-//! Opening, closing and reopening merchants.
+//! Opening, renaming, closing and reopening merchants.
 
 use actix_web::{HttpResponse, web};
 use kamiflow_app::context::FormOutcome;
 use kamiflow_domain::teams::close_merchant::{close_merchant, reopen_merchant};
 use kamiflow_domain::teams::open_merchant::{OpenMerchantError, open_merchant};
+use kamiflow_domain::teams::rename_merchant::{RenameError, rename_merchant};
 use serde::Deserialize;
 
 use super::refused;
@@ -23,6 +24,26 @@ pub(super) async fn close(desk: Desk) -> HttpResponse {
 pub(super) async fn reopen(desk: Desk) -> HttpResponse {
     let done = reopen_merchant(&desk.product.accounts, &desk.ctx).await;
     desk.told(PAGE, done.map_err(refused), "merchant.reopened")
+}
+
+/// What the form with the merchant's name sends.
+#[derive(Deserialize)]
+pub(super) struct RenameForm {
+    merchant: String,
+}
+
+/// Gives the merchant another name.
+pub(super) async fn rename(desk: Desk, form: web::Form<RenameForm>) -> HttpResponse {
+    match rename_merchant(&desk.product.accounts, &desk.ctx, &form.merchant).await {
+        Ok(()) => desk.told(PAGE, Ok(()), "merchant.renamed"),
+        Err(error) => {
+            let refused = match error {
+                RenameError::Name => Refused::Field("merchant", "merchant.invalid"),
+                RenameError::Team(error) => refused(error),
+            };
+            desk.refuse(PAGE, refused, FormOutcome::default().typed("merchant", &form.merchant))
+        }
+    }
 }
 
 /// What the form of a new merchant sends.

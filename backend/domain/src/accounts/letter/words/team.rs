@@ -83,6 +83,7 @@ const fn zh_change(what: MerchantChange) -> &'static str {
         MerchantChange::Transferred => "已更换所有者",
         MerchantChange::Closing => "将在 30 天后关闭",
         MerchantChange::Reopened => "已取消关闭",
+        MerchantChange::Renamed => "是您所在商家的新名称",
     }
 }
 
@@ -91,5 +92,6 @@ const fn en_change(what: MerchantChange) -> &'static str {
         MerchantChange::Transferred => "has another owner",
         MerchantChange::Closing => "will close in 30 days",
         MerchantChange::Reopened => "will not close after all",
+        MerchantChange::Renamed => "is the new name of your merchant",
     }
 }

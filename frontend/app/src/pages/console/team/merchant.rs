@@ -1,8 +1,8 @@
-//! `/console/merchant`: closing a merchant, and thinking better of it.
+//! `/console/merchant`: another name for a merchant, closing it, and thinking better of it.
 
 use leptos::prelude::*;
 
-use crate::components::{Banner, Card, Icon, Look, ProofFirst, Submit, Tone};
+use crate::components::{Banner, Card, Field, Icon, Look, ProofFirst, Submit, Tone};
 use crate::layouts::Section;
 use crate::pages::console::ConsolePage;
 use crate::views::team::Merchant as Data;
@@ -25,6 +25,14 @@ pub(crate) fn Merchant() -> AnyView {
     };
     view! {
         <ConsolePage section=Section::Team title=t::merchant::title() context=t::merchant::context(&data.name, &data.code) trail=trail>
+            <Card title=t::merchant::name() class="max-w-xl">
+                <form class="p-4 grid gap-4" method="post" action="/console/merchant/name">
+                    <p class="text-sm text-ink2 leading-6">{t::merchant::name_text()}</p>
+                    <ProofFirst/>
+                    <Field name="merchant" label=t::merchant::new_name() max_length=60/>
+                    <div><Submit look=Look::Quiet>{t::merchant::rename()}</Submit></div>
+                </form>
+            </Card>
             <Card title=t::merchant::data_title() class="max-w-xl">
                 <div class="p-4 grid gap-3">
                     <p class="text-sm text-ink2 leading-6">{t::merchant::data_text()}</p>
