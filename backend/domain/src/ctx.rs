@@ -55,6 +55,15 @@ impl ApiCaller {
     }
 }
 
+/// A member of the operator's staff.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaffActor {
+    /// Who.
+    pub user: UserId,
+    /// Where from, without the last part.
+    pub ip_prefix: String,
+}
+
 /// Who acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
@@ -67,7 +76,7 @@ pub enum Actor {
     /// A program with a token of the API.
     Token(Arc<ApiCaller>),
     /// The operator's staff at `/staff`; sees no merchant's data.
-    Staff(UserId),
+    Staff(Arc<StaffActor>),
 }
 
 impl Actor {
@@ -79,7 +88,7 @@ impl Actor {
             Self::Operator => "operator".to_owned(),
             Self::Member(member) => member.user.to_string(),
             Self::Token(caller) => Self::name_of_token(caller.token),
-            Self::Staff(user) => format!("staff:{user}"),
+            Self::Staff(staff) => format!("staff:{}", staff.user),
         }
     }
 
@@ -95,7 +104,8 @@ impl Actor {
         match self {
             Self::Member(member) => &member.ip_prefix,
             Self::Token(caller) => &caller.ip_prefix,
-            Self::Engine(_) | Self::Operator | Self::Staff(_) => "",
+            Self::Staff(staff) => &staff.ip_prefix,
+            Self::Engine(_) | Self::Operator => "",
         }
     }
 }

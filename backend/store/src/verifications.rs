@@ -1,7 +1,7 @@
 //! Identity checks of a merchant: one row per submission, the latest counts.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{BigInt, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Bool, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName};
 use diesel_async::RunQueryDsl;
 use kamiflow_kernel::{DataKeyId, MerchantId, SecretBytes, VerificationId};
@@ -217,6 +217,26 @@ pub async fn update_decided(
         .execute(tx.conn()?)
         .await?;
     Ok(decided == 1)
+}
+
+/// Returns whether a reviewer has had an identity of the merchant open, which shows its number.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn exists_claimed_by(tx: &mut TenantTx, reviewer: Uuid) -> Result<bool, StoreError> {
+    #[derive(QueryableByName)]
+    struct Known {
+        #[diesel(sql_type = Bool)]
+        known: bool,
+    }
+    let merchant = tx.merchant();
+    let row: Known =
+        sql("SELECT EXISTS (SELECT FROM verifications WHERE merchant_id = $1 AND claimed_by = $2) AS known")
+            .bind::<SqlUuid, _>(merchant.as_uuid())
+            .bind::<SqlUuid, _>(reviewer)
+            .get_result(tx.conn()?)
+            .await?;
+    Ok(row.known)
 }
 
 /// Marks the latest approval as one of somebody else; returns until when running shops go on, `None` without an approval.

@@ -15,12 +15,14 @@ pub mod list;
 pub mod log_in;
 pub mod make;
 
+use std::sync::Arc;
+
 use kamiflow_kernel::{MerchantId, SessionId, StaffRole, UserId};
 use kamiflow_store::{StoreError, UserTx};
 
 use super::Visit;
 use crate::acts;
-use crate::ctx::{Actor, Ctx};
+use crate::ctx::{Actor, Ctx, StaffActor};
 use crate::verification::review::Reviewer;
 
 /// A member of the staff who is logged in.
@@ -51,13 +53,13 @@ impl StaffMember {
 }
 
 fn circumstances(user: UserId, visit: &Visit, merchant: MerchantId) -> Ctx {
-    Ctx { actor: Actor::Staff(user), merchant, request_id: visit.request_id.clone(), now: visit.now }
+    let actor = Actor::Staff(Arc::new(StaffActor { user, ip_prefix: visit.ip_prefix() }));
+    Ctx { actor, merchant, request_id: visit.request_id.clone(), now: visit.now }
 }
 
 /// Writes an act of the transaction's user upon her own account into the platform's log.
 async fn record(tx: &mut UserTx, visit: &Visit, action: &'static str) -> Result<(), StoreError> {
     let user = tx.user();
     let ctx = circumstances(user, visit, MerchantId::PLATFORM);
-    let detail = serde_json::json!({ "from": visit.ip_prefix() });
-    acts::record(tx.tenant(), &ctx, action, user, detail).await
+    acts::record(tx.tenant(), &ctx, action, user, serde_json::json!({})).await
 }

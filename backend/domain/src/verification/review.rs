@@ -101,6 +101,9 @@ pub enum ReviewError {
     /// Pictures and decisions are for whoever has the case.
     #[error("take the case first")]
     NotClaimed,
+    /// Whoever has had the identity open knows the number that a recovery is asked for with, and could have asked.
+    #[error("somebody decides who has not had the identity of this merchant open")]
+    KnowsIdentity,
     /// It is over.
     #[error("the case is decided")]
     Decided,

@@ -222,6 +222,7 @@ fn t_work_error(code: &str) -> &'static str {
         "skus.refused" => t::errors::sku_refused(),
         "products.unread" => t::errors::products_unread(),
         "staff.claimed_by_another" => t::errors::staff_claimed_by_another(),
+        "staff.knows_identity" => t::errors::staff_knows_identity(),
         "staff.not_claimed" => t::errors::staff_not_claimed(),
         "staff.decided_already" => t::errors::staff_decided_already(),
         "staff.reason" => t::errors::staff_reason(),

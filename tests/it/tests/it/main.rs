@@ -67,6 +67,7 @@ mod web_orders;
 mod web_pages;
 mod web_passkeys;
 mod web_pauses;
+mod web_rename;
 mod web_roles;
 mod web_security;
 mod web_shops;

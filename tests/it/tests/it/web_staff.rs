@@ -14,12 +14,12 @@ use crate::web_verification::{picture, submits};
 
 const REVIEWER: &str = "chen@operator.test";
 const SECOND: &str = "lin@operator.test";
-const OWNER: &str = "owner@example.com";
-const PAGE: &str = "/console/verification";
+pub(crate) const OWNER: &str = "owner@example.com";
+pub(crate) const PAGE: &str = "/console/verification";
 const QUEUE: &str = "/staff/verifications";
 
 /// Takes mails to an address until one says something.
-async fn mail(site: &TestSite, address: &str, says: &str) -> Mail {
+pub(crate) async fn mail(site: &TestSite, address: &str, says: &str) -> Mail {
     loop {
         let mail = site.mailbox.take(address).await;
         if mail.subject.contains(says) || mail.text.contains(says) {
@@ -38,7 +38,7 @@ async fn reviewer<'a>(site: &'a TestSite, email: &str, name: &str) -> Browser<'a
 }
 
 /// Signs an owner up and logs her in, without workers.
-async fn merchant(site: &TestSite) -> (Owner, Browser<'_>) {
+pub(crate) async fn merchant(site: &TestSite) -> (Owner, Browser<'_>) {
     let owner = site.owner(OWNER).await;
     let browser = Browser::new(site);
     browser.log_in(OWNER).await;
@@ -64,7 +64,7 @@ async fn only_case(browser: &Browser<'_>) -> String {
 }
 
 /// Makes a shop in trial run that stands on the real platform, which tests cannot reach.
-async fn production_shop(site: &TestSite, browser: &Browser<'_>) -> String {
+pub(crate) async fn production_shop(site: &TestSite, browser: &Browser<'_>) -> String {
     let (shop, mall) = browser.sandbox_shop().await;
     let move_over = format!(
         "SET LOCAL session_replication_role = replica;
@@ -315,12 +315,14 @@ async fn asks(site: &TestSite, login: &str, number: &str) -> String {
     between(&page, "<main", "</main>").to_owned()
 }
 
-/// Has the merchant of an owner verified.
-async fn verified(staff: &Browser<'_>, her: &Browser<'_>) {
+/// Has the merchant of an owner verified; returns the reviewer who did.
+pub(crate) async fn verified<'a>(site: &'a TestSite, her: &Browser<'_>) -> Browser<'a> {
+    let staff = reviewer(site, SECOND, "乙").await;
     submits_identity(her).await;
-    let case = only_case(staff).await;
+    let case = only_case(&staff).await;
     staff.does(&format!("{case}/claim"), &[]).await;
     assert_eq!(staff.does(&format!("{case}/decision"), &[("decision", "approve")]).await, QUEUE);
+    staff
 }
 
 /// Returns the path of the request that waits.
@@ -336,7 +338,7 @@ async fn an_owner_who_lost_everything_is_in_again_after_a_review_and_three_days(
     let site = TestSite::start().await;
     let (owner, her) = merchant(&site).await;
     let staff = reviewer(&site, REVIEWER, "甲").await;
-    verified(&staff, &her).await;
+    let knowing = verified(&site, &her).await;
 
     let unknown = asks(&site, "nobody@example.com", NUMBER).await;
     let wrong = asks(&site, OWNER, "110105194912310118").await;
@@ -352,7 +354,17 @@ async fn an_owner_who_lost_everything_is_in_again_after_a_review_and_three_days(
     assert!(shown.contains(OWNER) && shown.contains("new@elsewhere.test") && shown.contains("证件号一致"), "{shown}");
     assert!(!shown.contains(NUMBER));
     assert_eq!(her.get(&request).await.to(), "/staff/log-in");
-    assert_eq!(staff.does(&format!("{request}/decision"), &[("decision", "approve")]).await, "/staff/recoveries");
+    let decision = format!("{request}/decision");
+    assert_eq!(knowing.does(&decision, &[("decision", "approve")]).await, request);
+    assert!(
+        knowing.sees(&request).await.contains("请另一位审核员决定"),
+        "who knows the number could have asked herself"
+    );
+    assert_eq!(staff.does(&decision, &[("decision", "approve")]).await, "/staff/recoveries");
+    let sql = site.world.sql_as_superuser().await;
+    let acts = "SELECT count(*) FROM audit_log
+                  WHERE actor LIKE 'staff:%' AND (ip <> '127.0.0.0/24' OR left(request_id, 4) <> 'req_')";
+    assert_eq!(sql.count(acts, &[]).await.unwrap(), 0, "acts of the staff say where from and in which request");
     site.send_mails(owner.merchant).await;
     mail(&site, OWNER, "/recover/stop?token=").await;
 
@@ -383,7 +395,7 @@ async fn the_team_stops_a_recovery_by_a_link_of_the_request_or_of_the_approval()
     let site = TestSite::start().await;
     let (owner, her) = merchant(&site).await;
     let staff = reviewer(&site, REVIEWER, "甲").await;
-    verified(&staff, &her).await;
+    verified(&site, &her).await;
     for of_approval in [false, true] {
         asks(&site, OWNER, NUMBER).await;
         site.send_mails(owner.merchant).await;
@@ -428,8 +440,7 @@ async fn link_of_a_recovery(site: &TestSite, owner: &Owner, staff: &Browser<'_>)
 async fn asked_with(change: &str) -> i64 {
     let site = TestSite::start().await;
     let (_owner, her) = merchant(&site).await;
-    let staff = reviewer(&site, REVIEWER, "甲").await;
-    verified(&staff, &her).await;
+    verified(&site, &her).await;
     let sql = site.world.sql_as_superuser().await;
     let change = format!("SET LOCAL session_replication_role = replica; UPDATE verifications SET {change}");
     sql.transaction(&change).await.unwrap();
@@ -454,7 +465,7 @@ async fn a_link_of_recovery_changes_nothing_before_its_first_code_and_ends_with_
     let site = TestSite::start().await;
     let (owner, her) = merchant(&site).await;
     let staff = reviewer(&site, REVIEWER, "甲").await;
-    verified(&staff, &her).await;
+    verified(&site, &her).await;
     let token = link_of_a_recovery(&site, &owner, &staff).await;
     let stranger = Browser::new(&site);
     let seeded = stranger.send("/recover/finish", &[("token", token.expose())]).await;

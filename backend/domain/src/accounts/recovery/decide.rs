@@ -65,7 +65,8 @@ pub async fn show_recovery(store: &Store, ctx: &Ctx, id: RecoveryId) -> Result<R
 /// Decides about a request; an approved one waits for [`WAIT`] before its link is sent.
 ///
 /// # Errors
-/// When it is decided or stopped, a rejection says nothing, or the store fails.
+/// When it is decided or stopped, the reviewer who approves could have asked for it, a rejection says nothing, or the store
+/// fails.
 pub async fn decide_recovery(
     store: &Store,
     ctx: &Ctx,
@@ -74,6 +75,9 @@ pub async fn decide_recovery(
 ) -> Result<Vec<Wake>, ReviewError> {
     let mut tx = store.tenant_tx(ctx.merchant).await?;
     let row = account_recoveries::lock(&mut tx, id).await?;
+    if *verdict == Verdict::Approve && verifications::exists_claimed_by(&mut tx, reviewer.id).await? {
+        return Err(ReviewError::KnowsIdentity);
+    }
     let stop = fresh();
     let (is_changed, step) = match verdict {
         Verdict::Approve => {

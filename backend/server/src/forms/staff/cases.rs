@@ -94,6 +94,7 @@ pub(super) fn refused(error: ReviewError) -> Refused {
         ReviewError::CaseUnknown | ReviewError::PictureUnknown => Refused::NotFound,
         ReviewError::ClaimedBy { .. } => Refused::Field("", "staff.claimed_by_another"),
         ReviewError::NotClaimed => Refused::Field("", "staff.not_claimed"),
+        ReviewError::KnowsIdentity => Refused::Field("", "staff.knows_identity"),
         ReviewError::Decided => Refused::Field("", "staff.decided_already"),
         ReviewError::Reason => Refused::Field("reason", "staff.reason"),
         ReviewError::Store(error) => error.into(),

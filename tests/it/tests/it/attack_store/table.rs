@@ -380,6 +380,7 @@ attacks! { VERIFICATION, t:
     verifications::insert(&new_verification(t));
     verifications::list(10);
     verifications::find_approved();
+    verifications::exists_claimed_by(STAFF.id);
     verifications::lock(t.verification);
     verifications::update_claimed(t.verification, STAFF, t.now);
     verifications::update_decided(t.verification, &decision(t));
@@ -423,6 +424,7 @@ attacks! { TEAM, t:
     merchants::update_code(&MerchantCode::try_from("stolen".to_owned()).unwrap());
     merchants::fetch_code();
     merchants::update_closes_at(Some(t.now));
+    merchants::update_name("stolen");
     mails::insert(MailId::generate(), &bytes(), t.now, t.now);
     mails::find(t.mail);
     mails::delete(t.mail);

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use kamiflow_domain::ctx::{Actor, Ctx, Denied, Member};
+use kamiflow_domain::ctx::{Actor, Ctx, Denied, Member, StaffActor};
 use kamiflow_domain::go_live::{GoLive, GoLiveError, go_live};
 use kamiflow_domain::manage_cards::{ManageCardsError, manage_cards};
 use kamiflow_domain::pause::{Pause, PauseError, pause};
@@ -187,7 +187,10 @@ async fn staff_reach_nothing_of_a_merchant() {
     let app = TestApp::new().await;
     let merchant = app.merchant().await;
     let shop = merchant.shop().await;
-    let ctx = Ctx { actor: Actor::Staff(UserId::generate()), ..merchant.ctx() };
+    let ctx = Ctx {
+        actor: Actor::Staff(Arc::new(StaffActor { user: UserId::generate(), ip_prefix: String::new() })),
+        ..merchant.ctx()
+    };
     for (permission, operation) in operations() {
         assert_eq!(operation(&app, &ctx, shop.id).await, Outcome::Denied, "{permission}");
     }
