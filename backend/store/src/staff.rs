@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use diesel::sql_types::{Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName};
 use diesel_async::RunQueryDsl;
-use kamiflow_kernel::{EmailAddress, SecretText, SessionId, StaffRole, UserId};
+use kamiflow_kernel::{EmailAddress, Locale, SecretText, SessionId, StaffRole, UserId};
 use uuid::Uuid;
 
 use crate::error::StoreError;
@@ -163,6 +163,62 @@ pub async fn update_sessions_ended(
     .await?)
 }
 
+/// Ends all sessions of the transaction's user but one; returns how many lived. Index staff_sessions_of_user.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn update_other_sessions_ended(
+    tx: &mut UserTx,
+    but: SessionId,
+    at: DateTime<Utc>,
+) -> Result<usize, StoreError> {
+    let user = tx.user();
+    Ok(sql("UPDATE staff_sessions SET ended_at = $3 WHERE user_id = $1 AND id <> $2 AND ended_at IS NULL")
+        .bind::<SqlUuid, _>(user.as_uuid())
+        .bind::<SqlUuid, _>(but.as_uuid())
+        .bind::<Timestamptz, _>(at)
+        .execute(tx.conn()?)
+        .await?)
+}
+
+/// A session of the staff that lives.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+pub struct StaffSessionRow {
+    /// Its id.
+    #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
+    pub id: SessionId,
+    /// What the browser calls itself.
+    #[diesel(sql_type = Text)]
+    pub user_agent: String,
+    /// Where from.
+    #[diesel(sql_type = Text)]
+    pub ip_prefix: String,
+    /// Used last.
+    #[diesel(sql_type = Timestamptz)]
+    pub last_used_at: DateTime<Utc>,
+}
+
+/// Lists the sessions of the transaction's user that live and were used since a moment, the latest used first; at most 100.
+/// Index staff_sessions_of_user.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_sessions(
+    tx: &mut UserTx,
+    now: DateTime<Utc>,
+    used_since: DateTime<Utc>,
+) -> Result<Vec<StaffSessionRow>, StoreError> {
+    let user = tx.user();
+    Ok(sql("SELECT id, user_agent, ip_prefix, last_used_at FROM staff_sessions
+             WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_used_at > $3
+             ORDER BY last_used_at DESC LIMIT 100")
+    .bind::<SqlUuid, _>(user.as_uuid())
+    .bind::<Timestamptz, _>(now)
+    .bind::<Timestamptz, _>(used_since)
+    .load(tx.conn()?)
+    .await?)
+}
+
 /// Whose a staff address is.
 #[derive(Debug, Clone)]
 pub struct StaffLogin {
@@ -205,6 +261,8 @@ pub struct AuthenticatedStaff {
     pub role: StaffRole,
     /// When the session was used last.
     pub last_used_at: DateTime<Utc>,
+    /// The language.
+    pub locale: Locale,
 }
 
 /// Says in one query whose a session of the staff is, unless it has ended or was idle for more than `idle_s` seconds.
@@ -229,8 +287,10 @@ pub async fn authenticate(
         role: String,
         #[diesel(sql_type = Timestamptz)]
         last_used_at: DateTime<Utc>,
+        #[diesel(sql_type = Text)]
+        locale: String,
     }
-    let found: Option<Read> = sql("SELECT user_id, session_id, name, role, last_used_at
+    let found: Option<Read> = sql("SELECT user_id, session_id, name, role, last_used_at, locale
                                      FROM system_authenticate_staff($1, $2, $3)")
     .bind::<Bytea, _>(token_hash.as_slice())
     .bind::<Timestamptz, _>(now)
@@ -245,6 +305,7 @@ pub async fn authenticate(
         name: row.name,
         role: parsed(&row.role)?,
         last_used_at: row.last_used_at,
+        locale: parsed(&row.locale)?,
     }))
 }
 

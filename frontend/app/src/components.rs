@@ -33,7 +33,7 @@ pub(crate) use self::card::Card;
 pub(crate) use self::chart::{Band, Chart, Series, Target};
 pub(crate) use self::dialog::Dialog;
 pub(crate) use self::empty::{Empty, Failure};
-pub(crate) use self::field::{Field, FormError, LinkToken, NextPage, PasswordField, t_error};
+pub(crate) use self::field::{Field, FormError, LinkToken, NewPasswordField, NextPage, PasswordField, t_error};
 pub(crate) use self::icon::{Icon, href};
 pub(crate) use self::logo::Logo;
 pub(crate) use self::moment::Moment;

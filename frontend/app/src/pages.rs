@@ -49,7 +49,7 @@ pub(crate) use self::reset_password::ResetPassword;
 pub(crate) use self::security::Security;
 pub(crate) use self::sign_up::{SignUp, SignUpSent};
 pub(crate) use self::staff::{
-    StaffCase, StaffEnroll, StaffLogIn, StaffQueue, StaffRecoveries, StaffRecovery, StaffSecondStep,
+    StaffAccount, StaffCase, StaffEnroll, StaffLogIn, StaffQueue, StaffRecoveries, StaffRecovery, StaffSecondStep,
 };
 pub(crate) use self::status::Status;
 pub(crate) use self::styleguide::{ConsoleSample, Styleguide};

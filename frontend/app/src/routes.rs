@@ -13,9 +13,9 @@ use crate::pages::{
     ConsoleSample, DeleteAccount, DisconnectShop, Email, ErrorPage, Export, Help, ImportResult, Join, Landing,
     LeaveTeam, LogIn, MemberSeat, Merchant, Merchants, NotFound, Notifications, OncePage, Order, Orders, Overview,
     PasskeyPage, Password, Pauses, Pool, Pools, Pricing, Privacy, Products, Recover, RecoverFinish, RecoverStop, Reset,
-    ResetPassword, Revealed, Rules, SecondStep, Security, Shop, ShopList, SignUp, SignUpSent, StaffCase, StaffEnroll,
-    StaffLogIn, StaffQueue, StaffRecoveries, StaffRecovery, StaffSecondStep, Status, Styleguide, Sudo, Team, Terms,
-    Tokens, TrialRun, Verification,
+    ResetPassword, Revealed, Rules, SecondStep, Security, Shop, ShopList, SignUp, SignUpSent, StaffAccount, StaffCase,
+    StaffEnroll, StaffLogIn, StaffQueue, StaffRecoveries, StaffRecovery, StaffSecondStep, Status, Styleguide, Sudo,
+    Team, Terms, Tokens, TrialRun, Verification,
 };
 use crate::t;
 
@@ -113,6 +113,7 @@ pub fn App(
                     <Route path=path!("/console/verification") view=Verification ssr=SsrMode::Async/>
                     <Route path=path!("/console/orders") view=Orders ssr=SsrMode::Async/>
                     <Route path=path!("/console/shops/:shop/orders/:order_sn") view=Order ssr=SsrMode::Async/>
+                    <Route path=path!("/staff/account") view=StaffAccount ssr=SsrMode::Async/>
                     <Route path=path!("/staff/enroll") view=StaffEnroll ssr=SsrMode::Async/>
                     <Route path=path!("/staff/log-in") view=StaffLogIn ssr=SsrMode::Async/>
                     <Route path=path!("/staff/log-in/second-step") view=StaffSecondStep ssr=SsrMode::Async/>

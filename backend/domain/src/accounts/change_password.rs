@@ -1,10 +1,11 @@
 //! Chooses another password; all other devices are signed out.
 
-use kamiflow_kernel::SecretText;
-use kamiflow_store::StoreError;
+use chrono::{DateTime, Utc};
+use kamiflow_kernel::{NewPassword, SecretText};
 use kamiflow_store::accounts::sessions::{self, SessionEnd};
 use kamiflow_store::accounts::tokens::{self, TokenPurpose};
 use kamiflow_store::accounts::users::{self, PasswordKind};
+use kamiflow_store::{StoreError, UserTx};
 use serde_json::json;
 
 use super::letter::Letter;
@@ -58,19 +59,7 @@ pub async fn change_password(
     }
     let new = password::check(new)?;
     let mut tx = accounts.store.user_tx(account.home(), account.user).await?;
-    let stored = users::fetch_password_hash(&mut tx).await?;
-    if !accounts.hasher.verify(present, Some(&stored)).await? {
-        return Err(ChangePasswordError::Wrong);
-    }
-    if new.secret() == present {
-        return Err(ChangePasswordError::Same);
-    }
-    let hash = accounts.hasher.hash(new.secret()).await?;
-    // What the former password, or who could read the mail, had begun.
-    tokens::delete(&mut tx, TokenPurpose::ResetPassword).await?;
-    tokens::delete(&mut tx, TokenPurpose::SecondStep).await?;
-    tokens::delete(&mut tx, TokenPurpose::ChangeEmail).await?;
-    users::update_password(&mut tx, &hash, PasswordKind::Chosen, visit.now).await?;
+    replace(accounts, &mut tx, (present, &new), visit.now).await?;
     let end = SessionEnd::PasswordChanged;
     let ended = sessions::update_all_ended(&mut tx, Some(account.session), end, visit.now).await?;
     let wakes = told::own(&mut tx, visit, Letter::PasswordChanged { at: visit.now }).await?;
@@ -79,4 +68,28 @@ pub async fn change_password(
     accounts.throttle.forgive(&gates).await;
     accounts.wakes.wake(account.home(), &wakes).await;
     Ok(())
+}
+
+/// Compares the present password of the transaction's user, stores the new one, and ends what the former one had begun.
+pub(super) async fn replace(
+    accounts: &Accounts,
+    tx: &mut UserTx,
+    (present, new): (&SecretText, &NewPassword),
+    now: DateTime<Utc>,
+) -> Result<(), ChangePasswordError> {
+    let stored = users::fetch_password_hash(tx).await?;
+    if !accounts.hasher.verify(present, Some(&stored)).await? {
+        return Err(ChangePasswordError::Wrong);
+    }
+    if new.secret() == present {
+        return Err(ChangePasswordError::Same);
+    }
+    let hash = accounts.hasher.hash(new.secret()).await?;
+    // What the former password, or who could read the mail, had begun.
+    for begun in
+        [TokenPurpose::ResetPassword, TokenPurpose::SecondStep, TokenPurpose::ChangeEmail, TokenPurpose::StaffStep]
+    {
+        tokens::delete(tx, begun).await?;
+    }
+    Ok(users::update_password(tx, &hash, PasswordKind::Chosen, now).await?)
 }

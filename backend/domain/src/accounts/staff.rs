@@ -14,10 +14,11 @@ pub mod enroll;
 pub mod list;
 pub mod log_in;
 pub mod make;
+pub mod own_account;
 
 use std::sync::Arc;
 
-use kamiflow_kernel::{MerchantId, SessionId, StaffRole, UserId};
+use kamiflow_kernel::{Locale, MerchantId, SessionId, StaffRole, UserId};
 use kamiflow_store::{StoreError, UserTx};
 
 use super::Visit;
@@ -36,6 +37,8 @@ pub struct StaffMember {
     pub name: String,
     /// What she may do.
     pub role: StaffRole,
+    /// The language.
+    pub locale: Locale,
 }
 
 impl StaffMember {

@@ -1,12 +1,17 @@
 //! `/staff/…`: what the operator's staff see. Nobody's merchant console; nobody is looked for here but staff.
 
 use kamiflow_app::context::{PageContext, StaffView};
-use kamiflow_app::views::staff::{Case, CaseRef, DecidedCase, ListedRequest, OpenCase, Queue, Recoveries, Recovery};
+use kamiflow_app::views::account::Session;
+use kamiflow_app::views::staff::{
+    Case, CaseRef, DecidedCase, ListedRequest, OpenCase, OwnSessions, Queue, Recoveries, Recovery,
+};
 use kamiflow_domain::accounts::recovery::decide;
 use kamiflow_domain::accounts::staff::StaffMember;
+use kamiflow_domain::accounts::staff::own_account::list_staff_sessions;
 use kamiflow_domain::verification::review::{self, ReviewError};
 use kamiflow_kernel::{MerchantId, RecoveryId, VerificationId};
 use kamiflow_store::account_recoveries::ListedRecovery;
+use kamiflow_store::staff::StaffSessionRow;
 use kamiflow_store::verifications::{DecidedVerification, QueuedVerification};
 
 use super::{Loaded, Stop, shown};
@@ -28,10 +33,12 @@ pub(super) async fn prepare(product: &Product, visitor: &Visitor, page: &mut Pag
         return Ok(());
     }
     let Some(member) = &visitor.staff else { return Err(Stop::Elsewhere(LOG_IN.to_owned())) };
+    page.locale = member.locale;
     page.staff = Some(StaffView { name: member.name.clone(), role: member.role });
     let asked = Asked { product, visitor, member, page };
     let data = match segments.as_slice() {
         ["staff"] => return Err(Stop::Elsewhere(HOME.to_owned())),
+        ["staff", "account"] => asked.account().await?,
         ["staff", "verifications"] => asked.queue().await?,
         ["staff", "verifications", merchant, case] => asked.case(merchant, case).await?,
         ["staff", "recoveries"] => asked.recoveries().await?,
@@ -52,6 +59,19 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// Lists where she is logged in.
+    async fn account(&self) -> Result<Loaded, Stop> {
+        let rows = list_staff_sessions(&self.product.accounts, &self.visitor.visit, self.member).await?;
+        let shown_row = |row: StaffSessionRow| Session {
+            id: row.id,
+            is_this: row.id == self.member.session,
+            browser: row.user_agent,
+            place: row.ip_prefix,
+            last_used_at: row.last_used_at,
+        };
+        Ok(shown(OwnSessions(rows.into_iter().map(shown_row).collect())))
+    }
+
     /// Lists what waits, or what was decided.
     async fn queue(&self) -> Result<Loaded, Stop> {
         if !self.member.role.may_review() {

@@ -21,6 +21,7 @@ use kamiflow_kernel::PasswordError;
 
 pub(super) use self::challenge::Challenge;
 pub(super) use self::log_in::proof;
+pub(super) use self::password::password_refused;
 
 use super::door::Refused;
 

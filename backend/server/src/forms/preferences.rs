@@ -21,9 +21,9 @@ pub(crate) const THEME: &str = "kamiflow_theme";
 /// What the switches of every page send.
 #[derive(Deserialize)]
 pub(crate) struct Preferences {
-    language: Option<String>,
+    pub(crate) language: Option<String>,
     theme: Option<String>,
-    return_to: Option<String>,
+    pub(crate) return_to: Option<String>,
 }
 
 /// Keeps a choice and goes back to the page it was made on. Whoever is logged in finds the language again elsewhere.
@@ -53,7 +53,8 @@ pub(crate) async fn change(door: Door, form: web::Form<Preferences>) -> HttpResp
     answer
 }
 
-fn kept(site: &Site, name: &'static str, value: &'static str) -> Cookie<'static> {
+/// Returns the cookie that keeps a choice for a year.
+pub(crate) fn kept(site: &Site, name: &'static str, value: &'static str) -> Cookie<'static> {
     Cookie::build(name, value)
         .path("/")
         .secure(site.is_secure())

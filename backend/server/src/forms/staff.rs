@@ -1,5 +1,6 @@
-//! The forms of `/staff`: enrolling, logging in and out, and deciding about identities.
+//! The forms of `/staff`: enrolling, logging in and out, one's own account, and deciding about identities.
 
+mod account;
 mod cases;
 mod enroll;
 mod log_in;
@@ -29,6 +30,9 @@ pub(super) fn configure(services: &mut ServiceConfig) {
         .route("/staff/enroll/confirm", web::post().to(enroll::finish))
         .route("/staff/log-in", web::post().to(log_in::log_in))
         .route("/staff/log-in/second-step", web::post().to(log_in::second_step))
+        .route("/staff/account/password", web::post().to(account::password))
+        .route("/staff/account/session", web::post().to(account::end))
+        .route("/staff/preferences", web::post().to(account::language))
         .route("/staff/log-out", web::post().to(log_in::log_out))
         .route("/staff/recoveries/{merchant}/{recovery}/decision", web::post().to(recoveries::decide))
         .route(&format!("{CASE}/claim"), web::post().to(cases::claim))

@@ -87,6 +87,21 @@ pub(crate) fn PasswordField(
     .into_any()
 }
 
+/// Another password, with what is asked of one.
+#[component]
+pub(crate) fn NewPasswordField() -> AnyView {
+    view! {
+        <PasswordField
+            name="password"
+            label=t::accounts::new_password()
+            hint=t::accounts::password_hint()
+            autocomplete="new-password"
+            min_length=10
+        />
+    }
+    .into_any()
+}
+
 #[component]
 fn FieldNote(name: &'static str, error: Option<String>, hint: Option<String>) -> AnyView {
     let id = format!("{name}-note");

@@ -13,9 +13,12 @@ use crate::t;
 #[component]
 pub(crate) fn LanguageSwitch(#[prop(optional)] class: &'static str) -> AnyView {
     let other = locale::current().other();
+    let page = context::page();
+    // Staff are known on their own pages only.
+    let action = if page.staff.is_some() { "/staff/preferences" } else { "/preferences" };
     view! {
-        <form method="post" action="/preferences" class=class>
-            <input type="hidden" name="return_to" value=context::page().path.clone()/>
+        <form method="post" action=action class=class>
+            <input type="hidden" name="return_to" value=page.path.clone()/>
             <button class="btn btn-bare" name="language" value=other.tag() lang=other.tag()>
                 <Icon name="languages"/>
                 {t::site::other_language()}

@@ -50,7 +50,7 @@ fn who(staff: StaffView) -> AnyView {
         StaffRole::Admin => t::staff::admin(),
     };
     view! {
-        <span class="text-sm truncate max-w-40">{staff.name}</span>
+        <a class="lnk text-sm truncate max-w-40" href="/staff/account">{staff.name}</a>
         <span class="sub hide-s">{role}</span>
     }
     .into_any()

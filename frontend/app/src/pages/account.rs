@@ -2,7 +2,9 @@
 
 use leptos::prelude::*;
 
-use crate::components::{AskPasskey, Field, FormError, Look, NextPage, Notice, PasswordField, Submit};
+use crate::components::{
+    AskPasskey, Field, FormError, Look, NewPasswordField, NextPage, Notice, PasswordField, Submit,
+};
 use crate::document::PageTitle;
 use crate::layouts::AccountLayout;
 use crate::views::account::Proofs;
@@ -21,13 +23,7 @@ pub(crate) fn Password() -> AnyView {
                 </div>
                 <FormError/>
                 <PasswordField name="present" label=t::accounts::present_password() autocomplete="current-password"/>
-                <PasswordField
-                    name="password"
-                    label=t::accounts::new_password()
-                    hint=t::accounts::password_hint()
-                    autocomplete="new-password"
-                    min_length=10
-                />
+                <NewPasswordField/>
                 <Submit class="lg w-full">{t::accounts::set_password()}</Submit>
             </form>
         </AccountLayout>

@@ -3,7 +3,7 @@
 use kamiflow_kernel::SecretText;
 use leptos::prelude::*;
 
-use crate::components::{Banner, Field, Look, PasswordField, Qr, Submit, Tone, href};
+use crate::components::{Banner, Field, Look, NewPasswordField, Qr, Submit, Tone, href};
 use crate::document::PageTitle;
 use crate::islands::CopyButton;
 use crate::layouts::AccountLayout;
@@ -80,13 +80,7 @@ fn seed((text, url): (&SecretText, &SecretText), action: &'static str, token: Op
         <form class="grid gap-4" method="post" action=action>
             {token.map(|token| view! {
                 <input type="hidden" name="token" value=token/>
-                <PasswordField
-                    name="password"
-                    label=t::accounts::new_password()
-                    hint=t::accounts::password_hint()
-                    autocomplete="new-password"
-                    min_length=10
-                />
+                <NewPasswordField/>
             })}
             <Field name="code" label=t::once::first_code() autocomplete="one-time-code" max_length=10/>
             <Submit class="w-full">{t::once::confirm_code()}</Submit>

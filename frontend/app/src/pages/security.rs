@@ -24,7 +24,7 @@ pub(crate) fn Security() -> AnyView {
                 </div>
             </Card>
             <Factors data=data.clone()/>
-            <Devices rows=data.sessions.iter().map(device).collect_view().into_any() many={data.sessions.len() > 1}/>
+            {devices(&data.sessions, "/account/security/session", Some("/account/security/others"))}
             <Card title=t::delete::title()>
                 <div class="p-4 flex gap-4 flex-wrap items-center">
                     <p class="flex-1 min-w-56 text-ink2">{t::security::delete_text()}</p>
@@ -100,11 +100,12 @@ fn row(factor: &Factor) -> impl IntoView + use<> {
     }
 }
 
-#[component]
-fn Devices(rows: AnyView, many: bool) -> AnyView {
-    let others = many.then(|| {
+/// The sessions that live, each with a button that ends it by `action`, and one for all `others` if there is an action for that.
+pub(super) fn devices(sessions: &[Session], action: &'static str, others: Option<&'static str>) -> AnyView {
+    let rows = sessions.iter().map(|session| device(session, action)).collect_view();
+    let others = others.filter(|_| sessions.len() > 1).map(|others| {
         view! {
-            <form method="post" action="/account/security/others">
+            <form method="post" action=others>
                 <Submit look=Look::Quiet>{t::security::sign_out_others()}</Submit>
             </form>
         }
@@ -124,13 +125,13 @@ fn Devices(rows: AnyView, many: bool) -> AnyView {
     .into_any()
 }
 
-fn device(session: &Session) -> impl IntoView + use<> {
+fn device(session: &Session, action: &'static str) -> impl IntoView + use<> {
     let end = if session.is_this {
         view! { <Badge tone=Tone::Delivered icon="check">{t::security::this_device()}</Badge> }.into_any()
     } else {
         let id = session.id.to_string();
         view! {
-            <form method="post" action="/account/security/session">
+            <form method="post" action=action>
                 <button class="btn btn-quiet sm" name="session" value=id>{t::security::sign_out()}</button>
             </form>
         }

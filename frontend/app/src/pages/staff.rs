@@ -1,11 +1,13 @@
 //! `/staff/…`: the pages of the operator's own people, one file per area.
 
+mod account;
 mod case;
 mod decision;
 mod log_in;
 mod queue;
 mod recoveries;
 
+pub(crate) use self::account::StaffAccount;
 pub(crate) use self::case::StaffCase;
 pub(crate) use self::log_in::{StaffEnroll, StaffLogIn, StaffSecondStep};
 pub(crate) use self::queue::StaffQueue;

@@ -5,6 +5,8 @@ use kamiflow_domain::verification::SubmissionView;
 use kamiflow_domain::verification::review::CasePage;
 use kamiflow_kernel::{MerchantId, RecoveryId, VerificationId};
 
+use super::account::Session;
+
 /// The list of cases.
 #[derive(Debug)]
 pub enum Queue {
@@ -117,3 +119,7 @@ pub struct Recovery {
     /// Why it was rejected.
     pub reason: String,
 }
+
+/// Where a member of the staff is logged in.
+#[derive(Debug)]
+pub struct OwnSessions(pub Vec<Session>);

@@ -72,5 +72,6 @@ mod web_roles;
 mod web_security;
 mod web_shops;
 mod web_staff;
+mod web_staff_account;
 mod web_team;
 mod web_verification;

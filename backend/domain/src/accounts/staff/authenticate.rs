@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use kamiflow_kernel::{MerchantId, SecretText};
+use kamiflow_store::staff::AuthenticatedStaff;
 use kamiflow_store::{StoreError, staff};
 
 use super::StaffMember;
@@ -35,5 +36,6 @@ pub async fn authenticate_staff(
         staff::update_session_used(&mut tx, found.session, visit.now).await?;
         tx.commit().await?;
     }
-    Ok(Some(StaffMember { user: found.user, session: found.session, name: found.name, role: found.role }))
+    let AuthenticatedStaff { user, session, name, role, locale, .. } = found;
+    Ok(Some(StaffMember { user, session, name, role, locale }))
 }

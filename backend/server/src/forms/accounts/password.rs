@@ -29,15 +29,17 @@ pub(super) async fn change(door: Door, form: web::Form<PasswordForm>) -> HttpRes
     let next = if account.must_change_password { "/console" } else { "/account/security" };
     match change_password(accounts, visit, account, (&present, password)).await {
         Ok(()) => flash::told(&door.site, next, "accounts.password_changed"),
-        Err(error) => {
-            let refused = match error {
-                ChangePasswordError::Wrong => Refused::Field("present", "password.wrong"),
-                ChangePasswordError::New(error) => Refused::Field("password", password_code(error)),
-                ChangePasswordError::Same => Refused::Field("password", "password.same"),
-                ChangePasswordError::TooMany { .. } => Refused::Field("", "limited"),
-                other => Refused::Failed(Box::new(other)),
-            };
-            door.refuse(PAGE, refused, FormOutcome::default())
-        }
+        Err(error) => door.refuse(PAGE, password_refused(error), FormOutcome::default()),
+    }
+}
+
+/// Returns what is said of a password that was not changed.
+pub(in crate::forms) fn password_refused(error: ChangePasswordError) -> Refused {
+    match error {
+        ChangePasswordError::Wrong => Refused::Field("present", "password.wrong"),
+        ChangePasswordError::New(error) => Refused::Field("password", password_code(error)),
+        ChangePasswordError::Same => Refused::Field("password", "password.same"),
+        ChangePasswordError::TooMany { .. } => Refused::Field("", "limited"),
+        other => Refused::Failed(Box::new(other)),
     }
 }
