@@ -22,7 +22,8 @@ static PUBLIC_URL: Variable = Variable {
     kind: Kind::Url(&["http", "https"]),
     preset: Preset::Instead("`http://` and where `serve` listens, and `localhost` at that port"),
     doc: "The address people type, without a path; links in mails begin with it. Requests for another host are refused, and so are forms sent from \
-          another site. With `https`, cookies are Secure and browsers are told to stay on https.",
+          another site. With `https`, cookies are Secure and browsers are told to stay on https. Passkeys are bound to its host, which must be a name \
+          and no IP address.",
     secret: false,
     used_by: &["serve", "work", "staff"],
 };
