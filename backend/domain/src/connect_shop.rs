@@ -17,6 +17,8 @@ use crate::engine::{Engine, Wake};
 use crate::marketplace::{ApplicationAccess, MarketError, ShopAccess, Tokens};
 use crate::refresh_token;
 use crate::sync_products;
+use crate::tokens;
+use crate::verification::renewal;
 
 /// What the owner of the mall gave.
 #[derive(Debug, Clone)]
@@ -284,7 +286,12 @@ impl Authorized<'_> {
         credentials::update_authorized(tx, row.id, &self.tokens()).await?;
         let waited_for_it = row.stop_reason.as_deref() == Some(ReasonCode::ReauthorizationNeeded.as_str());
         if row.state == ShopState::Stopped && waited_for_it {
-            shops::update_state(tx, row.id, &ShopChange::Resume).await?;
+            // What may not run for want of a verification does not go on because its tokens are new.
+            if renewal::is_overdue(tx, row.gateway, ctx.now).await? {
+                tokens::stop(tx, row.id, ReasonCode::VerificationNeeded).await?;
+            } else {
+                shops::update_state(tx, row.id, &ShopChange::Resume).await?;
+            }
         }
         exceptions::resolve(tx, row.id, &[""], &[ReasonCode::ReauthorizationNeeded], "reauthorized").await?;
         shops::update_due(tx, row.id, ctx.now).await?;

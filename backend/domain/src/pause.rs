@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use kamiflow_kernel::{Permission, ShopId, ShopState};
 use kamiflow_store::pauses::NewPause;
-use kamiflow_store::{StoreError, TenantTx, card_pools, cards, pauses, products, shops, stock_waits};
+use kamiflow_store::{StoreError, TenantTx, card_pools, cards, merchants, pauses, products, shops, stock_waits};
 use serde_json::json;
 
 pub use kamiflow_store::pauses::{PauseScope, PausedWork};
@@ -34,6 +34,9 @@ pub enum PauseError {
     /// What is to be paused does not exist for this merchant.
     #[error("what is to be paused was not found")]
     TargetUnknown,
+    /// A merchant that closes is paused until it is opened again.
+    #[error("the merchant closes: open it again first")]
+    Closing,
     /// The end is not in the future.
     #[error("a pause must end in the future")]
     EndsInThePast,
@@ -67,6 +70,7 @@ pub async fn pause(engine: &Engine, ctx: &Ctx, request: &Pause) -> Result<(), Pa
     // From here on nobody starts what this is to hold back.
     pauses::lock(&mut tx).await?;
     check_target(&mut tx, ctx, request.scope).await?;
+    check_is_open(&mut tx, request.scope).await?;
     let new = NewPause {
         scope: request.scope,
         work: request.work,
@@ -97,6 +101,7 @@ pub async fn resume(engine: &Engine, ctx: &Ctx, scope: PauseScope, work: PausedW
     if let PauseScope::Shop(_) | PauseScope::Sku(_) = scope {
         check_target(&mut tx, ctx, scope).await?;
     }
+    check_is_open(&mut tx, scope).await?;
     if !pauses::delete(&mut tx, scope, work).await? {
         return Ok(Vec::new());
     }
@@ -114,6 +119,15 @@ pub async fn resume(engine: &Engine, ctx: &Ctx, scope: PauseScope, work: PausedW
         PausedWork::Redemption => Wake::Redeem,
     };
     Ok(shops.into_iter().map(wake).collect())
+}
+
+/// Refuses to change the pause that keeps a merchant who closes from working: nobody may be left to look after it.
+async fn check_is_open(tx: &mut TenantTx, scope: PauseScope) -> Result<(), PauseError> {
+    let closes = match scope {
+        PauseScope::Merchant => merchants::find(tx).await?.and_then(|merchant| merchant.closes_at),
+        _ => None,
+    };
+    closes.map_or(Ok(()), |_at| Err(PauseError::Closing))
 }
 
 /// Wakes those who wait for cards that arrived while they were paused.

@@ -5,7 +5,7 @@
 //! stops with its reason, its owner is told, and its watermarks stay where they are until the owner authorizes anew.
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{ReasonCode, ShopId};
+use kamiflow_kernel::{ReasonCode, ShopId, ShopState};
 use kamiflow_store::exceptions::NewException;
 use kamiflow_store::shops::ShopChange;
 use kamiflow_store::{StoreError, TenantTx, credentials, exceptions, outbox, shops};
@@ -65,7 +65,8 @@ async fn stop_for_good(engine: &Engine, ctx: &Ctx, shop: ShopId, version: i64) -
     Ok(Recovery::Stopped)
 }
 
-/// Stops a shop with a reason, asks for a person and tells the owner; a shop that is stopped already stays so.
+/// Stops a shop with a reason, asks for a person and tells the owner; a shop that is stopped already stays so. One that waits
+/// for a verification goes on waiting for that, whatever else it lacks: only an approval lets it go on.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] for a shop that is disconnected, or another merchant's.
@@ -73,6 +74,10 @@ pub async fn stop(tx: &mut TenantTx, shop: ShopId, reason: ReasonCode) -> Result
     let row = shops::lock(tx, shop).await?;
     if row.stop_reason.as_deref() == Some(reason.as_str()) {
         return Ok(());
+    }
+    let waits_for_approval = row.stop_reason.as_deref() == Some(ReasonCode::VerificationNeeded.as_str());
+    if waits_for_approval && row.state == ShopState::Stopped {
+        return need_person(tx, shop, reason).await;
     }
     shops::update_state(tx, shop, &ShopChange::Stop { reason: reason.as_str() }).await?;
     need_person(tx, shop, reason).await?;

@@ -169,6 +169,24 @@ pub enum RecoveryEnd {
     Done,
 }
 
+/// Stops whatever a member asked for or was let in by, and forgets where it would be sent.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn update_forgotten(tx: &mut TenantTx, owner: UserId, at: DateTime<Utc>) -> Result<(), StoreError> {
+    let merchant = tx.merchant();
+    sql("UPDATE account_recoveries
+            SET state = CASE WHEN state IN ('asked', 'approved', 'linked') THEN 'stopped' ELSE state END,
+                contact = '', ended_at = coalesce(ended_at, $3)
+          WHERE merchant_id = $1 AND owner = $2")
+    .bind::<SqlUuid, _>(merchant.as_uuid())
+    .bind::<SqlUuid, _>(owner.as_uuid())
+    .bind::<Timestamptz, _>(at)
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
+
 /// Notes how a request went on; `false` when it is over.
 ///
 /// # Errors

@@ -239,8 +239,8 @@ pub async fn exists_claimed_by(tx: &mut TenantTx, reviewer: Uuid) -> Result<bool
     Ok(row.known)
 }
 
-/// Marks the latest approval as one of somebody else; returns until when running shops go on, `None` without an approval.
-/// Asked twice, the first end stays.
+/// Marks the latest approval as one of somebody else, and a submission that waits for its decision with it: it was made before.
+/// Returns until when running shops go on, `None` where there is neither. Asked twice, the first end stays.
 ///
 /// # Errors
 /// When the statement fails.
@@ -255,18 +255,19 @@ pub async fn update_asked_again(
         renew_by: DateTime<Utc>,
     }
     let merchant = tx.merchant();
-    let asked: Option<Asked> = sql("UPDATE verifications
+    let asked: Vec<Asked> = sql("UPDATE verifications
             SET asked_again = coalesce(asked_again, $2), renew_by = coalesce(renew_by, $3)
-          WHERE merchant_id = $1 AND id = (SELECT id FROM verifications
-                WHERE merchant_id = $1 AND state = 'approved' ORDER BY submitted_at DESC, id DESC LIMIT 1)
+          WHERE merchant_id = $1
+            AND (state = 'submitted'
+                 OR id = (SELECT id FROM verifications
+                           WHERE merchant_id = $1 AND state = 'approved' ORDER BY submitted_at DESC, id DESC LIMIT 1))
          RETURNING renew_by")
     .bind::<SqlUuid, _>(merchant.as_uuid())
     .bind::<Text, _>(cause)
     .bind::<Timestamptz, _>(renew_by)
-    .get_result(tx.conn()?)
-    .await
-    .optional()?;
-    Ok(asked.map(|asked| asked.renew_by))
+    .load(tx.conn()?)
+    .await?;
+    Ok(asked.into_iter().map(|asked| asked.renew_by).min())
 }
 
 /// Destroys what was submitted, and the pictures; what it was about can be told by the last four characters only.

@@ -14,8 +14,8 @@ use kamiflow_store::accounts::sessions::{self, SessionEnd};
 use kamiflow_store::accounts::tokens::{self, TokenPurpose};
 use kamiflow_store::accounts::users::{self, PasswordKind};
 use kamiflow_store::accounts::{devices, factors};
-use kamiflow_store::team::members;
-use kamiflow_store::{StoreError, TenantTx, shops};
+use kamiflow_store::team::{invitations, members};
+use kamiflow_store::{StoreError, TenantTx, account_recoveries, shops};
 use serde_json::json;
 
 use super::letter::{Addressed, Letter};
@@ -115,7 +115,7 @@ pub async fn delete_account(
         return Err(DeleteAccountError::Orphans(orphans));
     }
     for seat in seats(accounts, account).await? {
-        give_up(accounts, visit, account, &seat).await?;
+        give_up(accounts, visit, account, (&seat, &address)).await?;
     }
     // Whatever was taken meanwhile, such as the ownership of another merchant, is looked at once more.
     let orphans = list_orphans(accounts, account).await?;
@@ -137,17 +137,20 @@ async fn give_up(
     accounts: &Accounts,
     visit: &Visit,
     account: &Account,
-    seat: &SeatRow,
+    (seat, address): (&SeatRow, &EmailAddress),
 ) -> Result<(), DeleteAccountError> {
     let ctx = account.acting(visit, seat.merchant, (seat.role, seat.shops.clone()));
     let mut tx = accounts.store.tenant_tx(seat.merchant).await?;
     // Of two owners who go at the same time one comes first; the database refuses the other.
     let is_kept = is_only_owner(&mut tx, seat).await?;
+    // An invitation of hers could make somebody an owner after nobody is left who is one.
+    invitations::update_forgotten(&mut tx, (account.user, address), visit.now).await?;
+    account_recoveries::update_forgotten(&mut tx, account.user, visit.now).await?;
     if !is_kept {
         members::delete(&mut tx, account.user).await?;
     }
-    let detail = json!({ "before": { "role": seat.role }, "keeps_seat": is_kept });
-    acts::record(&mut tx, &ctx, "account.delete", account.user, detail).await?;
+    let detail = json!({ "cause": "account_delete", "before": { "role": seat.role }, "keeps_seat": is_kept });
+    acts::record(&mut tx, &ctx, "team.leave", account.user, detail).await?;
     Ok(tx.commit().await?)
 }
 

@@ -3,6 +3,7 @@
 use kamiflow_kernel::FactorId;
 use kamiflow_store::StoreError;
 use kamiflow_store::accounts::factors::{self, FactorRow};
+use kamiflow_store::accounts::users;
 use serde_json::json;
 
 use super::new_session::record;
@@ -44,6 +45,8 @@ pub async fn remove_factor(
 ) -> Result<(), RemoveFactorError> {
     sudo::require(account, visit)?;
     let mut tx = accounts.store.user_tx(account.home(), account.user).await?;
+    // Of two who remove the last two factors one must see that nothing is left.
+    users::lock(&mut tx).await?;
     if !factors::delete(&mut tx, factor).await? {
         return Err(StoreError::NotFound("second factor").into());
     }

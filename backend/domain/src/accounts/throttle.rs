@@ -101,6 +101,17 @@ pub(crate) fn of_requests(what: &str, visit: &Visit) -> Vec<Gate> {
     }]
 }
 
+/// Returns the gate of questions to somebody's authenticators.
+pub(crate) fn of_questions(user: UserId) -> Vec<Gate> {
+    vec![Gate {
+        key: format!("passkey|{user}"),
+        free: 20,
+        first_delay: Duration::from_secs(2),
+        longest_delay: Duration::from_secs(60),
+        forgotten_after: Duration::from_secs(10 * 60),
+    }]
+}
+
 /// Returns the gate of mails of a kind to one address. It closes in silence: who asks learns nothing.
 pub(crate) fn of_mails(what: &str, login: &LoginName) -> Vec<Gate> {
     vec![Gate {

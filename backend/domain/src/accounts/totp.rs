@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Utc};
 use kamiflow_kernel::{FactorId, LoginName, MerchantId, SecretBytes, SecretText};
 use kamiflow_store::accounts::factors::{self, Which};
+use kamiflow_store::accounts::users;
 use kamiflow_store::{StoreError, UserTx};
 use serde_json::json;
 use totp_rs::Secret;
@@ -86,6 +87,7 @@ pub async fn confirm_totp(
 ) -> Result<Vec<SecretText>, TotpError> {
     sudo::require(account, visit)?;
     let mut tx = accounts.store.user_tx(account.home(), account.user).await?;
+    users::lock(&mut tx).await?;
     let factor = take_first(&mut tx, code, visit.now).await?.ok_or(TotpError::WrongCode)?;
     let codes = first_codes(&mut tx, visit.now).await?;
     let wakes = told::factors_changed(accounts, &mut tx, visit).await?;

@@ -9,12 +9,15 @@ use super::{TeamError, close_merchant};
 use crate::accounts::Accounts;
 use crate::accounts::letter::MerchantChange;
 use crate::accounts::sign_up::one_line;
+use crate::accounts::throttle::{Passage, of_merchant};
 use crate::acts;
 use crate::ctx::Ctx;
 use crate::verification::renewal::{AskedAgain, ask_again};
 
 /// Letters of a name.
 const LONGEST: usize = 60;
+/// New names in short order: each is a mail to every owner and admin.
+const RENAMES: u32 = 5;
 
 /// Why a merchant was not renamed.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +46,10 @@ async fn change(accounts: &Accounts, ctx: &Ctx, name: &str) -> Result<(), TeamEr
     let before = merchants::find(&mut tx).await?.ok_or(TeamError::NotFound)?.name;
     if before == name {
         return Ok(());
+    }
+    match accounts.throttle.pass(&of_merchant("rename", ctx.merchant, RENAMES)).await? {
+        Passage::Open => {}
+        Passage::Wait(retry_after) => return Err(TeamError::TooMany { retry_after }),
     }
     merchants::update_name(&mut tx, name).await?;
     let mut wakes = close_merchant::tell_leaders(&mut tx, ctx, MerchantChange::Renamed).await?;

@@ -72,6 +72,19 @@ pub async fn step(engine: &Engine, ctx: &Ctx) -> Result<Option<DateTime<Utc>>, S
     Ok(None)
 }
 
+/// Returns whether shops of a platform may not run until somebody is approved again.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn is_overdue(
+    tx: &mut TenantTx,
+    gateway: GatewayKind,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let renew_by = verifications::find_approved(tx).await?.and_then(|row| row.renew_by);
+    Ok(gateway == GatewayKind::Production && renew_by.is_some_and(|renew_by| renew_by <= now))
+}
+
 /// Lets shops go on that had stopped for want of an approval.
 pub(super) async fn resume_shops(tx: &mut TenantTx, now: DateTime<Utc>) -> Result<Vec<Wake>, StoreError> {
     let mut wakes = Vec::new();

@@ -118,6 +118,7 @@ fn refused(error: PauseError) -> Refused {
     match error {
         PauseError::Denied(denied) => denied.into(),
         PauseError::TargetUnknown => Refused::NotFound,
+        PauseError::Closing => Refused::Field("", "shops.closing"),
         PauseError::EndsInThePast => Refused::Field("hours", "shops.hours"),
         PauseError::Store(error) => error.into(),
     }

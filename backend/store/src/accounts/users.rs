@@ -246,6 +246,19 @@ pub async fn update_settings(tx: &mut UserTx, settings: &Settings<'_>) -> Result
     Ok(())
 }
 
+/// Lets nobody else change what the account logs in with until the transaction ends.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn lock(tx: &mut UserTx) -> Result<(), StoreError> {
+    let user = tx.user();
+    sql("SELECT FROM users WHERE user_id = $1 FOR NO KEY UPDATE")
+        .bind::<SqlUuid, _>(user.as_uuid())
+        .execute(tx.conn()?)
+        .await?;
+    Ok(())
+}
+
 /// Closes the account and frees its log-in name; who acted stays readable by id.
 ///
 /// # Errors

@@ -172,6 +172,29 @@ pub async fn update_revoked(tx: &mut TenantTx, id: InvitationId, at: DateTime<Ut
     Ok(revoked == 1)
 }
 
+/// Takes back what a member invited, and forgets an address wherever it was written to: for accounts that are deleted.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn update_forgotten(
+    tx: &mut TenantTx,
+    (user, address): (UserId, &EmailAddress),
+    at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let merchant = tx.merchant();
+    sql("UPDATE invitations
+            SET revoked_at = CASE WHEN invited_by = $2 AND accepted_at IS NULL THEN coalesce(revoked_at, $4) ELSE revoked_at END,
+                email = nullif(email, $3)
+          WHERE merchant_id = $1 AND (invited_by = $2 OR email = $3)")
+    .bind::<SqlUuid, _>(merchant.as_uuid())
+    .bind::<SqlUuid, _>(user.as_uuid())
+    .bind::<Text, _>(address.as_str())
+    .bind::<Timestamptz, _>(at)
+    .execute(tx.conn()?)
+    .await?;
+    Ok(())
+}
+
 /// Lists open invitations, the newest first; at most 100. Index invitations_of_merchant.
 ///
 /// # Errors

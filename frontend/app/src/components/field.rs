@@ -201,6 +201,7 @@ fn t_work_error(code: &str) -> &'static str {
         "links.other_browser" => t::errors::links_other_browser(),
         "links.used" => t::errors::links_used(),
         "shops.before_restore" => t::errors::shops_before_restore(),
+        "shops.closing" => t::errors::shops_closing(),
         "shops.hours" => t::errors::shops_hours(),
         "shops.not_reconciled" => t::errors::shops_not_reconciled(),
         "shops.not_releasable" => t::errors::shops_not_releasable(),

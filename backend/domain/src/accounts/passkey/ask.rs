@@ -1,7 +1,7 @@
 //! Asks for a passkey that is registered: in the second step of a log-in, or for a fresh proof.
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{MerchantId, SecretText};
+use kamiflow_kernel::{MerchantId, SecretText, UserId};
 use kamiflow_store::UserTx;
 use kamiflow_store::accounts::tokens::{self, TokenPurpose};
 use webauthn_rs::prelude::SecurityKey;
@@ -20,9 +20,9 @@ pub async fn ask_in_log_in(
     visit: &Visit,
     challenge: &SecretText,
 ) -> Result<Question, PasskeyError> {
-    pass(accounts, visit).await?;
     let found = one_time::whose(&accounts.store, challenge).await?;
     let (user, hash) = found.ok_or(PasskeyError::ChallengeRefused)?;
+    pass(accounts, user).await?;
     let mut tx = accounts.store.user_tx(MerchantId::PLATFORM, user).await?;
     let first = tokens::lock(&mut tx, TokenPurpose::SecondStep, &hash, visit.now).await?;
     let first = first.filter(|row| row.tries < MOST_TRIES).ok_or(PasskeyError::ChallengeRefused)?;
@@ -34,14 +34,15 @@ pub async fn ask_in_log_in(
 /// # Errors
 /// When there is no passkey, there were too many questions, or the store fails.
 pub async fn ask_in_session(accounts: &Accounts, visit: &Visit, account: &Account) -> Result<Question, PasskeyError> {
-    pass(accounts, visit).await?;
+    pass(accounts, account.user).await?;
     let tx = accounts.store.user_tx(account.home(), account.user).await?;
     ask(accounts, tx, Asked::Session(account.session), visit.now).await
 }
 
-/// A question costs a row, so not too many are asked.
-async fn pass(accounts: &Accounts, visit: &Visit) -> Result<(), PasskeyError> {
-    match accounts.throttle.pass(&throttle::of_requests("passkey", visit)).await? {
+/// A question costs a row, so not too many are asked. Whoever has come so far has given the password: strangers have no part in
+/// this count.
+async fn pass(accounts: &Accounts, user: UserId) -> Result<(), PasskeyError> {
+    match accounts.throttle.pass(&throttle::of_questions(user)).await? {
         Passage::Open => Ok(()),
         Passage::Wait(retry_after) => Err(PasskeyError::TooMany { retry_after }),
     }

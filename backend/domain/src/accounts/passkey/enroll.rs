@@ -3,6 +3,7 @@
 use kamiflow_kernel::{FactorId, SecretText};
 use kamiflow_store::accounts::factors::{self, NewPasskey};
 use kamiflow_store::accounts::tokens::TokenPurpose;
+use kamiflow_store::accounts::users;
 use serde_json::json;
 use webauthn_rs::prelude::{RegisterPublicKeyCredential, SecurityKey, SecurityKeyRegistration, Webauthn};
 
@@ -56,6 +57,10 @@ pub async fn finish_passkey(
     }
     let site = site(&accounts.config)?;
     let mut tx = accounts.store.user_tx(account.home(), account.user).await?;
+    users::lock(&mut tx).await?;
+    if known(&mut tx).await?.len() >= MOST {
+        return Err(PasskeyError::Enough);
+    }
     let asked = (&answer.token, Asked::Session(account.session));
     let state = take(&mut tx, TokenPurpose::EnrollPasskey, asked, visit.now).await?;
     let Some(passkey) = state.and_then(|state| made(&site, &state, &answer.credential)) else {

@@ -5,7 +5,7 @@ use kamiflow_kernel::RecoveryId;
 use kamiflow_store::account_recoveries::{self, Approval, ListedRecovery, RecoveryRow};
 use kamiflow_store::jobs::{self, NewJob};
 use kamiflow_store::team::members;
-use kamiflow_store::{Store, StoreError, merchants, verifications};
+use kamiflow_store::{Store, StoreError, TenantTx, audit, merchants, verifications};
 use serde_json::json;
 
 use super::{NEWS_FOR, News, WAIT, link, tell_team};
@@ -75,7 +75,7 @@ pub async fn decide_recovery(
 ) -> Result<Vec<Wake>, ReviewError> {
     let mut tx = store.tenant_tx(ctx.merchant).await?;
     let row = account_recoveries::lock(&mut tx, id).await?;
-    if *verdict == Verdict::Approve && verifications::exists_claimed_by(&mut tx, reviewer.id).await? {
+    if *verdict == Verdict::Approve && has_seen_number(&mut tx, ctx, reviewer).await? {
         return Err(ReviewError::KnowsIdentity);
     }
     let stop = fresh();
@@ -124,4 +124,12 @@ async fn plan_link(
     let key = id.to_string();
     let job = NewJob { name: link::NAME, key: &key, payload: json!({ "recovery": id }), due_at };
     Ok(Wake::Job(jobs::insert(tx, &job).await?))
+}
+
+/// Returns whether a reviewer has had an identity of this merchant open. A case remembers who claimed it last; those before
+/// stand in the log.
+async fn has_seen_number(tx: &mut TenantTx, ctx: &Ctx, reviewer: &Reviewer) -> Result<bool, StoreError> {
+    let claims = (&[ctx.actor.name()][..], "verification.claim");
+    Ok(verifications::exists_claimed_by(tx, reviewer.id).await?
+        || audit::count_since(tx, claims, DateTime::<Utc>::UNIX_EPOCH).await? > 0)
 }

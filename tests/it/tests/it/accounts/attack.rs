@@ -49,6 +49,7 @@ fn hash() -> kamiflow_kernel::SecretText {
 fn attacks() -> Vec<(String, Attack)> {
     attacks! { t:
         users::insert(&NewUser { login: &t.login.parse().unwrap(), origin: Origin::Email, name: "x", password_hash: &hash(), locale: kamiflow_kernel::Locale::En, at: t.now });
+        users::lock();
         users::fetch();
         users::fetch_password_hash();
         users::update_password(&hash(), PasswordKind::Chosen, t.now);

@@ -376,6 +376,7 @@ attacks! { VERIFICATION, t:
     account_recoveries::lock(t.recovery);
     account_recoveries::update_approved(t.recovery, &approval(t));
     account_recoveries::update_rejected(t.recovery, ("x", "y"), t.now);
+    account_recoveries::update_forgotten(t.member, t.now);
     account_recoveries::update_ended(t.recovery, account_recoveries::RecoveryEnd::Stopped, t.now);
     verifications::insert(&new_verification(t));
     verifications::list(10);
@@ -437,6 +438,7 @@ attacks! { TEAM, t:
     team::invitations::lock_by_token(&t.hash, t.now);
     team::invitations::update_accepted(t.invitation, t.member, t.now);
     team::invitations::update_revoked(t.invitation, t.now);
+    team::invitations::update_forgotten((t.member, &"invited@example.com".parse().unwrap()), t.now);
     team::invitations::list(t.now);
     team::members::insert(&seat(t), t.now);
     team::members::lock(t.member);
