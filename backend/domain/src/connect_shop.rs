@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use kamiflow_kernel::{ApplicationId, MallId, MerchantId, Permission, ReasonCode, SecretText, ShopId, ShopState};
 use kamiflow_store::applications::ApplicationRow;
 use kamiflow_store::credentials::NewTokens;
+use kamiflow_store::pauses::PausedWork;
 use kamiflow_store::shops::{NewShop, ShopChange, ShopRow};
-use kamiflow_store::{StoreError, TenantTx, applications, credentials, exceptions, merchants, shops};
+use kamiflow_store::{StoreError, TenantTx, applications, credentials, exceptions, merchants, pauses, shops};
 use serde_json::json;
 use tracing::warn;
 
@@ -295,6 +296,10 @@ impl Authorized<'_> {
         }
         exceptions::resolve(tx, row.id, &[""], &[ReasonCode::ReauthorizationNeeded], "reauthorized").await?;
         shops::update_due(tx, row.id, ctx.now).await?;
+        // What was tried while nobody could call the platform was put off.
+        for work in [PausedWork::Delivery, PausedWork::Redemption] {
+            pauses::make_due(tx, work, &[row.id], ctx.now).await?;
+        }
         Ok(row.id)
     }
 }

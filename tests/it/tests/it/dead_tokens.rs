@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use kamiflow_domain::connect_shop::{ConnectShop, ConnectedShop, Grant, Purpose, connect_shop};
+use kamiflow_domain::pause::{Pause, pause, resume};
 use kamiflow_domain::tokens::{Recovery, recover};
 use kamiflow_domain::{deliver, sync};
 use kamiflow_kernel::ApplicationId;
+use kamiflow_store::pauses::{PauseScope, PausedWork};
 use kamiflow_test_support::{World, WorldOptions};
 use serde_json::json;
 
@@ -108,6 +110,28 @@ async fn a_refresh_that_extends_nothing_stops_the_shop_and_loses_nothing() {
         assert_eq!(world.state(order).await, "delivered");
         assert_eq!(world.vouchers_sent().await[order.as_str()].len(), 1);
     }
+}
+
+#[tokio::test]
+async fn an_order_that_was_put_off_for_want_of_a_token_goes_on_with_the_next_one_at_once() {
+    let world = world(false).await;
+    let scope = PauseScope::Shop(world.shop);
+    let request = Pause { scope, work: PausedWork::Delivery, reason: "盘点".to_owned(), ends_at: None };
+    pause(&world.engine, &world.ctx(), &request).await.unwrap();
+    let order = world.one_order("VOUCHER").await;
+    world.push(&order).await;
+    world.deliver().await;
+    assert_eq!(world.state_or_none(&order).await.as_deref(), Some("seen"), "known, and waiting");
+    world.control("POST", "/tokens/expire", &json!({})).await;
+    resume(&world.engine, &world.ctx(), scope, PausedWork::Delivery).await.unwrap();
+    for _ in 0..4 {
+        world.deliver().await;
+        world.sync().await;
+    }
+    assert_eq!(world.shop_state().await, ("stopped".to_owned(), Some(REAUTHORIZE.to_owned())));
+    reauthorize(&world).await;
+    world.deliver().await;
+    assert_eq!(world.state(&order).await, "delivered");
 }
 
 #[tokio::test]
