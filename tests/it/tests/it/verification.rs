@@ -8,6 +8,7 @@ use kamiflow_domain::connect_shop::{ConnectShop, Grant, Purpose, connect_shop};
 use kamiflow_domain::engine::{Engine, EngineConfig};
 use kamiflow_domain::go_live::{GoLive, GoLiveError, go_live};
 use kamiflow_domain::register_application::{ApplicationOwner, RegisterApplication, register_application};
+use kamiflow_domain::tokens;
 use kamiflow_domain::verification::renewal::{self, AskedAgain, ask_again};
 use kamiflow_domain::verification::review::{
     self, Case, ReviewError, Reviewer, Verdict, claim_case, decide_case, look_at_picture,
@@ -17,7 +18,7 @@ use kamiflow_domain::verification::{
     show_verification, submit_verification,
 };
 use kamiflow_domain::verification_picture::PictureError;
-use kamiflow_kernel::{Clock, GatewayKind, MallId, ShopId, ShopState, VerificationId};
+use kamiflow_kernel::{Clock, GatewayKind, MallId, ReasonCode, ShopId, ShopState, VerificationId};
 use kamiflow_store::shops;
 use kamiflow_test_support::{Merchant, TestApp, refused_by};
 use serde_json::json;
@@ -57,6 +58,10 @@ fn rejected() -> Verdict {
 
 /// Connects a mall of the real platform.
 async fn production_shop(app: &TestApp, merchant: &Merchant<'_>, mall: i64) -> ShopId {
+    authorize(app, merchant, mall, Purpose::Connect).await
+}
+
+async fn authorize(app: &TestApp, merchant: &Merchant<'_>, mall: i64, purpose: Purpose) -> ShopId {
     let register = RegisterApplication {
         owner: ApplicationOwner::Own,
         gateway: GatewayKind::Production,
@@ -68,7 +73,7 @@ async fn production_shop(app: &TestApp, merchant: &Merchant<'_>, mall: i64) -> S
     let request = ConnectShop {
         application: register_application(&app.engine, &merchant.ctx(), &register).await.unwrap(),
         grant: Grant::Tokens(Box::new(merchant.tokens(MallId(mall), "p", TimeDelta::days(300)))),
-        purpose: Purpose::Connect,
+        purpose,
         look_back: std::time::Duration::ZERO,
     };
     connect_shop(&app.engine, &merchant.ctx(), &request).await.unwrap().shop
@@ -298,6 +303,61 @@ async fn a_new_owner_is_asked_again_and_running_shops_go_on_for_seven_days() {
     let view = show_verification(&app.engine, &merchant.ctx()).await.unwrap();
     assert_eq!((view.may_go_live, view.renew_by), (true, None));
     goes_live(&app, &merchant, prepared).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_submission_that_was_made_under_the_former_name_is_asked_again_although_it_is_approved() {
+    let app = TestApp::new().await;
+    let merchant = app.merchant().await;
+    let shop = production_shop(&app, &merchant, 7).await;
+    let pending = submit(&app, &merchant).await;
+    let mut tx = merchant.tx().await;
+    assert_eq!(ask_again(&mut tx, &merchant.ctx(), AskedAgain::NewName).await.unwrap().len(), 1);
+    tx.commit().await.unwrap();
+    decide(&app, &merchant, pending, Verdict::Approve).await;
+    let view = show_verification(&app.engine, &merchant.ctx()).await.unwrap();
+    assert_eq!((view.may_go_live, view.renew_by), (false, Some(app.clock.now() + TimeDelta::days(7))));
+    assert!(matches!(goes_live(&app, &merchant, shop).await, Err(GoLiveError::NotVerified(_))));
+}
+
+#[tokio::test]
+async fn new_tokens_are_no_way_around_the_verification_that_a_shop_waits_for() {
+    let app = TestApp::new().await;
+    let merchant = app.merchant().await;
+    let (lapsed, stopped) = (production_shop(&app, &merchant, 7).await, production_shop(&app, &merchant, 8).await);
+    let first = submit(&app, &merchant).await;
+    decide(&app, &merchant, first, Verdict::Approve).await;
+    for shop in [lapsed, stopped] {
+        goes_live(&app, &merchant, shop).await.unwrap();
+    }
+    let loses_tokens = async |shop| {
+        let mut tx = merchant.tx().await;
+        tokens::stop(&mut tx, shop, ReasonCode::ReauthorizationNeeded).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    let waits_for = async |shop| {
+        let row = shops::fetch(&mut merchant.tx().await, shop).await.unwrap();
+        assert_eq!(row.state, ShopState::Stopped);
+        row.stop_reason.unwrap()
+    };
+    let mut tx = merchant.tx().await;
+    ask_again(&mut tx, &merchant.ctx(), AskedAgain::NewOwner).await.unwrap();
+    tx.commit().await.unwrap();
+    // One shop is stopped already when the time is up, the other is stopped for it and then loses its tokens too.
+    loses_tokens(lapsed).await;
+    app.clock.advance(TimeDelta::days(7));
+    renewal::step(&app.engine, &merchant.ctx()).await.unwrap();
+    assert_eq!(waits_for(lapsed).await, ReasonCode::ReauthorizationNeeded.as_str());
+    loses_tokens(stopped).await;
+    assert_eq!(waits_for(stopped).await, ReasonCode::VerificationNeeded.as_str());
+
+    for (shop, mall) in [(lapsed, 7), (stopped, 8)] {
+        authorize(&app, &merchant, mall, Purpose::Reauthorize(shop)).await;
+        assert_eq!(waits_for(shop).await, ReasonCode::VerificationNeeded.as_str());
+    }
+    let second = submit(&app, &merchant).await;
+    decide(&app, &merchant, second, Verdict::Approve).await;
+    assert_eq!((state(&merchant, lapsed).await, state(&merchant, stopped).await), (ShopState::Live, ShopState::Live));
 }
 
 #[tokio::test]

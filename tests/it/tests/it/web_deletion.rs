@@ -32,8 +32,15 @@ async fn the_only_owner_cannot_go_before_the_merchant_is_closed_or_handed_over()
     assert!(owner.sees(PAGE).await.contains("还有商家只有你一位所有者"));
     assert_eq!(owner.get("/console").await.status, 200, "nothing has changed");
 
+    // Whoever joined as an owner after the last one has gone could open the merchant again.
+    owner.does("/console/team/invite", &[("email", "heir@example.com"), ("role", "owner"), ("scope", "all")]).await;
     owner.does("/console/merchant/close", &[]).await;
     owner.proves().await;
+    let overview = owner.sees("/console/pauses").await;
+    let everything = format!("/console/pauses/mer_{}", between(&overview, "action=\"/console/pauses/mer_", "\""));
+    let everything = everything.trim_end_matches("/end");
+    owner.does(&format!("{everything}/end"), &[("work", "both")]).await;
+    assert!(owner.sees("/console/pauses").await.contains("商户正在关闭"), "nobody may be left to look after it");
     assert!(owner.sees(PAGE).await.contains("action=\"/account/delete\""));
     assert_eq!(owner.does(PAGE, &[("login", OWNER)]).await, "/log-in");
     let sql = site.world.sql_as_superuser().await;
@@ -42,6 +49,12 @@ async fn the_only_owner_cannot_go_before_the_merchant_is_closed_or_handed_over()
                        SELECT FROM users u WHERE u.id = b.user_id AND u.closed_at IS NULL)";
     assert_eq!(sql.count(open, &[]).await.unwrap(), 0, "no merchant that goes on is left without an owner");
     assert_eq!(member.get("/console").await.status, 200, "a merchant that closes is still there for its team");
+    assert_eq!(
+        sql.count("SELECT count(*) FROM invitations WHERE accepted_at IS NULL AND revoked_at IS NULL", &[])
+            .await
+            .unwrap(),
+        0
+    );
     site.stop().await;
 }
 
@@ -73,7 +86,9 @@ async fn a_deleted_account_is_gone_with_its_seats_and_its_address_is_free() {
     assert!(!team.contains("member@example.com"), "{team}");
 
     let sql = site.world.sql_as_superuser().await;
-    for table in ["users", "sessions", "one_time_tokens", "second_factors", "recovery_codes", "known_devices"] {
+    for table in
+        ["users", "sessions", "one_time_tokens", "second_factors", "recovery_codes", "known_devices", "invitations"]
+    {
         let found = format!("SELECT count(*) FROM {table} t WHERE t::text LIKE '%member@example.com%'");
         assert_eq!(sql.count(&found, &[]).await.unwrap(), 0, "{table}");
     }
@@ -84,7 +99,7 @@ async fn a_deleted_account_is_gone_with_its_seats_and_its_address_is_free() {
         let left = format!("SELECT count(*) FROM {table} WHERE {of_closed} {more}");
         assert_eq!(sql.count(&left, &[]).await.unwrap(), 0, "{table}");
     }
-    let acts = "SELECT count(*) FROM audit_log a WHERE a.action = 'account.delete'
+    let acts = "SELECT count(*) FROM audit_log a WHERE a.action IN ('account.delete', 'team.leave')
                    AND a.actor = (SELECT 'usr_' || replace(id::text, '-', '') FROM users WHERE closed_at IS NOT NULL)";
     assert_eq!(sql.count(acts, &[]).await.unwrap(), 3, "both merchants' logs and the platform's keep the id");
 
