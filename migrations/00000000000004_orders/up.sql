@@ -125,9 +125,7 @@ CREATE TABLE orders_default PARTITION OF orders DEFAULT;
 -- What a merchant has delivered, newest first.
 CREATE INDEX orders_of_merchant ON orders (merchant_id, seen_at DESC, id DESC);
 -- Lists, newest first: each shop is read by itself, so that a member of a small shop never reads a large one's orders.
--- The merchant leads although a shop has one only: rows are asked for by both, and the planner takes the primary key for
--- narrower than an index that knows one of them.
-CREATE INDEX orders_of_shop ON orders (merchant_id, shop_id, seen_at DESC, id DESC);
+CREATE INDEX orders_of_shop ON orders (shop_id, seen_at DESC, id DESC);
 CREATE INDEX orders_backlog ON orders (shop_id, paid_at) WHERE held_back;
 -- What is to be handed over and is not yet, by the moment until which it must be.
 CREATE INDEX orders_ship_by ON orders (last_ship_at) WHERE to_ship;
