@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kamiflow_test_support::{Answer, Browser, TestSite};
+use kamiflow_test_support::{Answer, Browser, TestSite, between};
 use tokio::time::timeout;
 
 /// More than any step takes that is not stuck.
@@ -35,8 +35,9 @@ async fn a_bought_order_is_watched_until_it_is_delivered() {
 
     let first = browser.get(&page).await;
     assert_eq!(first.status, 200);
+    let again = between(&first.body, "<noscript data-again=\"1\">", "</noscript>");
+    assert!(again.contains(REFRESH) && again.contains("content=\"1\""), "{again}");
     let head = &first.body[..first.body.find("</head>").unwrap()];
-    assert!(head.contains(REFRESH) && head.contains("content=\"1\""), "{head}");
     assert!(head.contains(order_sn), "the tab names the order");
 
     let done = delivered(&browser, &page).await.body;

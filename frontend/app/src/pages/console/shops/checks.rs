@@ -1,10 +1,10 @@
 //! A pre-flight in words: what passes is folded, what fails has the one link that cures it.
 
 use kamiflow_domain::preflight::{About, Check as Found, CheckCode, Cure, Preflight as Report};
-use kamiflow_kernel::ShopId;
+use kamiflow_kernel::{Permission, ShopId};
 
 use crate::components::{Check, Verdict};
-use crate::t;
+use crate::{context, t};
 
 /// Returns the rows: first what fails, in the order somebody would cure it, then what passes, one row per subject.
 pub(super) fn rows(shop: ShopId, report: &Report) -> Vec<Check> {
@@ -33,8 +33,23 @@ fn failed(shop: ShopId, check: &Found, cure: Cure) -> Check {
         verdict: Verdict::Blocked,
         subject: subject(check.code).to_owned(),
         finding,
-        cure: Some((href(shop, check, cure), label.to_owned())),
+        cure: may_open(cure).then(|| (href(shop, check, cure), label.to_owned())),
     }
+}
+
+/// Whether the member may open the page of a cure; who may not is told what is missing, and somebody else cures it.
+fn may_open(cure: Cure) -> bool {
+    let asks = match cure {
+        Cure::Reauthorize | Cure::EnterKeys => Permission::ManageShops,
+        Cure::ApplyForPackage | Cure::LookAtShop | Cure::TryAgain => Permission::ShowShops,
+        Cure::SetClock => return true,
+        Cure::SyncProducts | Cure::MapSku => Permission::ShowProducts,
+        Cure::AddStock => Permission::ShowStock,
+        Cure::ChooseRule => Permission::ManageRules,
+        Cure::SetAddress => Permission::ManageIntegrations,
+        Cure::Verify => Permission::Verify,
+    };
+    context::page().session.as_ref().is_some_and(|session| session.permissions.contains(&asks))
 }
 
 const fn is_token(code: CheckCode) -> bool {
