@@ -24,7 +24,7 @@ impl RollupFolder {
 
 impl Chore for RollupFolder {
     const NAME: &'static str = "rollup-folder";
-    const EVERY: Duration = Duration::from_secs(3);
+    const EVERY: Duration = Duration::from_secs(10);
 
     async fn turn(&mut self) -> Result<Turn, StepError> {
         // Sums of all merchants at once; the function returns a count.
