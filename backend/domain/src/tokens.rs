@@ -79,8 +79,17 @@ pub async fn stop(tx: &mut TenantTx, shop: ShopId, reason: ReasonCode) -> Result
     if waits_for_approval && row.state == ShopState::Stopped {
         return need_person(tx, shop, reason).await;
     }
+    stop_for_another_reason(tx, shop, reason).await?;
+    need_person(tx, shop, reason).await
+}
+
+/// Says why a shop stands still, and tells the owner.
+pub(crate) async fn stop_for_another_reason(
+    tx: &mut TenantTx,
+    shop: ShopId,
+    reason: ReasonCode,
+) -> Result<(), StoreError> {
     shops::update_state(tx, shop, &ShopChange::Stop { reason: reason.as_str() }).await?;
-    need_person(tx, shop, reason).await?;
     outbox::push(tx, "notify", json!({ "kind": "shop_stopped", "shop": shop, "reason": reason })).await
 }
 

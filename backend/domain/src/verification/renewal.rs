@@ -1,7 +1,7 @@
 //! Asks a verified merchant again after a new owner or name, and stops what still runs when nobody was approved in time.
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{GatewayKind, ReasonCode, ShopState};
+use kamiflow_kernel::{GatewayKind, ReasonCode, ShopId, ShopState};
 use kamiflow_store::jobs::{self, NewJob};
 use kamiflow_store::shops::{ShopChange, ShopRow};
 use kamiflow_store::{StoreError, TenantTx, exceptions, outbox, shops, verifications};
@@ -35,21 +35,25 @@ impl AskedAgain {
     }
 }
 
-/// Asks a merchant to be verified again, in the transaction that changes the owner or the name. One who never was
-/// verified is asked nothing.
+/// Asks a merchant to be verified again, in the transaction that changes the owner or the name: whoever was approved, and a
+/// submission that waits, which was made by the former one. One who has neither is asked nothing.
 ///
 /// # Errors
 /// When the store fails.
 pub async fn ask_again(tx: &mut TenantTx, ctx: &Ctx, cause: AskedAgain) -> Result<Vec<Wake>, StoreError> {
     let renew_by = verifications::update_asked_again(tx, cause.as_str(), ctx.now + RENEW_WITHIN).await?;
     let Some(renew_by) = renew_by else { return Ok(Vec::new()) };
-    let job = NewJob { name: NAME, key: "", payload: json!({}), due_at: renew_by };
-    let job = jobs::insert(tx, &job).await?;
+    let wake = plan_end(tx, renew_by).await?;
     let news = json!({ "kind": "verification_asked_again", "cause": cause.as_str(), "renew_by": renew_by });
     outbox::push(tx, "notify", news).await?;
     let detail = json!({ "cause": cause.as_str(), "renew_by": renew_by });
     acts::record(tx, ctx, "verification.ask_again", ctx.merchant, detail).await?;
-    Ok(vec![Wake::Job(job)])
+    Ok(vec![wake])
+}
+
+async fn plan_end(tx: &mut TenantTx, renew_by: DateTime<Utc>) -> Result<Wake, StoreError> {
+    let job = NewJob { name: NAME, key: "", payload: json!({}), due_at: renew_by };
+    Ok(Wake::Job(jobs::insert(tx, &job).await?))
 }
 
 /// Stops the shops of a merchant who was not approved in time; returns when to look again, if not now.
@@ -85,20 +89,38 @@ pub(crate) async fn is_overdue(
     Ok(gateway == GatewayKind::Production && renew_by.is_some_and(|renew_by| renew_by <= now))
 }
 
-/// Lets shops go on that had stopped for want of an approval.
-pub(super) async fn resume_shops(tx: &mut TenantTx, now: DateTime<Utc>) -> Result<Vec<Wake>, StoreError> {
+/// What follows from an approval: shops go on that had stopped for want of one, unless the approved submission was itself
+/// asked again and its time is over; while it is not, its end is planned.
+pub(super) async fn follow_approval(tx: &mut TenantTx, now: DateTime<Utc>) -> Result<Vec<Wake>, StoreError> {
     let mut wakes = Vec::new();
+    if let Some(renew_by) = verifications::find_approved(tx).await?.and_then(|row| row.renew_by) {
+        if renew_by <= now {
+            return Ok(wakes);
+        }
+        wakes.push(plan_end(tx, renew_by).await?);
+    }
     for shop in list_shops(tx).await? {
         let waited = shop.stop_reason.as_deref() == Some(ReasonCode::VerificationNeeded.as_str());
         if shop.state != ShopState::Stopped || !waited {
             continue;
         }
-        shops::update_state(tx, shop.id, &ShopChange::Resume).await?;
         exceptions::resolve(tx, shop.id, &[""], &[ReasonCode::VerificationNeeded], "verified").await?;
+        if let Some(other) = other_reason(tx, shop.id).await? {
+            tokens::stop_for_another_reason(tx, shop.id, other).await?;
+            continue;
+        }
+        shops::update_state(tx, shop.id, &ShopChange::Resume).await?;
         shops::update_due(tx, shop.id, now).await?;
         wakes.extend([Wake::Sync(shop.id), Wake::Deliver(shop.id), Wake::Redeem(shop.id)]);
     }
     Ok(wakes)
+}
+
+/// Returns why a shop would have stopped while it waited for the approval ([`tokens::stop`]).
+async fn other_reason(tx: &mut TenantTx, shop: ShopId) -> Result<Option<ReasonCode>, StoreError> {
+    let open = exceptions::list_open(tx, shop, &[""]).await?;
+    let stops = [ReasonCode::StoppedByPlatform, ReasonCode::ReauthorizationNeeded];
+    Ok(stops.into_iter().find(|code| open.iter().any(|exception| exception.code == code.as_str())))
 }
 
 async fn list_shops(tx: &mut TenantTx) -> Result<Vec<ShopRow>, StoreError> {

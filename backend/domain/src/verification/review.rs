@@ -5,7 +5,7 @@
 //! What was submitted is opened for whoever has the case, and for nobody else.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use kamiflow_kernel::{Role, SecretBytes, SecretText, VerificationId};
+use kamiflow_kernel::{Role, SecretBytes, SecretText, UserId, VerificationId};
 use kamiflow_store::audit::NewAudit;
 use kamiflow_store::jobs::{self, NewJob};
 use kamiflow_store::verifications::{DecidedVerification, Decision, QueuedVerification, Staff, VerificationRow};
@@ -37,6 +37,11 @@ pub struct Reviewer {
 impl Reviewer {
     fn staff(&self) -> Staff<'_> {
         Staff { id: self.id, name: &self.name }
+    }
+
+    /// As the audit log names her, spelled as [`crate::ctx::Actor::name`] spells it.
+    pub(crate) fn actor(&self) -> String {
+        format!("staff:{}", UserId::from_uuid(self.id))
     }
 }
 
@@ -332,7 +337,7 @@ pub(super) async fn write_decision(
     outbox::push(tx, "notify", news).await?;
     let mut wakes = vec![Wake::Job(job)];
     if decision.approved {
-        wakes.extend(renewal::resume_shops(tx, decision.at).await?);
+        wakes.extend(renewal::follow_approval(tx, decision.at).await?);
     }
     Ok(wakes)
 }
@@ -365,7 +370,7 @@ async fn record(
     if let Some(detail) = detail.as_object_mut() {
         detail.insert("reviewer".to_owned(), reviewer.name.as_str().into());
     }
-    let (actor, target) = (format!("staff:{}", reviewer.id), id.to_string());
+    let (actor, target) = (reviewer.actor(), id.to_string());
     let (request_id, ip) = (ctx.request_id.as_str(), ctx.actor.ip_prefix());
     let act = NewAudit { actor: &actor, action, target: &target, request_id, ip, detail, at: ctx.now };
     audit::insert(tx, &act).await

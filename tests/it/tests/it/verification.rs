@@ -18,7 +18,7 @@ use kamiflow_domain::verification::{
     show_verification, submit_verification,
 };
 use kamiflow_domain::verification_picture::PictureError;
-use kamiflow_kernel::{Clock, GatewayKind, MallId, ReasonCode, ShopId, ShopState, VerificationId};
+use kamiflow_kernel::{Clock, GatewayKind, MallId, ReasonCode, ShopId, ShopState, UserId, VerificationId};
 use kamiflow_store::shops;
 use kamiflow_test_support::{Merchant, TestApp, refused_by};
 use serde_json::json;
@@ -179,7 +179,7 @@ async fn a_case_is_one_reviewers_and_every_look_is_shown_to_the_merchant() {
     assert!(matches!(unknown, Err(ReviewError::CaseUnknown)));
     let looked = "SELECT actor FROM audit_log WHERE action = 'verification.look'";
     let actors = merchant.sql().await.query(looked, &[]).await.unwrap();
-    assert_eq!(actors[0].get::<_, String>(0), format!("staff:{}", first.id));
+    assert_eq!(actors[0].get::<_, String>(0), format!("staff:{}", UserId::from_uuid(first.id)));
 }
 
 #[tokio::test]
@@ -358,6 +358,57 @@ async fn new_tokens_are_no_way_around_the_verification_that_a_shop_waits_for() {
     let second = submit(&app, &merchant).await;
     decide(&app, &merchant, second, Verdict::Approve).await;
     assert_eq!((state(&merchant, lapsed).await, state(&merchant, stopped).await), (ShopState::Live, ShopState::Live));
+}
+
+#[tokio::test]
+async fn an_approval_lets_no_shop_go_on_that_lost_its_tokens_or_whose_owner_was_asked_again_and_is_late() {
+    let app = TestApp::new().await;
+    let merchant = app.merchant().await;
+    let (running, lapsed) = (production_shop(&app, &merchant, 7).await, production_shop(&app, &merchant, 8).await);
+    let first = submit(&app, &merchant).await;
+    decide(&app, &merchant, first, Verdict::Approve).await;
+    for shop in [running, lapsed] {
+        goes_live(&app, &merchant, shop).await.unwrap();
+    }
+    let asked = async |cause| {
+        let mut tx = merchant.tx().await;
+        ask_again(&mut tx, &merchant.ctx(), cause).await.unwrap();
+        tx.commit().await.unwrap();
+        app.clock.now() + TimeDelta::days(7)
+    };
+    let step = async || renewal::step(&app.engine, &merchant.ctx()).await.unwrap();
+    asked(AskedAgain::NewOwner).await;
+    let second = submit(&app, &merchant).await;
+    app.clock.advance(TimeDelta::days(2));
+    let second_ends = asked(AskedAgain::NewName).await;
+    app.clock.advance(TimeDelta::days(5));
+    assert_eq!(step().await, None);
+    let mut tx = merchant.tx().await;
+    tokens::stop(&mut tx, lapsed, ReasonCode::ReauthorizationNeeded).await.unwrap();
+    tx.commit().await.unwrap();
+
+    app.clock.advance(TimeDelta::days(1));
+    let sql = app.sql_as_superuser().await;
+    sql.execute("DELETE FROM jobs WHERE name = $1", &[&renewal::NAME]).await.unwrap();
+    decide(&app, &merchant, second, Verdict::Approve).await;
+    assert_eq!(
+        (state(&merchant, running).await, state(&merchant, lapsed).await),
+        (ShopState::Live, ShopState::Stopped)
+    );
+    let row = shops::fetch(&mut merchant.tx().await, lapsed).await.unwrap();
+    assert_eq!(row.stop_reason.as_deref(), Some(ReasonCode::ReauthorizationNeeded.as_str()));
+    let planned = "SELECT count(*) FROM jobs WHERE name = $1 AND due_at = $2";
+    assert_eq!(sql.count(planned, &[&renewal::NAME, &second_ends]).await.unwrap(), 1);
+    assert_eq!(step().await, Some(second_ends));
+    app.clock.advance(TimeDelta::days(1));
+    assert_eq!(step().await, None);
+    assert_eq!(state(&merchant, running).await, ShopState::Stopped);
+
+    let third = submit(&app, &merchant).await;
+    asked(AskedAgain::NewName).await;
+    app.clock.advance(TimeDelta::days(8));
+    decide(&app, &merchant, third, Verdict::Approve).await;
+    assert_eq!(state(&merchant, running).await, ShopState::Stopped, "what was approved is late already");
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ pub async fn decide_recovery(
 ) -> Result<Vec<Wake>, ReviewError> {
     let mut tx = store.tenant_tx(ctx.merchant).await?;
     let row = account_recoveries::lock(&mut tx, id).await?;
-    if *verdict == Verdict::Approve && has_seen_number(&mut tx, ctx, reviewer).await? {
+    if *verdict == Verdict::Approve && has_seen_number(&mut tx, reviewer).await? {
         return Err(ReviewError::KnowsIdentity);
     }
     let stop = fresh();
@@ -128,8 +128,8 @@ async fn plan_link(
 
 /// Returns whether a reviewer has had an identity of this merchant open. A case remembers who claimed it last; those before
 /// stand in the log.
-async fn has_seen_number(tx: &mut TenantTx, ctx: &Ctx, reviewer: &Reviewer) -> Result<bool, StoreError> {
-    let claims = (&[ctx.actor.name()][..], "verification.claim");
+async fn has_seen_number(tx: &mut TenantTx, reviewer: &Reviewer) -> Result<bool, StoreError> {
+    let claims = (&[reviewer.actor()][..], "verification.claim");
     Ok(verifications::exists_claimed_by(tx, reviewer.id).await?
         || audit::count_since(tx, claims, DateTime::<Utc>::UNIX_EPOCH).await? > 0)
 }
