@@ -3,7 +3,13 @@
 const { module, wasm } = document.getElementById("boot").dataset;
 const root = document.documentElement;
 
-// A form is sent once, however often its button is pressed. One that is answered with a file stays where it is.
+const settle = () => {
+  delete root.dataset.waiting;
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+  for (const button of document.querySelectorAll("button[aria-busy]")) button.removeAttribute("aria-busy");
+};
+// A form is sent once, however often its button is pressed; again only when the answer is long overdue or was given up. One
+// that is answered with a file stays where it is.
 addEventListener("submit", (event) => {
   const { target: form, submitter } = event;
   if (event.defaultPrevented || "file" in form.dataset) return;
@@ -11,6 +17,7 @@ addEventListener("submit", (event) => {
   form.dataset.sent = "";
   submitter?.setAttribute("aria-busy", "true");
   root.dataset.waiting = "";
+  setTimeout(settle, 15_000);
 });
 addEventListener("click", (event) => {
   const link = event.target.closest?.("a[href]");
@@ -20,12 +27,7 @@ addEventListener("click", (event) => {
   if (!staysHere) root.dataset.waiting = "";
 });
 // A page that comes back from the browser's memory waits for nothing.
-addEventListener("pageshow", (event) => {
-  if (!event.persisted) return;
-  delete root.dataset.waiting;
-  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
-  for (const button of document.querySelectorAll("button[aria-busy]")) button.removeAttribute("aria-busy");
-});
+addEventListener("pageshow", (event) => event.persisted && settle());
 
 // A page that waits for something looks again, but not while somebody is at it.
 const again = document.querySelector("[data-again]");
@@ -70,28 +72,45 @@ const exchange = async () => {
   try {
     const answer = await fetch(location.href, { headers: { accept: "text/html" } });
     // A page elsewhere is the log-in: whoever goes on will meet it.
-    if (!answer.ok || answer.redirected) return;
+    if (answer.redirected) return;
+    if (!answer.ok) throw answer.status;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const old of document.querySelectorAll("[data-live]")) {
       const now = fresh.getElementById(old.id);
-      if (now && !isLeftAlone()) old.replaceWith(now);
+      if (isLeftAlone()) isBehind = true;
+      else if (now) old.replaceWith(now);
     }
   } catch {
     isBehind = true;
   } finally {
     isLooking = false;
+    // It failed, or something moved meanwhile.
+    if (isBehind) setTimeout(() => isBehind && exchange(), 2000);
   }
 };
 if (document.querySelector("[data-live]")) {
-  const events = new EventSource("/live");
-  events.addEventListener("moved", exchange);
-  // What moved before the stream stood was told to nobody.
-  let stood = false;
-  events.addEventListener("open", () => {
-    if (stood) exchange();
-    stood = true;
+  let events;
+  // A page that nobody sees gives its connection back: a browser has few of them to one host.
+  const follow = () => {
+    if (events || document.hidden) return;
+    events = new EventSource("/live");
+    events.addEventListener("moved", exchange);
+    // What moved before the stream stood was told to nobody.
+    events.addEventListener("open", exchange);
+    // The browser comes back by itself, but not after a refusal.
+    events.addEventListener("error", () => {
+      if (events?.readyState !== EventSource.CLOSED) return;
+      events = undefined;
+      setTimeout(follow, 10_000);
+    });
+  };
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) return follow();
+    events?.close();
+    events = undefined;
   });
   for (const name of ["visibilitychange", "focusout", "selectionchange"]) {
     document.addEventListener(name, () => isBehind && exchange());
   }
+  follow();
 }

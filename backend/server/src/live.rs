@@ -10,7 +10,7 @@
 //! **A stream ends** after [`LONGEST`], and the browser opens the next one: sessions and seats are looked at each time.
 //! Events are gathered for [`GATHER`], so that a burst of orders is one look.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use kamiflow_kernel::{MerchantId, Permission, ShopId, UserId};
 use kamiflow_runner::{LiveEvent, LiveFeed};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::broadcast::{self, Receiver, Sender};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::console;
@@ -36,7 +36,8 @@ const LONGEST: Duration = Duration::from_secs(300);
 const GATHER: Duration = Duration::from_secs(1);
 /// Silence is broken, so that proxies keep the connection and a closed one is noticed.
 const HEARTBEAT: Duration = Duration::from_secs(20);
-/// Pages that one person has open; browsers allow six to a host.
+/// Pages that one person has open; browsers allow six to a host. With one more the oldest ends: a page that was left is
+/// noticed only when something is written to it.
 const PAGES: usize = 12;
 /// Moves that a slow stream may be behind; one that is further behind is told once, which is as good.
 const BEHIND: usize = 64;
@@ -52,7 +53,7 @@ pub(crate) struct Hub(Arc<Inner>);
 
 struct Inner {
     merchants: Mutex<HashMap<MerchantId, Sender<ShopId>>>,
-    open: Mutex<HashMap<UserId, usize>>,
+    open: Mutex<HashMap<UserId, VecDeque<CancellationToken>>>,
     stop: CancellationToken,
 }
 
@@ -92,17 +93,20 @@ impl Hub {
         }
     }
 
-    /// Opens a stream for somebody, unless that person has too many.
-    fn follow(&self, merchant: MerchantId, user: UserId, shops: HashSet<ShopId>) -> Option<Page> {
+    /// Opens a stream for somebody, in place of that person's oldest if there are many.
+    fn follow(&self, merchant: MerchantId, user: UserId, shops: HashSet<ShopId>) -> Page {
         let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(user).or_default();
-        if *count >= PAGES {
-            return None;
+        let pages = open.entry(user).or_default();
+        if pages.len() >= PAGES
+            && let Some(oldest) = pages.pop_front()
+        {
+            oldest.cancel();
         }
-        *count += 1;
+        let stop = self.0.stop.child_token();
+        pages.push_back(stop.clone());
         let mut merchants = self.0.merchants.lock().unwrap_or_else(PoisonError::into_inner);
         let moves = merchants.entry(merchant).or_insert_with(|| broadcast::channel(BEHIND).0).subscribe();
-        Some(Page { hub: self.clone(), user, shops, moves, until: Instant::now() + LONGEST, is_new: true })
+        Page { hub: self.clone(), user, stop, shops, moves, until: Instant::now() + LONGEST, is_new: true }
     }
 }
 
@@ -110,6 +114,7 @@ impl Hub {
 struct Page {
     hub: Hub,
     user: UserId,
+    stop: CancellationToken,
     shops: HashSet<ShopId>,
     moves: Receiver<ShopId>,
     until: Instant,
@@ -119,9 +124,10 @@ struct Page {
 impl Drop for Page {
     fn drop(&mut self) {
         let mut open = self.hub.0.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.user) {
-            *count -= 1;
-            if *count == 0 {
+        self.stop.cancel();
+        if let Some(pages) = open.get_mut(&self.user) {
+            pages.retain(|page| !page.is_cancelled());
+            if pages.is_empty() {
                 open.remove(&self.user);
             }
         }
@@ -135,7 +141,7 @@ impl Page {
             // How long the browser waits before it comes back.
             return Some(Bytes::from_static(b"retry: 2000\n\n"));
         }
-        let (stop, until) = (self.hub.0.stop.clone(), self.until);
+        let (stop, until) = (self.stop.clone(), self.until);
         tokio::select! {
             () = stop.cancelled() => None,
             () = sleep_until(until) => None,
@@ -145,8 +151,10 @@ impl Page {
 
     /// Waits until something moved in one of the shops, and for what moves right after it; none when nobody will tell.
     async fn told(&mut self) -> Option<Bytes> {
+        // What moves in shops that the page does not show is no sign of life.
+        let silent_until = Instant::now() + HEARTBEAT;
         loop {
-            match timeout(HEARTBEAT, self.moves.recv()).await {
+            match timeout_at(silent_until, self.moves.recv()).await {
                 Ok(Ok(shop)) if !self.shops.contains(&shop) => {}
                 Ok(Ok(_) | Err(RecvError::Lagged(_))) => break,
                 Ok(Err(RecvError::Closed)) => return None,
@@ -171,9 +179,7 @@ async fn follow(request: HttpRequest, product: web::Data<Product>, hub: web::Dat
         Ok(shops) => shops,
         Err(stop) => return stop.answer(&request),
     };
-    let Some(page) = hub.follow(ctx.merchant, member.user, shops) else {
-        return refuse(&request, StatusCode::TOO_MANY_REQUESTS, "live.too_many");
-    };
+    let page = hub.follow(ctx.merchant, member.user, shops);
     let told = stream::unfold(page, async |mut page| page.next().await.map(|told| (Ok::<_, Error>(told), page)));
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/event-stream"))
@@ -193,7 +199,7 @@ mod tests {
         let hub = Hub::new();
         let (merchant, user) = (MerchantId::generate(), UserId::generate());
         let (mine, hidden) = (ShopId::generate(), ShopId::generate());
-        let mut page = hub.follow(merchant, user, HashSet::from([mine])).unwrap();
+        let mut page = hub.follow(merchant, user, HashSet::from([mine]));
         assert_eq!(page.next().await.unwrap(), "retry: 2000\n\n");
 
         hub.tell(LiveEvent::Moved(merchant, hidden));
@@ -209,7 +215,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn streams_end_in_time_with_the_process_and_when_something_may_have_been_missed() {
         let hub = Hub::new();
-        let follow = || hub.follow(MerchantId::generate(), UserId::generate(), HashSet::new()).unwrap();
+        let follow = || hub.follow(MerchantId::generate(), UserId::generate(), HashSet::new());
         let begun = Instant::now();
         let mut page = follow();
         while page.next().await.is_some() {}
@@ -223,16 +229,39 @@ mod tests {
         assert_eq!(stopped.next().await, None);
     }
 
-    #[tokio::test]
-    async fn a_person_has_so_many_pages_and_gets_places_back() {
+    #[tokio::test(start_paused = true)]
+    async fn one_page_too_many_ends_the_oldest_of_that_person_and_of_nobody_else() {
         let hub = Hub::new();
         let (merchant, user) = (MerchantId::generate(), UserId::generate());
-        let follow = || hub.follow(merchant, user, HashSet::new());
-        let mut pages: Vec<Page> = (0..PAGES).map_while(|_| follow()).collect();
-        assert_eq!(pages.len(), PAGES);
-        assert!(follow().is_none());
-        assert!(hub.follow(merchant, UserId::generate(), HashSet::new()).is_some());
-        pages.pop();
-        assert!(follow().is_some());
+        let follow = |user| hub.follow(merchant, user, HashSet::new());
+        let mut other = follow(UserId::generate());
+        let mut pages: Vec<Page> = (0..PAGES).map(|_| follow(user)).collect();
+        for page in pages.iter_mut().chain([&mut other]) {
+            page.next().await.unwrap();
+        }
+        drop(pages.pop());
+        pages.push(follow(user));
+        assert_eq!(pages[0].next().await.unwrap(), ":\n\n", "the place of a page that was left is free");
+        pages.push(follow(user));
+        assert_eq!(pages[0].next().await, None);
+        assert!(pages[1].next().await.is_some() && other.next().await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_moves_in_hidden_shops_does_not_put_off_the_sign_of_life() {
+        let hub = Hub::new();
+        let merchant = MerchantId::generate();
+        let mut page = hub.follow(merchant, UserId::generate(), HashSet::new());
+        page.next().await.unwrap();
+        let (begun, busy) = (Instant::now(), hub.clone());
+        let moving = tokio::spawn(async move {
+            loop {
+                busy.tell(LiveEvent::Moved(merchant, ShopId::generate()));
+                tokio::time::sleep(HEARTBEAT / 4).await;
+            }
+        });
+        assert_eq!(page.next().await.unwrap(), ":\n\n");
+        assert_eq!(begun.elapsed(), HEARTBEAT);
+        moving.abort();
     }
 }
