@@ -70,7 +70,9 @@ pub async fn pause(engine: &Engine, ctx: &Ctx, request: &Pause) -> Result<(), Pa
     // From here on nobody starts what this is to hold back.
     pauses::lock(&mut tx).await?;
     check_target(&mut tx, ctx, request.scope).await?;
-    check_is_open(&mut tx, request.scope).await?;
+    if request.ends_at.is_some() {
+        check_is_open(&mut tx, request.scope).await?;
+    }
     let new = NewPause {
         scope: request.scope,
         work: request.work,
@@ -121,7 +123,7 @@ pub async fn resume(engine: &Engine, ctx: &Ctx, scope: PauseScope, work: PausedW
     Ok(shops.into_iter().map(wake).collect())
 }
 
-/// Refuses to change the pause that keeps a merchant who closes from working: nobody may be left to look after it.
+/// Refuses to end the pause that keeps a merchant who closes from working: nobody may be left to look after it.
 async fn check_is_open(tx: &mut TenantTx, scope: PauseScope) -> Result<(), PauseError> {
     let closes = match scope {
         PauseScope::Merchant => merchants::find(tx).await?.and_then(|merchant| merchant.closes_at),

@@ -3,7 +3,7 @@
 //! A mailed invitation is for that address only: a forwarded mail is no seat.
 
 use kamiflow_kernel::{EmailAddress, MerchantId, Role, SecretText, ShopScope};
-use kamiflow_store::accounts::{lookup, sessions};
+use kamiflow_store::accounts::{lookup, sessions, users};
 use kamiflow_store::team::invitations::{self, InvitationRow};
 use kamiflow_store::team::members::{self, MembershipRow};
 use kamiflow_store::{Store, StoreError, TenantTx};
@@ -93,6 +93,7 @@ pub async fn accept_invitation(
     let hash = hash_of(token);
     let merchant = whose(&accounts.store, &hash).await?.merchant;
     let mut tx = accounts.store.user_tx(merchant, account.user).await?;
+    users::lock(&mut tx).await?;
     let row = lock_good(tx.tenant(), &hash, visit).await?;
     if row.email.as_deref().is_some_and(|email| email != account.login.as_str()) {
         return Err(AcceptInvitationError::OtherAddress);

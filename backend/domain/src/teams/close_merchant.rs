@@ -1,7 +1,7 @@
 //! Closes a merchant: after 30 days nobody works for it any more. Until then its owners can think better of it.
 //!
-//! All work pauses at once, as one pause of the merchant that people see and can end like any other. What a shop has
-//! delivered stays; orders that come wait, and are worked off if the merchant is reopened and the pause ended.
+//! All work pauses at once, as one pause of the merchant that people see and that nobody can end before the merchant is
+//! reopened. What a shop has delivered stays; orders that come wait, and are worked off once the pause is ended then.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use kamiflow_kernel::{Permission, Role};

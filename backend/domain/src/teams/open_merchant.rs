@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use kamiflow_kernel::{EmailAddress, MerchantCode, MerchantId, Role, ShopScope};
-use kamiflow_store::accounts::sessions;
+use kamiflow_store::accounts::{sessions, users};
 use kamiflow_store::merchants::{self, NewMerchant};
 use kamiflow_store::team::members::{self, MembershipRow};
 use kamiflow_store::{StoreError, UserTx};
@@ -71,6 +71,7 @@ pub async fn open_merchant(
     }
     let merchant = MerchantId::generate();
     let mut tx = accounts.store.user_tx(merchant, account.user).await?;
+    users::lock(&mut tx).await?;
     found(&mut tx, &name, visit.now).await?;
     sessions::update_merchant(&mut tx, account.session, Some(merchant)).await?;
     record(&mut tx, visit, "merchant.open", json!({ "role": Role::Owner })).await?;

@@ -246,17 +246,17 @@ pub async fn update_settings(tx: &mut UserTx, settings: &Settings<'_>) -> Result
     Ok(())
 }
 
-/// Lets nobody else change what the account logs in with until the transaction ends.
+/// Lets nobody else change what the account logs in with, take seats for it or delete it until the transaction ends.
 ///
 /// # Errors
-/// When the statement fails.
+/// [`StoreError::NotFound`] for an account that was deleted.
 pub async fn lock(tx: &mut UserTx) -> Result<(), StoreError> {
     let user = tx.user();
-    sql("SELECT FROM users WHERE user_id = $1 FOR NO KEY UPDATE")
+    let open = sql("SELECT FROM users WHERE user_id = $1 AND closed_at IS NULL FOR NO KEY UPDATE")
         .bind::<SqlUuid, _>(user.as_uuid())
         .execute(tx.conn()?)
         .await?;
-    Ok(())
+    if open == 0 { Err(StoreError::NotFound("account")) } else { Ok(()) }
 }
 
 /// Closes the account and frees its log-in name; who acted stays readable by id.

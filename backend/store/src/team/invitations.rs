@@ -172,7 +172,8 @@ pub async fn update_revoked(tx: &mut TenantTx, id: InvitationId, at: DateTime<Ut
     Ok(revoked == 1)
 }
 
-/// Takes back what a member invited, and forgets an address wherever it was written to: for accounts that are deleted.
+/// Takes back what a member invited and what was written to an address, and forgets the address: for accounts that are
+/// deleted. Without its address an open invitation would be anybody's.
 ///
 /// # Errors
 /// When the statement fails.
@@ -183,7 +184,7 @@ pub async fn update_forgotten(
 ) -> Result<(), StoreError> {
     let merchant = tx.merchant();
     sql("UPDATE invitations
-            SET revoked_at = CASE WHEN invited_by = $2 AND accepted_at IS NULL THEN coalesce(revoked_at, $4) ELSE revoked_at END,
+            SET revoked_at = CASE WHEN accepted_at IS NULL THEN coalesce(revoked_at, $4) ELSE revoked_at END,
                 email = nullif(email, $3)
           WHERE merchant_id = $1 AND (invited_by = $2 OR email = $3)")
     .bind::<SqlUuid, _>(merchant.as_uuid())
