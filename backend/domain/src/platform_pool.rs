@@ -136,7 +136,7 @@ async fn store(engine: &Engine, shop: &Shop, link: &ToLink, codes: Codes) -> Res
         detail: json!({ "by": "platform", "lines": lines.len(), "linked": known }),
     };
     order_events::append(&tx, now, &[event]).await?;
-    rollups::add(&mut tx, id, now, &[("delivered", 1)]).await?;
+    rollups::add(&mut tx, id, now, &[("delivered", 1), ("delivered_by_platform", 1)]).await?;
     let ids: Vec<String> = order_rows.iter().map(|order| order.key().id.to_string()).collect();
     outbox::push(&mut tx, "order.delivered", json!({ "shop": id.to_string(), "orders": ids })).await?;
     tx.commit().await?;

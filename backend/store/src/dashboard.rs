@@ -64,7 +64,8 @@ pub struct ToShip {
     pub later: i64,
 }
 
-/// Counts the orders that are to be handed over, by the time that is left. Index orders_ship_by, which holds nothing else.
+/// Counts the orders of connected shops that are to be handed over and may be now, by the time that is left: the same as
+/// [`crate::ship_by`] watches. Index orders_ship_by, which holds nothing else.
 ///
 /// # Errors
 /// When the statement fails.
@@ -72,7 +73,10 @@ pub async fn to_ship(tx: &TenantTx, shops: &[ShopId], now: DateTime<Utc>) -> Res
     Ok(sql("SELECT count(*) FILTER (WHERE last_ship_at < $3) AS late,
                    count(*) FILTER (WHERE last_ship_at >= $3 AND last_ship_at < $4) AS within_an_hour,
                    count(*) FILTER (WHERE last_ship_at >= $4 OR last_ship_at IS NULL) AS later
-              FROM orders WHERE merchant_id = $1 AND shop_id = ANY ($2) AND to_ship")
+              FROM orders
+             WHERE merchant_id = $1 AND shop_id IN (SELECT id FROM shops WHERE merchant_id = $1 AND id = ANY ($2)
+                                                       AND state <> 'disconnected')
+               AND to_ship AND confirm_status = 1 AND refund_status = 1 AND risk_control_status = 0")
     .bind::<SqlUuid, _>(tx.merchant().as_uuid())
     .bind::<Array<SqlUuid>, _>(uuids(shops))
     .bind::<Timestamptz, _>(now)
@@ -81,7 +85,7 @@ pub async fn to_ship(tx: &TenantTx, shops: &[ShopId], now: DateTime<Utc>) -> Res
     .await?)
 }
 
-/// Counts the orders that wait for a person. Index exceptions_one_open.
+/// Counts the orders of connected shops that wait for a person. Index exceptions_one_open.
 ///
 /// # Errors
 /// When the statement fails.
@@ -92,7 +96,8 @@ pub async fn need_person(tx: &TenantTx, shops: &[ShopId]) -> Result<i64, StoreEr
         n: i64,
     }
     let count: Count = sql("SELECT count(DISTINCT (shop_id, order_sn)) AS n FROM exceptions
-          WHERE merchant_id = $1 AND shop_id = ANY ($2) AND resolved_at IS NULL AND (blocking OR needs_review)
+          WHERE merchant_id = $1 AND shop_id IN (SELECT id FROM shops WHERE merchant_id = $1 AND id = ANY ($2)
+                                                    AND state <> 'disconnected') AND resolved_at IS NULL AND (blocking OR needs_review)
             AND order_id IS NOT NULL")
     .bind::<SqlUuid, _>(tx.merchant().as_uuid())
     .bind::<Array<SqlUuid>, _>(uuids(shops))
