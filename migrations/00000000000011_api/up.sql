@@ -52,7 +52,10 @@ CREATE TRIGGER api_tokens_guard BEFORE UPDATE ON api_tokens FOR EACH ROW EXECUTE
 CREATE FUNCTION system_find_api_token(of_hash bytea, at timestamptz)
     RETURNS TABLE (id uuid, merchant_id uuid, made_by uuid, is_test boolean, scopes text[], role text, all_shops boolean,
                    shops uuid[], last_used_at timestamptz)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     SELECT t.id, t.merchant_id, t.made_by, t.is_test, t.scopes, b.role, t.all_shops AND b.all_shops,
            ARRAY(SELECT s.id FROM shops s
                   WHERE s.merchant_id = t.merchant_id AND (s.gateway = 'sandbox') = t.is_test
@@ -67,10 +70,23 @@ CREATE FUNCTION system_find_api_token(of_hash bytea, at timestamptz)
       JOIN merchants m ON m.id = t.merchant_id
      WHERE t.token_hash = of_hash AND t.revoked_at IS NULL AND t.expires_at > at
        AND t.created_at >= coalesce(u.tokens_void_before, '-infinity')
-       AND u.closed_at IS NULL AND NOT u.must_change_password AND (m.closes_at IS NULL OR m.closes_at > at)
+       AND u.closed_at IS NULL AND NOT u.must_change_password AND (m.closes_at IS NULL OR m.closes_at > at);
+END
 $$;
 CALL system_sees('api_tokens', 'SELECT');
 CALL system_function('system_find_api_token(bytea, timestamptz)');
+
+-- The merchant's tokens that are good for nothing although nobody revoked them: their maker has no seat any more, chose a
+-- new password for want of the former one, or must choose one.
+CREATE FUNCTION merchant_void_tokens() RETURNS SETOF uuid
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT t.id FROM api_tokens t
+      JOIN users u ON u.id = t.made_by
+      LEFT JOIN memberships b ON b.merchant_id = t.merchant_id AND b.user_id = t.made_by
+     WHERE t.merchant_id = current_merchant()
+       AND (b.user_id IS NULL OR t.created_at < u.tokens_void_before OR u.closed_at IS NOT NULL OR u.must_change_password)
+$$;
+CALL system_function('merchant_void_tokens()');
 
 -- What a token asked to be written, by the key that it chose: the same again is given the same answer.
 CREATE TABLE api_requests (

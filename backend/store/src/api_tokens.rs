@@ -64,6 +64,16 @@ pub struct ApiTokenRow {
     pub last_used_from: Option<String>,
     /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// Whether it is good for nothing although nobody revoked it: its maker left, or lost the password it was made under.
+    pub is_void: bool,
+}
+
+impl ApiTokenRow {
+    /// Returns whether it is good for what it may be used for.
+    #[must_use]
+    pub fn is_good(&self, now: DateTime<Utc>) -> bool {
+        self.revoked_at.is_none() && now < self.expires_at && !self.is_void
+    }
 }
 
 #[derive(QueryableByName)]
@@ -94,6 +104,8 @@ struct Read {
     last_used_from: Option<String>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     revoked_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Bool)]
+    is_void: bool,
 }
 
 fn scopes(texts: &[String]) -> Result<Vec<ApiScope>, StoreError> {
@@ -117,6 +129,7 @@ impl TryFrom<Read> for ApiTokenRow {
             last_used_at: row.last_used_at,
             last_used_from: row.last_used_from,
             revoked_at: row.revoked_at,
+            is_void: row.is_void,
         })
     }
 }
@@ -155,7 +168,7 @@ pub async fn list(tx: &mut TenantTx) -> Result<Vec<ApiTokenRow>, StoreError> {
     let merchant = tx.merchant();
     let rows: Vec<Read> =
         sql("SELECT id, name, hint, is_test, scopes, all_shops, shops, made_by, created_at, expires_at,
-                last_used_at, last_used_from, revoked_at
+                last_used_at, last_used_from, revoked_at, id IN (SELECT merchant_void_tokens()) AS is_void
            FROM api_tokens WHERE merchant_id = $1
           ORDER BY revoked_at IS NOT NULL, revoked_at DESC, created_at DESC, id DESC LIMIT 500")
         .bind::<SqlUuid, _>(merchant.as_uuid())

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use kamiflow_kernel::{ApiScope, ApiTokenId, GatewayKind, Permission, SecretText, ShopScope};
-use kamiflow_store::api_tokens::{self, ApiTokenRow, NewApiToken};
+use kamiflow_store::api_tokens::{self, NewApiToken};
 use kamiflow_store::{StoreError, TenantTx, shops};
 use serde_json::json;
 
@@ -89,8 +89,7 @@ pub async fn create_token(engine: &Engine, ctx: &Ctx, request: &CreateToken) -> 
     let (name, scopes, expires_at) = check(ctx, member, request)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     check_shops(&mut tx, member, request).await?;
-    let is_good = |row: &ApiTokenRow| row.revoked_at.is_none() && ctx.now < row.expires_at;
-    if api_tokens::list(&mut tx).await?.iter().filter(|row| is_good(row)).count() >= MOST_TOKENS {
+    if api_tokens::list(&mut tx).await?.iter().filter(|row| row.is_good(ctx.now)).count() >= MOST_TOKENS {
         return Err(CreateTokenError::TooMany);
     }
     let prefix = if request.is_test { TEST } else { LIVE };

@@ -56,8 +56,7 @@ fn row(token: &ApiTokenView, data: &Data) -> impl IntoView + use<> {
     let used = row.last_used_at.map_or_else(|| t::api::never().to_owned(), format::moment);
     let place = row.last_used_from.clone().map(|place| view! { <div class="sub mono">{place}</div> });
     let id = row.id.to_string();
-    let is_good = row.revoked_at.is_none() && data.now < row.expires_at;
-    let revoke = is_good.then(|| {
+    let revoke = row.is_good(data.now).then(|| {
         view! {
             <form method="post" action="/console/api/revoke">
                 <button class="btn btn-danger sm" name="token" value=id>{t::api::revoke()}</button>
@@ -88,6 +87,9 @@ fn standing(row: &ApiTokenRow, data: &Data) -> AnyView {
     if let Some(at) = row.revoked_at {
         let text = t::api::revoked(format::moment(at));
         return view! { <Badge tone=Tone::Closed icon="ban">{text}</Badge> }.into_any();
+    }
+    if row.is_void {
+        return view! { <Badge tone=Tone::Closed icon="ban">{t::api::void()}</Badge> }.into_any();
     }
     let until = format::moment(row.expires_at);
     if row.expires_at <= data.now {

@@ -242,6 +242,9 @@ async fn a_reset_password_ends_the_tokens_that_were_made_before_it() {
     site.world.clock.advance(chrono::TimeDelta::seconds(1));
     browser.send("/reset", &[("token", link.expose()), ("password", "another long password")]).await;
     assert_eq!(client.get("/shops").await.status, 401);
+    browser.send("/log-in", &[("login", &email), ("password", "another long password")]).await;
+    let page = browser.sees("/console/api").await;
+    assert!(page.contains("创建者已离开或重置过密码，已失效") && !page.contains("/console/api/revoke"), "{page}");
     drop((client, browser));
     site.stop().await;
 }
