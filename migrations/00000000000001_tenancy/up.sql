@@ -62,6 +62,8 @@ $$;
 REVOKE ALL ON PROCEDURE system_sees(regclass, text) FROM PUBLIC;
 
 -- Hands a function to kamiflow_system: it runs with that role's rights, callable by the application only.
+-- One that runs with every request or many times a second is PL/pgSQL, which plans once per connection: the body of a SQL
+-- function is planned anew by each statement that calls it, and that takes longer than a look into an index.
 CREATE PROCEDURE system_function(target regprocedure) LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', target);

@@ -11,3 +11,5 @@ DROP TABLE sku_mappings;
 DROP TABLE skus;
 DROP TABLE products;
 DROP TABLE card_pools;
+DROP DOMAIN card_use_state;
+DROP DOMAIN ordinal;

@@ -157,16 +157,20 @@ CREATE TRIGGER cards_parents AFTER INSERT ON cards REFERENCING NEW TABLE AS fres
 CREATE TRIGGER cards_parents_moved AFTER UPDATE ON cards REFERENCING NEW TABLE AS fresh
     FOR EACH STATEMENT EXECUTE FUNCTION cards_parents();
 
+-- Counts places, from one on.
+CREATE DOMAIN ordinal AS integer CONSTRAINT ordinal_from_one CHECK (VALUE >= 1);
+CREATE DOMAIN card_use_state AS text CONSTRAINT card_uses_state CHECK (VALUE IN
+    ('available', 'reserved', 'uploading', 'at_platform', 'sent', 'quarantined', 'burned', 'void'));
+
 -- Stock: one row per permitted use.
 CREATE TABLE card_uses (
     id uuid NOT NULL,
     merchant_id uuid NOT NULL,
     card_id uuid NOT NULL,
-    use_no integer NOT NULL CONSTRAINT card_uses_use_no CHECK (use_no >= 1),
+    use_no ordinal NOT NULL,
     pool_id uuid NOT NULL,
     expires_at timestamptz,
-    state text NOT NULL DEFAULT 'available' CONSTRAINT card_uses_state CHECK (state IN
-        ('available', 'reserved', 'uploading', 'at_platform', 'sent', 'quarantined', 'burned', 'void')),
+    state card_use_state NOT NULL DEFAULT 'available',
     state_cause text NOT NULL DEFAULT 'imported',
     -- The live delivery line that claimed it. Set exactly while a line holds the use.
     line_id uuid,

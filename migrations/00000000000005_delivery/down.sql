@@ -10,3 +10,8 @@ DROP TABLE delivery_lines;
 DROP TABLE deliveries;
 DROP FUNCTION deliveries_guard();
 DROP FUNCTION deliveries_born_complete();
+DROP DOMAIN line_count;
+DROP DOMAIN delivery_attempt_state;
+DROP DOMAIN delivery_state;
+DROP DOMAIN delivery_redemption_method;
+DROP DOMAIN delivery_method;

@@ -1,5 +1,16 @@
 -- Deliveries, their lines and attempts, waits for stock, and charge orders that somebody must fulfil.
 
+-- See orders: what is written to often has its values checked by types.
+CREATE DOMAIN delivery_method AS text CONSTRAINT deliveries_method CHECK (VALUE IN
+    ('voucher_send', 'platform_pool', 'platform_codes', 'charge_notify', 'pickup_page'));
+CREATE DOMAIN delivery_redemption_method AS text CONSTRAINT deliveries_redemption_method CHECK (VALUE IN
+    ('report_card', 'ota', 'realtime', 'none'));
+CREATE DOMAIN delivery_state AS text CONSTRAINT deliveries_state CHECK (VALUE IN
+    ('pending', 'reserved', 'handing_over', 'delivered', 'released'));
+CREATE DOMAIN delivery_attempt_state AS text CONSTRAINT delivery_attempts_state CHECK (VALUE IN
+    ('planned', 'started', 'succeeded', 'failed', 'unknown', 'resolved_delivered', 'resolved_not_delivered'));
+CREATE DOMAIN line_count AS integer CONSTRAINT deliveries_lines_expected CHECK (VALUE BETWEEN 1 AND 10000);
+
 CREATE TABLE deliveries (
     id uuid NOT NULL,
     merchant_id uuid NOT NULL,
@@ -9,15 +20,12 @@ CREATE TABLE deliveries (
     order_id uuid NOT NULL,
     order_sn text NOT NULL,
     sku_id uuid NOT NULL,
-    method text NOT NULL CONSTRAINT deliveries_method CHECK (method IN
-        ('voucher_send', 'platform_pool', 'platform_codes', 'charge_notify', 'pickup_page')),
-    redemption_method text NOT NULL CONSTRAINT deliveries_redemption_method CHECK (redemption_method IN
-        ('report_card', 'ota', 'realtime', 'none')),
+    method delivery_method NOT NULL,
+    redemption_method delivery_redemption_method NOT NULL,
     pool_id uuid,
     -- Lines a full hand-over has: cards for quantity × cards per unit, or one line per unit without cards.
-    lines_expected integer NOT NULL CONSTRAINT deliveries_lines_expected CHECK (lines_expected BETWEEN 1 AND 10000),
-    state text NOT NULL DEFAULT 'pending' CONSTRAINT deliveries_state CHECK (state IN
-        ('pending', 'reserved', 'handing_over', 'delivered', 'released')),
+    lines_expected line_count NOT NULL,
+    state delivery_state NOT NULL DEFAULT 'pending',
     -- When the deliver pool is to look at it; NULL: nothing to do by itself.
     due_at timestamptz,
     last_ship_at timestamptz,
@@ -45,8 +53,8 @@ CREATE TABLE delivery_lines (
     id uuid NOT NULL,
     merchant_id uuid NOT NULL,
     delivery_id uuid NOT NULL,
-    item_no integer NOT NULL CONSTRAINT delivery_lines_item_no CHECK (item_no >= 1),
-    line_no integer NOT NULL CONSTRAINT delivery_lines_line_no CHECK (line_no >= 1),
+    item_no ordinal NOT NULL,
+    line_no ordinal NOT NULL,
     -- NULL for methods that claim no card.
     card_use_id uuid,
     -- False once released: the use may be claimed by another line.
@@ -125,7 +133,7 @@ CREATE TABLE delivery_attempts (
     id uuid NOT NULL,
     merchant_id uuid NOT NULL,
     delivery_id uuid NOT NULL,
-    n integer NOT NULL CONSTRAINT delivery_attempts_n CHECK (n >= 1),
+    n ordinal NOT NULL,
     method text NOT NULL,
     -- out_biz_no and the like: derived from the delivery, the same for every attempt.
     idempotency_key text NOT NULL,
@@ -136,8 +144,7 @@ CREATE TABLE delivery_attempts (
     -- The order, refund and risk state that the gate was opened on, and when it was read.
     evidence jsonb NOT NULL,
     evidence_at timestamptz NOT NULL,
-    state text NOT NULL DEFAULT 'planned' CONSTRAINT delivery_attempts_state CHECK (state IN
-        ('planned', 'started', 'succeeded', 'failed', 'unknown', 'resolved_delivered', 'resolved_not_delivered')),
+    state delivery_attempt_state NOT NULL DEFAULT 'planned',
     fence bigint NOT NULL,
     started_at timestamptz,
     send_deadline timestamptz,

@@ -124,18 +124,26 @@ CALL system_function('system_due_shops(timestamptz, integer)');
 
 CREATE FUNCTION system_due_jobs(before timestamptz, max_rows integer)
     RETURNS TABLE (merchant_id uuid, job_id uuid, due_at timestamptz)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     SELECT j.merchant_id, j.id, j.due_at FROM jobs j
-    WHERE NOT j.parked AND j.due_at <= before ORDER BY j.due_at LIMIT max_rows
+    WHERE NOT j.parked AND j.due_at <= before ORDER BY j.due_at LIMIT max_rows;
+END
 $$;
 CALL system_function('system_due_jobs(timestamptz, integer)');
 
 -- Whose malls push messages are about.
 CREATE FUNCTION system_shops_of_malls(of_gateway text, of_malls bigint[])
     RETURNS TABLE (mall_id bigint, merchant_id uuid, shop_id uuid)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     SELECT s.mall_id, s.merchant_id, s.id FROM shops s
-    WHERE s.gateway = of_gateway AND s.mall_id = ANY (of_malls) AND s.state IN ('trial_run', 'live')
+    WHERE s.gateway = of_gateway AND s.mall_id = ANY (of_malls) AND s.state IN ('trial_run', 'live');
+END
 $$;
 CALL system_function('system_shops_of_malls(text, bigint[])');
 
@@ -275,12 +283,16 @@ CALL system_function('system_merchants()');
 -- whole backlog. So the planner is left the way by index only.
 CREATE FUNCTION system_outbox_take(max_rows integer)
     RETURNS TABLE (id uuid, at timestamptz, merchant_id uuid, topic text, payload jsonb)
-    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
     SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     DELETE FROM outbox o USING (
         SELECT p.at, p.id FROM outbox p ORDER BY p.at, p.id LIMIT max_rows FOR UPDATE SKIP LOCKED) taken
     WHERE o.at = taken.at AND o.id = taken.id
-    RETURNING o.id, o.at, o.merchant_id, o.topic, o.payload
+    RETURNING o.id, o.at, o.merchant_id, o.topic, o.payload;
+END
 $$;
 -- FOR UPDATE asks for the right to update.
 GRANT UPDATE ON outbox TO kamiflow_system;

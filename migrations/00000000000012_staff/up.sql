@@ -56,7 +56,10 @@ CREATE OR REPLACE FUNCTION system_authenticate(of_user uuid, of_session uuid, at
     RETURNS TABLE (login text, name text, locale text, theme text, must_change_password boolean, sudo_until timestamptz,
                    second_factor_at timestamptz, has_second_factor boolean, merchant_id uuid, merchant_name text,
                    merchant_code text, closes_at timestamptz, role text, all_shops boolean, shops uuid[])
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     SELECT u.login, u.name, u.locale, u.theme, u.must_change_password, s.sudo_until, s.second_factor_at,
            EXISTS (SELECT FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL),
            b.merchant_id, m.name, m.code, m.closes_at, b.role, b.all_shops,
@@ -66,7 +69,8 @@ CREATE OR REPLACE FUNCTION system_authenticate(of_user uuid, of_session uuid, at
       LEFT JOIN memberships b ON b.merchant_id = s.active_merchant AND b.user_id = u.id
       LEFT JOIN merchants m ON m.id = b.merchant_id
      WHERE s.id = of_session AND s.user_id = of_user AND s.ended_at IS NULL AND s.expires_at > at
-       AND u.closed_at IS NULL AND u.realm = 'customers'
+       AND u.closed_at IS NULL AND u.realm = 'customers';
+END
 $$;
 RESET ROLE;
 
