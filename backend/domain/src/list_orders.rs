@@ -1,27 +1,13 @@
 //! Lists orders of the shops a member sees, newest first.
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{OrderSn, OrderState, Permission, ShopId};
-pub use kamiflow_store::order_list::ListedOrder;
-pub use kamiflow_store::order_list::PAGE;
-use kamiflow_store::order_list::{self, Place};
+use kamiflow_kernel::{Permission, ShopId};
+use kamiflow_store::order_list::{self, Asked, Place};
+pub use kamiflow_store::order_list::{ListedOrder, PAGE, Wanted};
 use uuid::Uuid;
 
 use crate::ctx::{ActError, Ctx};
 use crate::engine::Engine;
-
-/// Which orders.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted {
-    /// All.
-    All,
-    /// Those in some states.
-    In(&'static [OrderState]),
-    /// Those that wait for a person.
-    NeedPerson,
-    /// Those of a number.
-    Number(OrderSn),
-}
 
 /// A place in the list, as it travels in an address: microseconds and an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,15 +66,9 @@ pub async fn list_orders(engine: &Engine, ctx: &Ctx, request: &ListOrders<'_>) -
     let ListOrders { shops, wanted, after, limit } = *request;
     let shops: Vec<ShopId> = shops.iter().copied().filter(|shop| ctx.sees(*shop).is_ok()).collect();
     let after = after.map_or_else(Place::start, |cursor| cursor.0);
-    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
-    let found = match wanted {
-        Wanted::All => order_list::newest(&mut tx, &shops, after).await?,
-        Wanted::In(states) => order_list::of_states(&mut tx, &shops, after, states).await?,
-        Wanted::NeedPerson => order_list::need_person(&mut tx, &shops, after).await?,
-        Wanted::Number(order_sn) => order_list::by_number(&mut tx, &shops, order_sn).await?,
-    };
-    tx.commit().await?;
-    Ok(page(found, wanted, limit.clamp(1, PAGE)))
+    let asked = Asked { merchant: ctx.merchant, shops, wanted: wanted.clone(), after };
+    let found = order_list::list(&engine.store, &asked).await?;
+    Ok(page(found.to_vec(), wanted, limit.clamp(1, PAGE)))
 }
 
 /// Cuts a page out of what was found: what is one too many, or was looked at last, says that there is more.
@@ -105,6 +85,8 @@ fn page(mut found: Vec<ListedOrder>, wanted: &Wanted, limit: usize) -> OrderPage
 
 #[cfg(test)]
 mod tests {
+    use kamiflow_kernel::OrderState;
+
     use super::*;
 
     fn order(state: OrderState, looked_at: i64) -> ListedOrder {

@@ -5,9 +5,10 @@
 //! added to a hot path belongs here with its index; inserts that look nothing up need not. The bodies of `system_*`
 //! functions are in the schema, where the same test reads them.
 
+use crate::tx::LISTING;
 use crate::{
-    attempts, card_claims, coverage, deliveries, delivery_lines, exceptions, jobs, order_hints, order_list, orders,
-    redemptions, shop_sync, sku_lookup, stock_waits,
+    attempts, card_claims, coverage, deliveries, delivery_lines, exceptions, exports, jobs, order_hints, order_list,
+    orders, redemptions, shop_sync, sku_lookup, stock_waits,
 };
 
 /// A hot statement.
@@ -138,20 +139,6 @@ pub const HOT_STATEMENTS: &[HotStatement] = &[
         "uuid, uuid, text[], timestamptz, timestamptz, text, integer",
         &["order_hints_pkey"],
     ),
-    // order_list::newest and ::of_states are not here: in a month in which a merchant has few orders the planner reads
-    // them by the primary key. Nobody waits for them but the person who looks at the list.
-    hot(
-        "order_list::need_person",
-        order_list::NEED_PERSON,
-        "uuid, uuid[], timestamptz, uuid",
-        &["orders_pkey", "exceptions_one_open"],
-    ),
-    hot(
-        "order_list::by_number",
-        order_list::BY_NUMBER,
-        "uuid, uuid[], text, date",
-        &["orders_once", "exceptions_one_open"],
-    ),
     hot("orders::find_by_sn", orders::FIND_BY_SN, "uuid, uuid, text, date", &["orders_once"]),
     hot("orders::insert_new", orders::INSERT_NEW, with_content!("uuid, uuid, "), &["orders_once"]),
     hot("orders::lock_by_sn", orders::LOCK_BY_SN, "uuid, uuid, date[], text[], bigint", &["orders_once"]),
@@ -228,3 +215,35 @@ pub const HOT_STATEMENTS: &[HotStatement] = &[
         &["stock_waits_missed", "deliveries_pkey"],
     ),
 ];
+
+/// What is read page by page in a transaction of [`crate::Store::listing_tx`], whose settings come first.
+pub const LISTINGS: (&str, &[HotStatement]) = (
+    LISTING,
+    &[
+        hot("exports::list_orders", exports::LIST, "uuid, uuid, timestamptz, uuid, bigint", &["orders_of_shop"]),
+        hot(
+            "order_list::by_number",
+            order_list::BY_NUMBER,
+            "uuid, uuid[], text, date",
+            &["orders_once", "exceptions_one_open"],
+        ),
+        hot(
+            "order_list::need_person",
+            order_list::NEED_PERSON,
+            "uuid, uuid[], timestamptz, uuid",
+            &["orders_pkey", "exceptions_one_open"],
+        ),
+        hot(
+            "order_list::newest",
+            order_list::NEWEST,
+            "uuid, uuid[], timestamptz, uuid",
+            &["orders_of_shop", "exceptions_one_open"],
+        ),
+        hot(
+            "order_list::of_states",
+            order_list::OF_STATES,
+            "uuid, uuid[], timestamptz, uuid, text[]",
+            &["orders_of_shop", "exceptions_one_open"],
+        ),
+    ],
+);

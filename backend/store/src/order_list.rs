@@ -9,15 +9,18 @@
 //! with a thousand orders as with a million. No index knows the state: it changes too often. A list of some states looks
 //! at the last [`LOOKED_AT`] orders of each shop and tells where it stopped, so that who wants to goes on from there.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::QueryableByName;
 use diesel::sql_types::{Array, BigInt, Bool, Date, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
-use kamiflow_kernel::{OrderSn, OrderState, ShopId};
+use kamiflow_kernel::{MerchantId, OrderSn, OrderState, ShopId};
 use uuid::Uuid;
 
 use crate::error::StoreError;
 use crate::orders::partition_day;
+use crate::pool::Store;
 use crate::sql::{sql, uuids};
 use crate::tx::TenantTx;
 
@@ -26,8 +29,57 @@ pub const PAGE: usize = 50;
 /// Orders of a shop that a list of some states looks at before it asks whether to go on.
 pub const LOOKED_AT: i64 = 1_000;
 
+/// Which orders are listed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Wanted {
+    /// All.
+    All,
+    /// Those in some states.
+    In(&'static [OrderState]),
+    /// Those that wait for a person.
+    NeedPerson,
+    /// Those of a number.
+    Number(OrderSn),
+}
+
+/// A page that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Asked {
+    /// Whose orders.
+    pub merchant: MerchantId,
+    /// Of these shops.
+    pub shops: Vec<ShopId>,
+    /// Which of them.
+    pub wanted: Wanted,
+    /// Behind this place.
+    pub after: Place,
+}
+
+/// Lists a page of orders, and one or two more rows that tell whether there are more. Asked for by several at the same time,
+/// it is read once.
+///
+/// # Errors
+/// When no connection can be had, or the statement fails.
+pub async fn list(store: &Store, asked: &Asked) -> Result<Arc<Vec<ListedOrder>>, StoreError> {
+    let Asked { merchant, shops, wanted, after } = asked;
+    store
+        .lists()
+        .read(asked, async || {
+            let mut tx = store.listing_tx(*merchant).await?;
+            let found = match wanted {
+                Wanted::All => newest(&mut tx, shops, *after).await?,
+                Wanted::In(states) => of_states(&mut tx, shops, *after, states).await?,
+                Wanted::NeedPerson => need_person(&mut tx, shops, *after).await?,
+                Wanted::Number(order_sn) => by_number(&mut tx, shops, order_sn).await?,
+            };
+            tx.commit().await?;
+            Ok(found)
+        })
+        .await
+}
+
 /// A place in the list: of the last order of a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Place {
     /// When the order was seen.
     pub seen_at: DateTime<Utc>,

@@ -15,6 +15,8 @@ use kamiflow_kernel::{DataKeyId, MerchantId, UserId};
 use crate::connection::{SESSION, Target, told};
 use crate::error::StoreError;
 use crate::keys::{DataKey, KeyRing};
+use crate::order_list::{self, ListedOrder};
+use crate::together::Together;
 use crate::tx::{SystemTx, TenantTx, UserTx};
 
 /// How to reach Postgres.
@@ -37,6 +39,7 @@ pub(crate) const ACTIVE_KEY_KEPT: Duration = Duration::from_secs(10);
 pub struct Store {
     pool: Pool<AsyncPgConnection>,
     keys: Arc<Keys>,
+    lists: Arc<Together<order_list::Asked, Vec<ListedOrder>>>,
     place: Arc<str>,
 }
 
@@ -84,7 +87,7 @@ impl Store {
                 .build()
                 .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let keys = Keys { ring, opened: RwLock::default(), active: RwLock::default() };
-        Ok(Self { pool, keys: Arc::new(keys), place })
+        Ok(Self { pool, keys: Arc::new(keys), lists: Arc::new(Together::new()), place })
     }
 
     /// Begins a transaction that sees one merchant's rows. Dropped without a commit, it is rolled back.
@@ -93,6 +96,18 @@ impl Store {
     /// When no connection can be had.
     pub async fn tenant_tx(&self, merchant: MerchantId) -> Result<TenantTx, StoreError> {
         TenantTx::begin(self.connection().await?, Arc::clone(&self.keys), merchant).await
+    }
+
+    /// Begins a transaction as [`Store::tenant_tx`] does, for pages of what an index holds in order.
+    ///
+    /// Statements are planned once for any values: planning over every month's partition takes longer than reading a page.
+    /// And what an index gives in order is not sorted instead: a merchant's rows are named twice, by the statement and by
+    /// the policy, so the planner takes them for few and would rather read and sort all of them.
+    ///
+    /// # Errors
+    /// When no connection can be had.
+    pub async fn listing_tx(&self, merchant: MerchantId) -> Result<TenantTx, StoreError> {
+        TenantTx::begin_listing(self.connection().await?, Arc::clone(&self.keys), merchant).await
     }
 
     /// Begins a transaction as [`Store::tenant_tx`] does, with the merchant's pauses kept as they are until it ends
@@ -131,6 +146,11 @@ impl Store {
     pub fn pool_use(&self) -> PoolUse {
         let status = self.pool.status();
         PoolUse { most: status.max_size, open: status.size, idle: status.available, waiting: status.waiting }
+    }
+
+    /// Returns who waits for lists of orders.
+    pub(crate) fn lists(&self) -> &Together<order_list::Asked, Vec<ListedOrder>> {
+        &self.lists
     }
 
     /// Returns the master keys of this process.

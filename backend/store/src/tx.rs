@@ -28,6 +28,9 @@ use crate::pauses;
 use crate::pool::Keys;
 use crate::sql::sql;
 
+/// How a transaction of [`crate::Store::listing_tx`] is planned.
+pub(crate) const LISTING: &str = "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_sort = off";
+
 /// A connection inside a transaction. Dropped without a commit, it rolls back and returns the connection.
 struct Open(Option<Object<AsyncPgConnection>>);
 
@@ -89,6 +92,17 @@ impl TenantTx {
         // A uuid has no quotes to escape; one round trip instead of two.
         let id = merchant.as_uuid();
         let begin = format!("BEGIN; SET LOCAL app.merchant_id = '{id}'");
+        Ok(Self { open: Open::begin(conn, &begin).await?, keys, merchant, sealing: None })
+    }
+
+    /// Begins for what is listed page by page: see [`crate::Store::listing_tx`].
+    pub(crate) async fn begin_listing(
+        conn: Object<AsyncPgConnection>,
+        keys: Arc<Keys>,
+        merchant: MerchantId,
+    ) -> Result<Self, StoreError> {
+        let id = merchant.as_uuid();
+        let begin = format!("BEGIN; SET LOCAL app.merchant_id = '{id}'; {LISTING}");
         Ok(Self { open: Open::begin(conn, &begin).await?, keys, merchant, sealing: None })
     }
 

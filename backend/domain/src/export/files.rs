@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use kamiflow_kernel::{Permission, ShopScope, format_platform_time};
-use kamiflow_store::exports::{self, OrderCursor};
+use kamiflow_store::exports;
+use kamiflow_store::order_list::Place;
 use kamiflow_store::{StoreError, TenantTx, products};
 use tokio::sync::mpsc;
 
@@ -64,7 +65,7 @@ pub(super) async fn send(engine: &Engine, accounts: &Accounts, ctx: &Ctx, pieces
 
 /// Begins the transaction of a page; the seat that the export began with must be there still.
 async fn page_tx(engine: &Engine, ctx: &Ctx) -> Result<TenantTx, Broken> {
-    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    let mut tx = engine.store.listing_tx(ctx.merchant).await?;
     teams::keeps_seat(&mut tx, ctx).await?;
     Ok(tx)
 }
@@ -194,13 +195,13 @@ async fn send_orders(engine: &Engine, ctx: &Ctx, shops: &[ShopSummary], pieces: 
     ];
     begin(pieces, "orders.csv", &columns).await?;
     for shop in shops {
-        let mut after: Option<OrderCursor> = None;
+        let mut after = Place::start();
         loop {
             let mut tx = page_tx(engine, ctx).await?;
             let page = exports::list_orders(&mut tx, shop.shop, after, PAGE).await?;
             tx.commit().await?;
             let Some(last) = page.last() else { break };
-            after = Some(last.cursor());
+            after = last.place();
             let row = |order: exports::OrderCells| {
                 let mut row = vec![shop.shop.to_string()];
                 row.extend(order.cells);

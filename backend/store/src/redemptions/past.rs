@@ -75,7 +75,7 @@ pub struct PastCursor {
     id: Uuid,
 }
 
-/// Lists delivered orders, newest first. Index orders_of_merchant.
+/// Lists delivered orders, newest first, read shop by shop. Indexes shops_of_merchant, orders_of_shop.
 ///
 /// # Errors
 /// When the connection is lost.
@@ -87,17 +87,20 @@ pub async fn list(
 ) -> Result<Vec<PastRow>, StoreError> {
     // Without a cursor the comparison is with the end of time: one text, one plan.
     let (seen_at, id) = after.map_or((far_future(), Uuid::max()), |at| (at.seen_at, at.id));
-    Ok(sql(
-        "SELECT o.id, o.order_day, o.order_sn, o.shop_id, d.sku_id, k.product_id, d.redemption_method, o.refund_status,
-                   o.after_sales_status, o.pay_amount_fen, coalesce(o.delivered_at, d.delivered_at) AS delivered_at,
-                   o.received_at, o.seen_by_buyer_at, o.use_reported_at, o.seen_at
-              FROM orders o
-              JOIN deliveries d ON d.merchant_id = $1 AND d.shop_id = o.shop_id AND d.order_sn = o.order_sn
-                               AND d.delivered_at IS NOT NULL
-              JOIN skus k ON k.merchant_id = $1 AND k.id = d.sku_id
-             WHERE o.merchant_id = $1 AND (o.seen_at, o.id) < ($2, $3) AND ($4::uuid IS NULL OR o.shop_id = $4)
-             ORDER BY o.seen_at DESC, o.id DESC LIMIT $5",
-    )
+    Ok(sql("SELECT o.* FROM shops s
+              CROSS JOIN LATERAL (
+                SELECT o.id, o.order_day, o.order_sn, o.shop_id, d.sku_id, k.product_id, d.redemption_method,
+                       o.refund_status, o.after_sales_status, o.pay_amount_fen,
+                       coalesce(o.delivered_at, d.delivered_at) AS delivered_at, o.received_at, o.seen_by_buyer_at,
+                       o.use_reported_at, o.seen_at
+                  FROM orders o
+                  JOIN deliveries d ON d.merchant_id = $1 AND d.shop_id = o.shop_id AND d.order_sn = o.order_sn
+                                   AND d.delivered_at IS NOT NULL
+                  JOIN skus k ON k.merchant_id = $1 AND k.id = d.sku_id
+                 WHERE o.merchant_id = $1 AND o.shop_id = s.id AND (o.seen_at, o.id) < ($2, $3)
+                 ORDER BY o.seen_at DESC, o.id DESC LIMIT $5) AS o
+              WHERE s.merchant_id = $1 AND ($4::uuid IS NULL OR s.id = $4)
+              ORDER BY o.seen_at DESC, o.id DESC LIMIT $5")
     .bind::<SqlUuid, _>(tx.merchant().as_uuid())
     .bind::<Timestamptz, _>(seen_at)
     .bind::<SqlUuid, _>(id)

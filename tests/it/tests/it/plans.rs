@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kamiflow_store::hot_statements::{HOT_STATEMENTS, HotStatement};
+use kamiflow_store::hot_statements::{HOT_STATEMENTS, HotStatement, LISTINGS};
 use kamiflow_test_support::TestDatabase;
 use serde_json::Value;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
@@ -337,10 +337,21 @@ fn values_of(parameters: &str) -> String {
 async fn hot_statements_read_by_their_indexes_in_one_partition_and_ask_for_the_merchant_once() {
     let history = History::fill().await;
     let client = history.application().await;
+    let mut faults = faults_of_statements(&history, &client, HOT_STATEMENTS).await;
+    let (settings, listings) = LISTINGS;
+    client.batch_execute(&format!("BEGIN; {settings}")).await.unwrap();
+    faults.extend(faults_of_statements(&history, &client, listings).await);
+    client.batch_execute("COMMIT").await.unwrap();
+    faults.extend(faults_of_system_functions(&history).await);
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+    look_in_one_partition(&history, &client).await;
+}
+
+async fn faults_of_statements(history: &History, client: &Client, statements: &[HotStatement]) -> Vec<String> {
     let mut faults = Vec::new();
-    for HotStatement { name, sql, parameters, indexes } in HOT_STATEMENTS {
+    for HotStatement { name, sql, parameters, indexes } in statements {
         let (sql, parameters) = as_sent(sql, parameters);
-        let plan = Plan::of(&client, &sql, &parameters, "VERBOSE", &values_of(&parameters)).await;
+        let plan = Plan::of(client, &sql, &parameters, "VERBOSE", &values_of(&parameters)).await;
         let (once, per_row) = plan.readings_of_the_setting();
         let mut found = history.faults(&plan, indexes, &[]);
         found.extend(per_row.iter().map(|place| format!("reads the setting for every row, in {place}")));
@@ -351,9 +362,7 @@ async fn hot_statements_read_by_their_indexes_in_one_partition_and_ask_for_the_m
             faults.push(format!("{name}: {}\n{:#}", found.join("; "), plan.0));
         }
     }
-    faults.extend(faults_of_system_functions(&history).await);
-    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
-    look_in_one_partition(&history, &client).await;
+    faults
 }
 
 async fn faults_of_system_functions(history: &History) -> Vec<String> {
@@ -426,7 +435,7 @@ async fn look_in_one_partition(history: &History, client: &Client) {
     }
 }
 
-/// The inside of a SQL function.
+/// The inside of a function.
 struct Body {
     /// Its statement, with numbers for its parameters.
     sql: String,
@@ -446,7 +455,12 @@ async fn body_of(superuser: &Client, function: &str) -> Body {
         )
         .await
         .unwrap();
-    let (mut body, names, types): (String, Vec<String>, Vec<String>) = (row.get(0), row.get(1), row.get(2));
+    let (body, names, types): (String, Vec<String>, Vec<String>) = (row.get(0), row.get(1), row.get(2));
+    // PL/pgSQL has its one statement between these two.
+    let mut body = match body.split_once("RETURN QUERY") {
+        Some((_, rest)) => rest.rsplit_once(';').unwrap().0.to_owned(),
+        None => body,
+    };
     for (n, name) in names.iter().enumerate() {
         let mut words = String::new();
         let mut word = String::new();

@@ -96,7 +96,7 @@ async fn orders(asked: web::Data<Asked>) -> HttpResponse {
 }
 
 async fn list(asked: &Asked) -> Result<Vec<ListedOrder>, StoreError> {
-    let mut tx = asked.store.tenant_tx(asked.merchant).await?;
+    let mut tx = asked.store.listing_tx(asked.merchant).await?;
     let rows = order_list::newest(&mut tx, &asked.shops, Place::start()).await?;
     tx.commit().await?;
     Ok(rows)
