@@ -4,6 +4,7 @@
 //! Programs that judge pages look at them through [`Eyes`]; what there is to see is written here once. A page is named
 //! by its path, or by its route where the path has ids in it.
 
+mod account;
 mod console;
 mod staff;
 
@@ -86,6 +87,7 @@ impl<E: Eyes> Tour<'_, E> {
             self.look(path).await?;
         }
         self.console().await?;
+        self.account().await?;
         self.staff().await
     }
 
@@ -96,6 +98,11 @@ impl<E: Eyes> Tour<'_, E> {
 
     /// Looks at a page in every way.
     async fn look_as(&mut self, name: &str, path: &str) -> Result<()> {
+        self.look_behind(name, path, None).await
+    }
+
+    /// Looks in every way at a page or, where there is a button to press on it, at what that leads to.
+    async fn look_behind(&mut self, name: &str, path: &str, button: Option<&str>) -> Result<()> {
         if !name.contains(self.only) {
             return Ok(());
         }
@@ -107,6 +114,9 @@ impl<E: Eyes> Tour<'_, E> {
             self.browser.ask(&format!("{CHOOSE}'language={language}&theme={theme}')")).await?;
             let cookies = [("kamiflow_language", language), ("kamiflow_theme", theme)];
             self.browser.open(&format!("{}{path}", self.site.base), &cookies).await?;
+            if let Some(button) = button {
+                self.browser.click(button).await?;
+            }
             self.seen.looks += 1;
             for sentence in self.eyes.look(self.browser, name, view).await? {
                 println!("{name} ({language}, {theme}, {}): {sentence}", view.screen.name);
