@@ -23,8 +23,8 @@ pub(crate) const PHONE: Screen = Screen { name: "390", width: 390, height: 844 }
 /// A laptop.
 pub(crate) const DESKTOP: Screen = Screen { name: "desktop", width: 1440, height: 900 };
 
-/// Sends the form of the switches from the page that is open.
-const CHOOSE: &str = "const sent = new XMLHttpRequest(); sent.open('POST', '/preferences', false); \
+/// Sends the form of the switches from the page that is open, to where staff are known or to where all others are.
+const CHOOSE: &str = "const sent = new XMLHttpRequest(); sent.open('POST', place, false); \
     sent.setRequestHeader('content-type', 'application/x-www-form-urlencoded'); sent.send(";
 
 /// One way of looking at a page.
@@ -111,7 +111,9 @@ impl<E: Eyes> Tour<'_, E> {
             let (language, theme) = (view.language, view.theme);
             self.browser.resize(view.screen).await?;
             // Whoever is logged in reads the account's language, whatever the cookie says.
-            self.browser.ask(&format!("{CHOOSE}'language={language}&theme={theme}')")).await?;
+            let place = if path.starts_with("/staff/") { "/staff/preferences" } else { "/preferences" };
+            let choose = format!("const place = '{place}'; {CHOOSE}'language={language}&theme={theme}')");
+            self.browser.ask(&choose).await?;
             let cookies = [("kamiflow_language", language), ("kamiflow_theme", theme)];
             self.browser.open(&format!("{}{path}", self.site.base), &cookies).await?;
             if let Some(button) = button {
