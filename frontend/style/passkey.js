@@ -36,8 +36,11 @@ const ask = async () => {
     form.elements.credential.value = asJson(credential);
     form.submit();
   } catch (error) {
-    // An authenticator that holds one of the keys already says so by this name.
-    say({ InvalidStateError: "known", SecurityError: "unsupported" }[error.name] ?? "failed");
+    // An authenticator that holds one of the keys already says so by the first of these names. The page speaks to people, the
+    // console to whoever helps them.
+    const said = { InvalidStateError: "known", NotSupportedError: "unsupported", SecurityError: "unsupported" };
+    say(said[error.name] ?? "failed");
+    console.warn(error);
     button.disabled = false;
   }
 };

@@ -46,7 +46,7 @@ pub(crate) use self::qr::Qr;
 pub(crate) use self::skeleton::Skeleton;
 pub(crate) use self::spark::Spark;
 pub(crate) use self::stepper::Stepper;
-pub(crate) use self::table::{Column, Table};
+pub(crate) use self::table::{CellHead, Column, Table};
 pub(crate) use self::tabs::{Tab, Tabs};
 pub(crate) use self::timeline::{Event, Timeline};
 pub(crate) use self::toast::Toast;

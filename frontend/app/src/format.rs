@@ -1,5 +1,9 @@
 //! Numbers and moments as people read them.
 
+mod browser;
+
+pub(crate) use self::browser::browser;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use kamiflow_kernel::{Fen, format_platform_time, platform_day_start};
 

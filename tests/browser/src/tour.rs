@@ -4,6 +4,7 @@
 //! Programs that judge pages look at them through [`Eyes`]; what there is to see is written here once. A page is named
 //! by its path, or by its route where the path has ids in it.
 
+mod account;
 mod console;
 mod staff;
 
@@ -22,8 +23,8 @@ pub(crate) const PHONE: Screen = Screen { name: "390", width: 390, height: 844 }
 /// A laptop.
 pub(crate) const DESKTOP: Screen = Screen { name: "desktop", width: 1440, height: 900 };
 
-/// Sends the form of the switches from the page that is open.
-const CHOOSE: &str = "const sent = new XMLHttpRequest(); sent.open('POST', '/preferences', false); \
+/// Sends the form of the switches from the page that is open, to where staff are known or to where all others are.
+const CHOOSE: &str = "const sent = new XMLHttpRequest(); sent.open('POST', place, false); \
     sent.setRequestHeader('content-type', 'application/x-www-form-urlencoded'); sent.send(";
 
 /// One way of looking at a page.
@@ -86,6 +87,7 @@ impl<E: Eyes> Tour<'_, E> {
             self.look(path).await?;
         }
         self.console().await?;
+        self.account().await?;
         self.staff().await
     }
 
@@ -96,6 +98,11 @@ impl<E: Eyes> Tour<'_, E> {
 
     /// Looks at a page in every way.
     async fn look_as(&mut self, name: &str, path: &str) -> Result<()> {
+        self.look_behind(name, path, None).await
+    }
+
+    /// Looks in every way at a page or, where there is a button to press on it, at what that leads to.
+    async fn look_behind(&mut self, name: &str, path: &str, button: Option<&str>) -> Result<()> {
         if !name.contains(self.only) {
             return Ok(());
         }
@@ -104,9 +111,14 @@ impl<E: Eyes> Tour<'_, E> {
             let (language, theme) = (view.language, view.theme);
             self.browser.resize(view.screen).await?;
             // Whoever is logged in reads the account's language, whatever the cookie says.
-            self.browser.ask(&format!("{CHOOSE}'language={language}&theme={theme}')")).await?;
+            let place = if path.starts_with("/staff/") { "/staff/preferences" } else { "/preferences" };
+            let choose = format!("const place = '{place}'; {CHOOSE}'language={language}&theme={theme}')");
+            self.browser.ask(&choose).await?;
             let cookies = [("kamiflow_language", language), ("kamiflow_theme", theme)];
             self.browser.open(&format!("{}{path}", self.site.base), &cookies).await?;
+            if let Some(button) = button {
+                self.browser.click(button).await?;
+            }
             self.seen.looks += 1;
             for sentence in self.eyes.look(self.browser, name, view).await? {
                 println!("{name} ({language}, {theme}, {}): {sentence}", view.screen.name);

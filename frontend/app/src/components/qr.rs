@@ -20,7 +20,7 @@ pub(crate) fn Qr(text: String, #[prop(into)] label: String) -> AnyView {
         }
     }
     view! {
-        <svg class="qr w-56 h-56" viewBox=format!("0 0 {side} {side}") role="img" aria-label=label shape-rendering="crispEdges">
+        <svg class="qr w-56 h-56 mx-auto rounded-lg" viewBox=format!("0 0 {side} {side}") role="img" aria-label=label shape-rendering="crispEdges">
             <rect width=side height=side fill="#fff"/>
             <path d=path fill="#000"/>
         </svg>

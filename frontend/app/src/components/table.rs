@@ -26,6 +26,12 @@ impl Column {
     }
 }
 
+/// The column's name before a value that says too little by itself, where a phone shows no heads.
+#[component]
+pub(crate) fn CellHead(name: &'static str) -> AnyView {
+    view! { <span class="sub md:hidden">{name}" "</span> }.into_any()
+}
+
 /// The table; its children are rows.
 #[component]
 pub(crate) fn Table(#[prop(into)] caption: String, columns: Vec<Column>, children: Children) -> AnyView {

@@ -34,6 +34,7 @@ use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 
 use crate::components::{Banner, FormError, Icon, Notice, Tone};
+use crate::context::SessionView;
 use crate::document::PageTitle;
 use crate::layouts::{ConsoleLayout, Frame, Section};
 use crate::{context, format, t};
@@ -55,13 +56,7 @@ pub(crate) fn ConsolePage(
 ) -> AnyView {
     let page = context::page();
     let session = page.session.clone().unwrap_or_default();
-    let expired = session.waiting_for_authorization.map(expired);
-    let closing = session.closes_at.map(closing);
-    // The page of pauses lists them itself.
-    let paused = if page.path.starts_with("/console/pauses") { Vec::new() } else { session.paused.clone() };
-    let is_any = expired.is_some() || closing.is_some() || !paused.is_empty();
-    let paused = paused.into_iter().map(pauses::banner).collect_view();
-    let banner = is_any.then(|| view! { {closing}{expired}{paused} }.into_any());
+    let banner = banner(&session, &page.path);
     let frame = Frame { session, section, counts: Vec::new(), running: None };
     view! {
         <PageTitle name=title.clone()/>
@@ -82,6 +77,20 @@ pub(crate) fn ConsolePage(
         </ConsoleLayout>
     }
     .into_any()
+}
+
+/// What holds work up. A merchant that closes is paused as a whole, which only the pages of its shops tell in detail.
+fn banner(session: &SessionView, path: &str) -> Option<AnyView> {
+    let closing = session.closes_at.map(closing);
+    if closing.is_some() && !path.starts_with("/console/shops/") {
+        return closing;
+    }
+    let expired = session.waiting_for_authorization.map(expired);
+    // The page of pauses lists them itself.
+    let paused = if path.starts_with("/console/pauses") { Vec::new() } else { session.paused.clone() };
+    let is_any = closing.is_some() || expired.is_some() || !paused.is_empty();
+    let paused = paused.into_iter().map(pauses::banner).collect_view();
+    is_any.then(|| view! { {closing}{expired}{paused} }.into_any())
 }
 
 /// The merchant was closed and its days of grace run.

@@ -27,7 +27,9 @@ pub(crate) fn DeleteAccount() -> AnyView {
                 <Notice/>
                 <FormError/>
                 {body}
-                <p class="sub"><a class="lnk" href="/account/security">{t::console::security()}</a></p>
+                <a class="lnk text-xs gap-1 justify-self-start" href="/account/security">
+                    <Icon name="chevron-left" size="s"/>{t::console::security()}
+                </a>
             </div>
         </AccountLayout>
     }

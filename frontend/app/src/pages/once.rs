@@ -48,6 +48,8 @@ pub(crate) fn OncePage() -> AnyView {
             (title, t::once::authorization_text(), pictured(link, title), "/console/shops")
         }
     };
+    // A generator is not added before its first code.
+    let kept = if matches!(*once, Once::TotpSeed { .. }) { t::once::not_now() } else { t::once::kept() };
     view! {
         <PageTitle name=title/>
         <AccountLayout>
@@ -55,8 +57,7 @@ pub(crate) fn OncePage() -> AnyView {
                 <h1 class="text-2xl font-semibold">{title}</h1>
                 <p class="text-ink2 leading-6">{text}</p>
                 {body}
-                <Banner tone=Tone::Review icon="eye">{t::once::only_once()}</Banner>
-                {(!back.is_empty()).then(|| view! { <a class=Look::Quiet.class() href=back>{t::once::kept()}</a> })}
+                {(!back.is_empty()).then(|| view! { <a class=Look::Quiet.class() href=back>{kept}</a> })}
             </div>
         </AccountLayout>
     }
@@ -92,9 +93,10 @@ fn seed((text, url): (&SecretText, &SecretText), action: &'static str, token: Op
 fn copied(text: String) -> AnyView {
     view! {
         <div class="card p-3 flex gap-3 items-start">
-            <pre class="mono text-sm flex-1 min-w-0 whitespace-pre-wrap break-all">{text.clone()}</pre>
+            <pre class="mono text-sm flex-1 min-w-0 whitespace-pre-wrap wrap-anywhere">{text.clone()}</pre>
             <CopyButton text=text label=t::site::copy().to_owned() done=t::site::copied().to_owned() icon=href("copy")/>
         </div>
+        <Banner tone=Tone::Review icon="eye">{t::once::only_once()}</Banner>
     }
     .into_any()
 }

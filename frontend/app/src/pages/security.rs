@@ -5,7 +5,7 @@ use std::sync::Arc;
 use leptos::prelude::*;
 
 use super::console::ConsolePage;
-use crate::components::{Badge, Card, Column, Empty, Look, Submit, Table, Tone};
+use crate::components::{Badge, Card, CellHead, Column, Empty, Look, Submit, Table, Tone};
 use crate::layouts::Section;
 use crate::views::account::{Factor, Security as Data, Session};
 use crate::{context, format, t};
@@ -46,7 +46,7 @@ fn Factors(data: Arc<Data>) -> AnyView {
         }
     });
     let add = view! {
-        <div class="flex gap-2 flex-wrap justify-end">
+        <div class="flex gap-2 flex-wrap sm:justify-end">
             {passkey}
             <form method="post" action="/account/security/totp">
                 <Submit look=Look::Quiet>{t::security::add_totp()}</Submit>
@@ -55,7 +55,6 @@ fn Factors(data: Arc<Data>) -> AnyView {
     };
     let columns = vec![
         Column::words(t::security::factor()),
-        Column::words(t::security::name()),
         Column::words(t::security::since()),
         Column::words(t::security::last_used()),
         Column::words(""),
@@ -67,7 +66,7 @@ fn Factors(data: Arc<Data>) -> AnyView {
     } else {
         view! {
             <Table caption=t::security::factors() columns=columns>{rows}</Table>
-            <form class="p-4 flex gap-4 flex-wrap items-center" method="post" action="/account/security/codes">
+            <form class="p-4 border-t border-line flex gap-4 flex-wrap items-center" method="post" action="/account/security/codes">
                 <p class="flex-1 min-w-56 text-ink2">{t::security::codes_left(codes_left)}</p>
                 <Submit look=Look::Quiet>{t::security::new_codes()}</Submit>
             </form>
@@ -87,11 +86,13 @@ fn row(factor: &Factor) -> impl IntoView + use<> {
     };
     view! {
         <tr>
-            <td>{kind}</td>
-            <td class="max-w-60 truncate">{name}</td>
-            <td>{since}</td>
-            <td>{used}</td>
-            <td class="r">
+            <td class="max-w-60">
+                <div class="font-medium">{kind}</div>
+                {(!name.is_empty()).then(|| view! { <div class="sub truncate">{name}</div> })}
+            </td>
+            <td class="full max-md:order-1"><CellHead name=t::security::since()/>{since}</td>
+            <td class="full max-md:order-1"><CellHead name=t::security::last_used()/>{used}</td>
+            <td class="r rt">
                 <form method="post" action="/account/security/factor">
                     <button class="btn btn-danger sm" name="factor" value=id>{t::security::remove()}</button>
                 </form>
@@ -111,12 +112,8 @@ pub(super) fn devices(sessions: &[Session], action: &'static str, others: Option
         }
         .into_any()
     });
-    let columns = vec![
-        Column::words(t::security::device()),
-        Column::words(t::security::place()),
-        Column::words(t::security::last_used()),
-        Column::words(""),
-    ];
+    let columns =
+        vec![Column::words(t::security::device()), Column::words(t::security::last_used()), Column::words("")];
     view! {
         <Card title=t::security::devices() acts=others.unwrap_or_else(|| ().into_any())>
             <Table caption=t::security::devices() columns=columns>{rows}</Table>
@@ -137,12 +134,15 @@ fn device(session: &Session, action: &'static str) -> impl IntoView + use<> {
         }
         .into_any()
     };
+    let name = format::browser(&session.browser).unwrap_or_else(|| t::security::unknown_browser().to_owned());
     view! {
         <tr>
-            <td class="max-w-96 truncate">{session.browser.clone()}</td>
-            <td class="mono">{session.place.clone()}</td>
-            <td>{format::moment(session.last_used_at)}</td>
-            <td class="r">{end}</td>
+            <td class="max-w-96">
+                <div class="font-medium truncate">{name}</div>
+                <div class="sub">{t::security::place()}" "<span class="mono">{session.place.clone()}</span></div>
+            </td>
+            <td class="full max-md:order-1"><CellHead name=t::security::last_used()/>{format::moment(session.last_used_at)}</td>
+            <td class="r rt">{end}</td>
         </tr>
     }
 }

@@ -25,7 +25,9 @@ pub(super) async fn passkey(site: &TestSite, browser: &Browser) -> Result<()> {
     until(browser, "the page with the question", "#passkey button:enabled").await?;
     browser.fill("input[name=name]", "虚拟密钥").await?;
     browser.click("#passkey button").await?;
-    until(browser, "recovery codes are shown", "body:not(:has(#passkey)) pre").await?;
+    let end = "body:not(:has(#passkey)) pre, #passkey [data-says]:not([hidden])";
+    until(browser, "recovery codes are shown, or why not", end).await?;
+    ensure!(!browser.shows("#passkey").await?, "no passkey was made: {}", browser.text().await?);
     log_out(browser, &base).await?;
 
     log_in(browser, &base).await?;

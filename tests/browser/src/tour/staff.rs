@@ -34,6 +34,7 @@ impl<E: Eyes> Tour<'_, E> {
         for path in [QUEUE, "/staff/recoveries"] {
             self.look(&format!("{path}?empty")).await?;
         }
+        self.look("/staff/account").await?;
         self.submit().await?;
         self.case().await?;
         self.recovery().await

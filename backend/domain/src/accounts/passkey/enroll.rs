@@ -34,6 +34,11 @@ pub async fn begin_passkey(accounts: &Accounts, visit: &Visit, account: &Account
     let (mut options, state) = asked.map_err(|_error| PasskeyError::NotHere)?;
     // The library would have browsers look for a stick first; a phone or the computer itself is as good.
     options.public_key.hints = None;
+    // It would also have the key sign for nobody unverified, and Chromium makes no such key where verification is preferred, not
+    // required (https://github.com/kanidm/webauthn-rs/issues/490). Answers are judged by what the key did when it was added.
+    if let Some(extensions) = options.public_key.extensions.as_mut() {
+        extensions.cred_protect = None;
+    }
     let asked = Asked::Session(account.session);
     let question = keep(&mut tx, TokenPurpose::EnrollPasskey, (asked, state), &options, visit.now).await?;
     tx.commit().await?;

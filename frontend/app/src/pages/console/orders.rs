@@ -9,7 +9,7 @@ use leptos::prelude::*;
 
 use super::ConsolePage;
 use super::order::words;
-use crate::components::{Card, Column, Empty, Icon, Look, Pagination, Tab, Table, Tabs};
+use crate::components::{Card, CellHead, Column, Empty, Icon, Look, Pagination, Tab, Table, Tabs};
 use crate::layouts::Section;
 use crate::views::orders::{OrderTab, Orders as OrdersView};
 use crate::{context, format, t};
@@ -70,11 +70,11 @@ fn Filters(data: Arc<OrdersView>) -> AnyView {
     let is_filtered = data.shop.is_some() || !data.q.is_empty();
     let tab = data.tab.name().map(|name| view! { <input type="hidden" name="state" value=name/> });
     let clear = is_filtered.then(|| {
-        view! { <a class="lnk text-sm" href=data.tab.bare()>{t::orders::clear()}</a> }
+        view! { <a class="lnk text-sm max-sm:order-2" href=data.tab.bare()>{t::orders::clear()}</a> }
     });
     let shops = (data.shops.len() > 1).then(|| {
         view! {
-            <select class="select w-auto max-sm:w-full" name="shop" aria-label=t::orders::shop()>
+            <select class="select w-auto max-sm:w-full max-sm:order-1" name="shop" aria-label=t::orders::shop()>
                 <option value="">{t::orders::every_shop()}</option>
                 {data.shops.iter().map(option).collect_view()}
             </select>
@@ -84,7 +84,7 @@ fn Filters(data: Arc<OrdersView>) -> AnyView {
         <form class="flex gap-2 flex-wrap items-center" action="/console/orders" role="search" aria-label=t::console::orders()>
             {tab}
             <input
-                class="input w-72 max-sm:w-full mono"
+                class="input w-72 max-sm:w-auto max-sm:flex-1 min-w-0 mono"
                 name="q"
                 value=data.q.clone()
                 maxlength="64"
@@ -168,8 +168,10 @@ fn row(data: &OrdersView, order: kamiflow_domain::list_orders::ListedOrder) -> A
             <td class="rt">{badge}</td>
             <td class="min-w-0"><a class="lnk mono" href=page>{order.order_sn}</a></td>
             <td class="r rt">{format::yuan(Fen(order.pay_amount_fen))}</td>
-            <td class="full text-ink2">{note}</td>
-            <td class="full whitespace-nowrap" class:text-bad=is_late>{deadline}</td>
+            <td class="full text-ink2 first-letter:uppercase">{note}</td>
+            <td class="full whitespace-nowrap" class:text-bad=is_late>
+                {deadline.map(|deadline| view! { <CellHead name=t::order::fact_deadline()/>{deadline} })}
+            </td>
             <td class="r hide-s whitespace-nowrap">{paid}</td>
         </tr>
     }

@@ -17,9 +17,15 @@ use crate::{context, t};
 #[component]
 pub(crate) fn Overview() -> AnyView {
     let Some(data) = context::data::<overview::Overview>() else { return ().into_any() };
-    let step = if data.sandbox.is_some() { 2 } else { 1 };
+    let has_sold =
+        data.figures.as_ref().is_some_and(|figures| figures.delivered.today + figures.delivered.yesterday > 0);
+    let step = match data.sandbox {
+        None => 1,
+        Some(_) if has_sold => 3,
+        Some(_) => 2,
+    };
     let steps = [t::overview::step_account(), t::overview::step_shop(), t::overview::step_buyer()];
-    let next = data.sandbox.map_or_else(|| first_shop(data.may_connect), buy);
+    let next = data.sandbox.map_or_else(|| first_shop(data.may_connect), |shop| buy(shop, has_sold));
     view! {
         <ConsolePage section=Section::Dashboard title=t::overview::title()>
             {data.offers_sandbox.then(|| view! {
@@ -43,17 +49,19 @@ fn first_shop(may_connect: bool) -> AnyView {
     view! {
         <form method="post" action="/console/shops/sandbox" class="flex gap-4 flex-wrap items-center">
             <p class="flex-1 min-w-64 text-ink2 leading-6">{t::overview::sandbox_text()}</p>
-            <Submit><Icon name="flask-conical"/>{t::overview::make_sandbox()}</Submit>
+            <Submit class="max-sm:w-full"><Icon name="flask-conical"/>{t::overview::make_sandbox()}</Submit>
         </form>
     }
     .into_any()
 }
 
-fn buy(shop: ShopId) -> AnyView {
+/// The third step, which is no longer the one main act where it was done.
+fn buy(shop: ShopId, was_done: bool) -> AnyView {
+    let look = if was_done { Look::Quiet } else { Look::Primary };
     view! {
         <form method="post" action=format!("/console/shops/{shop}/buyer") class="flex gap-4 flex-wrap items-center">
             <p class="flex-1 min-w-64 text-ink2 leading-6">{t::overview::ready_text()}</p>
-            <Submit><Icon name="receipt-text"/>{t::overview::buy()}</Submit>
+            <Submit look=look class="max-sm:w-full"><Icon name="receipt-text"/>{t::overview::buy()}</Submit>
         </form>
     }
     .into_any()

@@ -58,8 +58,16 @@ impl Authenticator {
         URL_SAFE_NO_PAD.encode(&self.id)
     }
 
-    /// Answers a question for a new key.
+    /// Answers a question for a new key, where Chromium would pass it on: it makes no key that asks for more verification than
+    /// the site does.
     pub(super) fn registers(&mut self, question: &Question) -> String {
+        let verification = &question.options["authenticatorSelection"]["userVerification"];
+        let protection = &question.options["extensions"]["credentialProtectionPolicy"];
+        assert!(
+            verification == "required" || protection != "userVerificationRequired",
+            "Chromium refuses {}",
+            question.options
+        );
         let mut data = self.data(question.options["rp"]["id"].as_str().unwrap(), PRESENT | VERIFIED | HAS_KEY);
         data.extend([0_u8; 16]);
         data.extend(u16::try_from(self.id.len()).unwrap().to_be_bytes());

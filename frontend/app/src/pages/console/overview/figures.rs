@@ -11,7 +11,11 @@ use crate::{format, t};
 #[component]
 pub(super) fn Figures(figures: Dashboard) -> AnyView {
     let Dashboard { delivered, cards, redeemed, average_ms, to_ship, need_person } = figures;
-    let nobody = (need_person == 0).then(t::overview::nobody_waits).map(str::to_owned);
+    let (waits, class) = match need_person {
+        0 => (t::overview::nobody_waits(), ""),
+        _ => (t::overview::somebody_waits(), "spoken s-review"),
+    };
+    let stopped = view! { <span class=class>{number(need_person)}</span> };
     let average = average_ms.map_or_else(|| "—".to_owned(), |ms| t::overview::seconds(format::seconds(ms)));
     view! {
         {(to_ship != ToShip::default()).then(|| view! { <Deadlines to_ship=to_ship need_person=need_person/> })}
@@ -19,7 +23,7 @@ pub(super) fn Figures(figures: Dashboard) -> AnyView {
             {counted(t::states::delivered(), OrderTab::Delivered, "--st-delivered-solid", &delivered)}
             {counted(t::overview::cards(), OrderTab::Delivered, "--color-primary", &cards)}
             {counted(t::states::redeemed(), OrderTab::Redeemed, "--st-redeemed-solid", &redeemed)}
-            {tile(t::overview::need_person(), OrderTab::NeedPerson, number(need_person), nobody, ().into_any())}
+            {tile(t::overview::need_person(), OrderTab::NeedPerson, stopped, Some(waits.to_owned()), ().into_any())}
             {tile(t::overview::average(), OrderTab::Delivered, average, Some(t::overview::average_text().to_owned()), ().into_any())}
         </section>
     }
@@ -33,7 +37,7 @@ fn counted(name: &'static str, tab: OrderTab, color: &'static str, figure: &Figu
     tile(name, tab, number(figure.today), Some(t::overview::yesterday(number(figure.yesterday))), line.into_any())
 }
 
-fn tile(name: &'static str, tab: OrderTab, value: String, context: Option<String>, line: AnyView) -> AnyView {
+fn tile(name: &'static str, tab: OrderTab, value: impl IntoView, context: Option<String>, line: AnyView) -> AnyView {
     view! {
         <a class="card p-4 pb-3 no-underline flex flex-col last:max-lg:col-span-2" href=list(tab)>
             <div class="text-sm text-ink2">{name}</div>
