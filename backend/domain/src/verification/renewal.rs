@@ -4,13 +4,14 @@ use chrono::{DateTime, Utc};
 use kamiflow_kernel::{GatewayKind, ReasonCode, ShopState};
 use kamiflow_store::jobs::{self, NewJob};
 use kamiflow_store::shops::{ShopChange, ShopRow};
-use kamiflow_store::{StoreError, TenantTx, exceptions, outbox, shops, verifications};
+use kamiflow_store::{StoreError, TenantTx, exceptions, shops, verifications};
 use serde_json::json;
 
 use super::RENEW_WITHIN;
 use crate::acts;
 use crate::ctx::Ctx;
 use crate::engine::{Engine, Wake};
+use crate::notices::{self, Notice};
 use crate::tokens;
 
 /// Name of the job that stops shops; one per merchant, without a payload.
@@ -45,8 +46,8 @@ pub async fn ask_again(tx: &mut TenantTx, ctx: &Ctx, cause: AskedAgain) -> Resul
     let Some(renew_by) = renew_by else { return Ok(Vec::new()) };
     let job = NewJob { name: NAME, key: "", payload: json!({}), due_at: renew_by };
     let job = jobs::insert(tx, &job).await?;
-    let news = json!({ "kind": "verification_asked_again", "cause": cause.as_str(), "renew_by": renew_by });
-    outbox::push(tx, "notify", news).await?;
+    let notice = Notice::VerificationAskedAgain { cause: cause.as_str().to_owned(), renew_by };
+    notices::tell(tx, ctx.now, &notice).await?;
     let detail = json!({ "cause": cause.as_str(), "renew_by": renew_by });
     acts::record(tx, ctx, "verification.ask_again", ctx.merchant, detail).await?;
     Ok(vec![Wake::Job(job)])
@@ -65,7 +66,7 @@ pub async fn step(engine: &Engine, ctx: &Ctx) -> Result<Option<DateTime<Utc>>, S
     }
     for shop in list_shops(&mut tx).await? {
         if shop.state == ShopState::Live && shop.gateway == GatewayKind::Production {
-            tokens::stop(&mut tx, shop.id, ReasonCode::VerificationNeeded).await?;
+            tokens::stop(&mut tx, ctx.now, shop.id, ReasonCode::VerificationNeeded).await?;
         }
     }
     tx.commit().await?;

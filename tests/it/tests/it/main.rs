@@ -28,6 +28,7 @@ mod doctor;
 mod isolation;
 mod known_failures;
 mod ledger;
+mod notices;
 mod order_acts;
 mod order_watch;
 mod paused_backlog;
