@@ -14,10 +14,10 @@ use kamiflow_store::{
     StoreError, TenantTx, account_recoveries, api_requests, api_tokens, application_return, applications, attempts,
     audit, authorization_links, authorization_requests, backlog, card_claims, card_pools, card_uses, cards,
     charge_requests, coverage, coverage_repair, credentials, dashboard, deliveries, delivery_lines, exceptions,
-    exports, handled_outside, held_work, jobs, ledger_roots, mails, merchants, notification_addresses, order_events,
-    order_hints, order_list, order_progress, orders, outbox, own_applications, pauses, platform_looks, platform_stock,
-    platform_uploads, products, redemptions, refunds, reseal, restored_shops, rollups, rules, ship_by, shop_sync,
-    shops, sign_ups, sku_lookup, startup, stock_waits, take_overs, team, token_lives, told, trial_orders,
+    exports, handled_outside, held_work, jobs, ledger_roots, mailed_notices, mails, merchants, notification_addresses,
+    order_events, order_hints, order_list, order_progress, orders, outbox, own_applications, pauses, platform_looks,
+    platform_stock, platform_uploads, products, redemptions, refunds, reseal, restored_shops, rollups, rules, ship_by,
+    shop_sync, shops, sign_ups, sku_lookup, startup, stock_waits, take_overs, team, token_lives, told, trial_orders,
     verification_pictures, verifications,
 };
 use serde_json::json;
@@ -408,8 +408,10 @@ attacks! { VERIFICATION, t:
     handled_outside::insert(t.shop, &outside(t));
     handled_outside::count_since(t.shop, t.now - TimeDelta::days(1));
     handled_outside::list(t.shop, 10);
+    handled_outside::list_warnings(&[t.shop]);
     notification_addresses::upsert(&address(), t.now + TimeDelta::days(1));
     notification_addresses::find();
+    mailed_notices::claim(("shop_stopped", "stolen"), t.now, t.now);
     exports::list_orders(t.shop, None, 10);
     platform_looks::upsert(t.shop, &look(t));
     platform_looks::find(t.shop);
