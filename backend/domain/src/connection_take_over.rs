@@ -85,6 +85,11 @@ async fn disconnect(tx: &mut TenantTx, ctx: &Ctx, shop: ShopId) -> Result<(), St
         return Err(StoreError::NotFound("shop"));
     }
     shops::update_state(tx, shop, &ShopChange::Disconnect).await?;
-    acts::record(tx, ctx, "shop.disconnect", shop, json!({ "mall": row.mall_id })).await?;
+    let detail = json!({
+        "before": { "state": row.state, "stop_reason": row.stop_reason },
+        "after": { "state": ShopState::Disconnected },
+        "mall": row.mall_id,
+    });
+    acts::record(tx, ctx, "shop.disconnect", shop, detail).await?;
     notices::tell(tx, ctx.now, &Notice::ShopDisconnected { shop }).await
 }

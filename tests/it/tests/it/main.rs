@@ -11,6 +11,7 @@ mod accounts;
 mod applications;
 mod attack_catalog;
 mod attack_store;
+mod audit_details;
 mod batch_pauses;
 mod born_orders;
 mod calls_per_order;

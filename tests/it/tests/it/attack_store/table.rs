@@ -205,6 +205,7 @@ attacks! { STOCK, t:
     platform_stock::list(t.pool, 10);
     platform_stock::list_by_hash(t.pool, &[t.hash]);
     platform_stock::insert_lines(t.delivery, &[platform_stock::LinkedLine { id: LineId::generate(), line_no: 2, card_use: Some(t.stocked), code: None }]);
+    platform_stock::find_top_up(t.sku);
     platform_stock::update_top_up(t.sku, Some(platform_stock::TopUp { below: 1, to: 2 }));
     platform_stock::find_level(t.sku);
     platform_uploads::lock_available(&platform_uploads::Wanted { pool: t.pool, valid_after: t.now, paused_batches: Vec::new(), limit: 10 });
