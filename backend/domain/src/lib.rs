@@ -7,6 +7,7 @@ mod stock_in;
 pub mod accounts;
 pub mod api;
 pub mod approve_redemption;
+pub mod audit_areas;
 pub mod authorization;
 pub mod authorization_link;
 pub mod backoff;
