@@ -39,6 +39,7 @@ pub mod list_applications;
 pub mod list_audit;
 pub mod list_grants;
 pub mod list_orders;
+pub mod list_redemptions;
 pub mod list_shops;
 pub mod manage_cards;
 pub mod map_sku;

@@ -351,6 +351,7 @@ attacks! { REDEMPTION, t:
     redemptions::calls::lock_rules(&[t.rule]);
     redemptions::due::list(t.shop, t.now, t.now - TimeDelta::days(1), 10);
     redemptions::due::next_at(t.shop);
+    redemptions::list::newest(&[t.shop], None, (None, 10));
     redemptions::past::list(Some(t.shop), None, 10);
     redemptions::past::list(None, None, 10);
     refunds::upsert(t.shop, &[refund(t)], t.now);
