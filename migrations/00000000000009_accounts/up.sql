@@ -353,7 +353,7 @@ CALL system_function('account_seats()');
 -- Who is in the transaction's merchant's team. Nothing of a user beyond that team.
 CREATE FUNCTION merchant_team()
     RETURNS TABLE (user_id uuid, login text, name text, role text, all_shops boolean, shops uuid[], home boolean,
-                   second_factor boolean, last_used_at timestamptz, created_at timestamptz)
+                   second_factor boolean, last_used_at timestamptz, created_at timestamptz, locale text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT u.id, u.login, u.name, b.role, b.all_shops,
            ARRAY(SELECT h.shop_id FROM membership_shops h
@@ -361,7 +361,7 @@ CREATE FUNCTION merchant_team()
            u.home_merchant IS NOT DISTINCT FROM b.merchant_id,
            EXISTS (SELECT FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL),
            (SELECT max(s.last_used_at) FROM sessions s WHERE s.user_id = u.id AND s.active_merchant = b.merchant_id),
-           b.created_at
+           b.created_at, u.locale
       FROM memberships b JOIN users u ON u.id = b.user_id
      WHERE b.merchant_id = current_merchant() ORDER BY b.created_at, u.id
 $$;

@@ -1,3 +1,4 @@
+DROP TABLE mailed_notices;
 DROP TABLE notification_addresses;
 DROP TABLE handled_outside;
 DROP FUNCTION system_ask_take_over(uuid, text, bigint, timestamptz);

@@ -224,6 +224,11 @@ BEGIN
     VALUES (gen_random_uuid(), wanted.merchant_id, 'notify', jsonb_build_object(
         'kind', 'take_over_asked', 'request', 'take_' || replace(asked::text, '-', ''),
         'shop', 'shop_' || replace(wanted.id::text, '-', '')));
+    -- As domain::notices does for what happens in a merchant's own transaction.
+    INSERT INTO jobs (id, merchant_id, name, key, payload, due_at)
+    VALUES (gen_random_uuid(), wanted.merchant_id, 'mail_notice.v1', 'take_over_asked:shop_' || replace(wanted.id::text, '-', ''),
+            jsonb_build_object('kind', 'take_over_asked', 'shop', 'shop_' || replace(wanted.id::text, '-', '')), at)
+    ON CONFLICT ON CONSTRAINT jobs_once DO NOTHING;
     INSERT INTO audit_log (id, at, merchant_id, actor, action, target, detail)
     VALUES (gen_random_uuid(), at, wanted.merchant_id, 'another merchant', 'shop.take_over_asked',
             'shop_' || replace(wanted.id::text, '-', ''), '{}');
@@ -255,3 +260,14 @@ CREATE TABLE notification_addresses (
     changed_at timestamptz NOT NULL
 );
 CALL tenant_table('notification_addresses', 'SELECT, INSERT, UPDATE');
+
+-- When a merchant was last written to about what needs a person: a mailbox that is flooded is read by nobody.
+CREATE TABLE mailed_notices (
+    merchant_id uuid NOT NULL REFERENCES merchants (id),
+    kind text NOT NULL CONSTRAINT mailed_notices_kind_length CHECK (char_length(kind) BETWEEN 1 AND 64),
+    -- A shop, or a member.
+    about text NOT NULL CONSTRAINT mailed_notices_about_length CHECK (char_length(about) BETWEEN 1 AND 64),
+    at timestamptz NOT NULL,
+    PRIMARY KEY (merchant_id, kind, about)
+);
+CALL tenant_table('mailed_notices', 'SELECT, INSERT, UPDATE');

@@ -289,7 +289,7 @@ impl Authorized<'_> {
         if row.state == ShopState::Stopped && waited_for_it {
             // What may not run for want of a verification does not go on because its tokens are new.
             if renewal::is_overdue(tx, row.gateway, ctx.now).await? {
-                tokens::stop(tx, row.id, ReasonCode::VerificationNeeded).await?;
+                tokens::stop(tx, ctx.now, row.id, ReasonCode::VerificationNeeded).await?;
             } else {
                 shops::update_state(tx, row.id, &ShopChange::Resume).await?;
             }

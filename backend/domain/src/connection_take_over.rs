@@ -2,7 +2,7 @@
 
 use kamiflow_kernel::{Permission, ShopId, ShopState, TakeOverId};
 use kamiflow_store::shops::ShopChange;
-use kamiflow_store::{StoreError, TenantTx, outbox, pauses, shops, take_overs};
+use kamiflow_store::{StoreError, TenantTx, pauses, shops, take_overs};
 use serde_json::json;
 
 pub use kamiflow_store::take_overs::TakeOverRow;
@@ -10,6 +10,7 @@ pub use kamiflow_store::take_overs::TakeOverRow;
 use crate::acts;
 use crate::ctx::{ActError, Ctx};
 use crate::engine::Engine;
+use crate::notices::{self, Notice};
 
 const MOST: i64 = 100;
 
@@ -84,6 +85,11 @@ async fn disconnect(tx: &mut TenantTx, ctx: &Ctx, shop: ShopId) -> Result<(), St
         return Err(StoreError::NotFound("shop"));
     }
     shops::update_state(tx, shop, &ShopChange::Disconnect).await?;
-    acts::record(tx, ctx, "shop.disconnect", shop, json!({ "mall": row.mall_id })).await?;
-    outbox::push(tx, "notify", json!({ "kind": "shop_disconnected", "shop": shop })).await
+    let detail = json!({
+        "before": { "state": row.state, "stop_reason": row.stop_reason },
+        "after": { "state": ShopState::Disconnected },
+        "mall": row.mall_id,
+    });
+    acts::record(tx, ctx, "shop.disconnect", shop, detail).await?;
+    notices::tell(tx, ctx.now, &Notice::ShopDisconnected { shop }).await
 }

@@ -151,7 +151,11 @@ pub(crate) async fn begin(engine: &Engine, ctx: &Ctx, request: &GoLive) -> Resul
     // What was under way when the shop went back to trial run goes on.
     pauses::make_due(&mut tx, PausedWork::Delivery, &[request.shop], ctx.now).await?;
     let waiting = backlog::hint_seen(&mut tx, request.shop, ctx.now).await?;
-    let detail = json!({ "deliver_from": request.deliver_from, "released": released.len() });
+    let detail = json!({
+        "before": { "state": row.state, "deliver_from": row.deliver_from },
+        "after": { "state": ShopState::Live, "deliver_from": request.deliver_from },
+        "released": released.len(),
+    });
     acts::record(&mut tx, ctx, "shop.go_live", request.shop, detail).await?;
     tx.commit().await?;
     let shop = request.shop;
@@ -167,9 +171,10 @@ pub async fn return_to_trial_run(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Re
     ctx.require(Permission::GoLive)?;
     ctx.sees(shop)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
-    lock_working(&mut tx, shop).await?;
+    let row = lock_working(&mut tx, shop).await?;
     shops::update_state(&mut tx, shop, &ShopChange::TrialRun).await?;
-    acts::record(&mut tx, ctx, "shop.trial_run", shop, json!({})).await?;
+    let detail = json!({ "before": { "state": row.state }, "after": { "state": ShopState::TrialRun } });
+    acts::record(&mut tx, ctx, "shop.trial_run", shop, detail).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -1,19 +1,21 @@
 //! The audit log, as a page shows it and as a file.
 
-use std::collections::HashMap;
-use std::io;
+use std::collections::{BTreeSet, HashMap};
+use std::str::FromStr;
 use std::time::Duration;
+use std::{fmt, io};
 
 use chrono::{DateTime, Utc};
 use kamiflow_kernel::{Permission, UserId, format_platform_time};
 use kamiflow_store::StoreError;
 use kamiflow_store::audit::{self, AuditFilter, AuditRow};
 use kamiflow_store::team::members;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::acts;
 use crate::api::list_tokens::list_token_names;
+use crate::audit_areas;
 use crate::csv_lines;
 use crate::ctx::{ActError, Actor, Ctx};
 use crate::engine::Engine;
@@ -33,13 +35,62 @@ const AHEAD: usize = 4;
 pub(crate) const COLUMNS: &[&str] =
     &["seq", "at", "actor", "name", "action", "target", "place", "request_id", "detail"];
 
+/// Whose acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// A member's.
+    Member(UserId),
+    /// Those of the platform's staff.
+    Staff,
+    /// Those of programs with a token of the API.
+    Programs,
+    /// Those of the product itself.
+    Engine,
+}
+
+impl By {
+    /// What the names of all but one member begin with.
+    const fn kind(self) -> Option<&'static str> {
+        match self {
+            Self::Member(_) => None,
+            Self::Staff => Some("staff:"),
+            Self::Programs => Some("token:"),
+            Self::Engine => Some("engine"),
+        }
+    }
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Member(user) => fmt::Display::fmt(user, f),
+            Self::Staff => f.write_str("staff"),
+            Self::Programs => f.write_str("programs"),
+            Self::Engine => f.write_str("engine"),
+        }
+    }
+}
+
+impl FromStr for By {
+    type Err = <UserId as FromStr>::Err;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "staff" => Ok(Self::Staff),
+            "programs" => Ok(Self::Programs),
+            "engine" => Ok(Self::Engine),
+            user => user.parse().map(Self::Member),
+        }
+    }
+}
+
 /// Which acts.
 #[derive(Debug, Clone, Default)]
 pub struct AuditPage {
-    /// An area (`shop`) or an act (`shop.connect`); all without.
+    /// An area of [`audit_areas`] or an act (`shop.connect`); all without.
     pub area: Option<String>,
     /// By whom.
-    pub member: Option<UserId>,
+    pub by: Option<By>,
     /// Not before.
     pub from: Option<DateTime<Utc>>,
     /// Before.
@@ -66,7 +117,8 @@ pub async fn export_audit(engine: &Engine, ctx: &Ctx, page: &AuditPage) -> Resul
     ctx.require_sudo()?;
     let names = names(engine, ctx).await?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
-    let chosen = json!({ "area": page.area, "member": page.member, "from": page.from, "to": page.to });
+    let chosen =
+        json!({ "area": page.area, "member": page.by.map(|by| by.to_string()), "from": page.from, "to": page.to });
     acts::record(&mut tx, ctx, "audit.export", ctx.merchant, chosen).await?;
     tx.commit().await?;
     let (blocks, download) = mpsc::channel(AHEAD);
@@ -106,10 +158,12 @@ async fn send(
 }
 
 async fn read(engine: &Engine, ctx: &Ctx, page: &AuditPage, limit: i64) -> Result<Vec<AuditRow>, ActError> {
-    let actor = page.member.map(|member| member.to_string());
+    let actor = page.by.filter(|by| by.kind().is_none()).map(|by| by.to_string());
+    let actions = page.area.as_deref().map(audit_areas::actions_of);
     let filter = AuditFilter {
         actor: actor.as_deref(),
-        action: page.area.as_deref(),
+        actor_kind: page.by.and_then(By::kind),
+        actions: actions.as_deref(),
         target: None,
         from: page.from,
         to: page.to,
@@ -148,4 +202,103 @@ pub(crate) fn cells(row: &AuditRow, names: &HashMap<String, String>) -> Vec<Stri
         row.request_id.clone(),
         row.detail.to_string(),
     ]
+}
+
+/// One line of what an act says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DetailLine {
+    /// Of what; empty where the act is about one thing.
+    pub name: String,
+    /// What it was, where the act changed it; empty where there was nothing.
+    pub before: Option<String>,
+    /// What it is; empty where there is nothing any more.
+    pub after: String,
+}
+
+/// Returns what an act says of itself, line by line: of what changed, before and after; the rest as it is.
+#[must_use]
+pub fn detail_lines(detail: &Value) -> Vec<DetailLine> {
+    let Some(fields) = detail.as_object() else {
+        return if detail.is_null() { Vec::new() } else { vec![plain(String::new(), detail)] };
+    };
+    let (before, after) = (fields.get("before"), fields.get("after"));
+    let changes = match (before, after) {
+        (Some(before), Some(after)) => changes(before, after),
+        _ => Vec::new(),
+    };
+    let is_change = |name: &str| before.is_some() && after.is_some() && ["before", "after"].contains(&name);
+    let rest = fields.iter().filter(|(name, _)| !is_change(name)).map(|(name, value)| plain(name.clone(), value));
+    changes.into_iter().chain(rest).collect()
+}
+
+fn changes(before: &Value, after: &Value) -> Vec<DetailLine> {
+    let line = |name: &str, before: &Value, after: &Value| DetailLine {
+        name: name.to_owned(),
+        before: Some(shown(before)),
+        after: shown(after),
+    };
+    let (Some(before), Some(after)) = (as_fields(before), as_fields(after)) else {
+        return vec![line("", before, after)];
+    };
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let of = |fields: &serde_json::Map<String, Value>, name: &str| fields.get(name).cloned().unwrap_or_default();
+    let values = names.into_iter().map(|name| (name, of(&before, name), of(&after, name)));
+    values
+        .filter(|(_, before, after)| before != after)
+        .map(|(name, before, after)| line(name, &before, &after))
+        .collect()
+}
+
+/// Nothing is as good as no field; any other value has none.
+fn as_fields(value: &Value) -> Option<serde_json::Map<String, Value>> {
+    match value {
+        Value::Object(fields) => Some(fields.clone()),
+        Value::Null => Some(serde_json::Map::new()),
+        _ => None,
+    }
+}
+
+fn plain(name: String, value: &Value) -> DetailLine {
+    DetailLine { name, before: None, after: shown(value) }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(detail: Value) -> Vec<String> {
+        let line = |line: DetailLine| match line.before {
+            Some(before) => format!("{}: {before} → {}", line.name, line.after),
+            None => format!("{}: {}", line.name, line.after),
+        };
+        detail_lines(&detail).into_iter().map(line).collect()
+    }
+
+    #[test]
+    fn what_changed_is_shown_before_and_after_and_what_did_not_is_left_out() {
+        let seat =
+            json!({ "before": { "role": "viewer", "shops": "all" }, "after": { "role": "admin", "shops": "all" } });
+        assert_eq!(lines(seat), ["role: viewer → admin"]);
+        assert_eq!(lines(json!({ "before": "A", "after": "B", "why": "x" })), [": A → B", "why: x"]);
+        let new = json!({ "before": null, "after": { "reason": "r", "ends_at": null }, "work": "delivery" });
+        assert_eq!(lines(new), ["reason:  → r", "work: delivery"]);
+        assert_eq!(lines(json!({ "cards": 3, "before": "?" })), ["cards: 3", "before: ?"]);
+        assert!(lines(json!({})).is_empty() && lines(Value::Null).is_empty());
+    }
+
+    #[test]
+    fn whose_acts_are_meant_is_read_as_it_is_written() {
+        for by in [By::Member(UserId::generate()), By::Staff, By::Programs, By::Engine] {
+            assert_eq!(by.to_string().parse().ok(), Some(by));
+        }
+        assert!("nobody".parse::<By>().is_err());
+    }
 }

@@ -2,7 +2,7 @@
 
 use kamiflow_kernel::{DeliveryMethod, Permission, PoolId, RedemptionMethod, SkuId};
 use kamiflow_store::products::{Handling, NewMapping, SkuRow};
-use kamiflow_store::{StoreError, products};
+use kamiflow_store::{StoreError, TenantTx, products, sku_lookup};
 use serde_json::{Value, json};
 
 use crate::acts;
@@ -92,10 +92,12 @@ pub async fn map_sku(engine: &Engine, ctx: &Ctx, request: &MapSku) -> Result<Vec
             other => other.into(),
         })?;
     }
+    let before = described_before(&tx, &sku).await?;
     let mapping = NewMapping { sku: sku.id, handling: request.handling.clone(), settings: request.settings.clone() };
     products::upsert_mapping(&mut tx, &mapping, ctx.now).await?;
     let waiting = products::undecide_orders(&mut tx, sku.id, ctx.now).await?;
-    let detail = json!({ "handling": described(&request.handling), "orders_waiting": waiting });
+    let after = described(&request.handling, &request.settings);
+    let detail = json!({ "before": before, "after": after, "orders_waiting": waiting });
     acts::record(&mut tx, ctx, "sku.map", sku.id, detail).await?;
     tx.commit().await?;
     Ok(if waiting == 0 { Vec::new() } else { vec![Wake::Deliver(sku.shop)] })
@@ -146,11 +148,33 @@ fn check_settings(
     }
 }
 
-fn described(handling: &Handling) -> Value {
+fn described(handling: &Handling, settings: &Value) -> Value {
     match handling {
-        Handling::Skip => json!("skip"),
-        Handling::Deliver { method, pool, redemption, cards_per_unit } => {
-            json!({ "method": method, "pool": pool, "redemption": redemption, "cards_per_unit": cards_per_unit })
-        }
+        Handling::Skip => json!({ "method": "skip" }),
+        Handling::Deliver { method, pool, redemption, cards_per_unit } => json!({
+            "method": method,
+            "pool": pool,
+            "redemption": redemption,
+            "cards_per_unit": cards_per_unit,
+            "settings": settings,
+        }),
     }
+}
+
+/// What was said about the SKU until now, in the same words; nothing when nobody had said anything.
+async fn described_before(tx: &TenantTx, sku: &SkuRow) -> Result<Value, StoreError> {
+    let Some(facts) = sku_lookup::list(tx, sku.shop, &[sku.platform_sku_id]).await?.pop() else {
+        return Ok(Value::Null);
+    };
+    Ok(match facts.delivery_method.as_deref() {
+        None => Value::Null,
+        Some("skip") => json!({ "method": "skip" }),
+        Some(method) => json!({
+            "method": method,
+            "pool": facts.pool_id.map(PoolId::from_uuid),
+            "redemption": facts.redemption_method,
+            "cards_per_unit": facts.cards_per_unit,
+            "settings": facts.settings,
+        }),
+    })
 }

@@ -12,15 +12,17 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use kamiflow_kernel::{ReasonCode, ShopState};
 use kamiflow_store::exceptions::NewException;
-use kamiflow_store::{StoreError, TenantTx, application_return, applications, exceptions, outbox};
+use kamiflow_store::{StoreError, TenantTx, application_return, applications, exceptions};
 use serde_json::json;
 use tracing::warn;
 
 use crate::backoff::{self, RetryClass};
 use crate::engine::Engine;
 use crate::marketplace::{ErrorClass, MarketError};
+use crate::notices::{self, Notice};
 use crate::shop_access::Shop;
 use crate::tokens::{self, Recovery};
 
@@ -80,7 +82,7 @@ pub async fn settle(engine: &Engine, shop: &Shop, error: &MarketError) -> Result
         ErrorClass::StopApplication => stop_application(engine, shop, error).await?,
         ErrorClass::StopMall => {
             let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
-            tokens::stop(&mut tx, id, ReasonCode::StoppedByPlatform).await?;
+            tokens::stop(&mut tx, ctx.now, id, ReasonCode::StoppedByPlatform).await?;
             tx.commit().await?;
             warn!(shop.id = %id, error.code = error.code, "The platform stopped the mall of shop `{id}`");
         }
@@ -111,7 +113,7 @@ async fn deny_api(engine: &Engine, shop: &Shop, error: &MarketError) -> Result<(
 pub(crate) async fn stop_application(engine: &Engine, shop: &Shop, error: &MarketError) -> Result<(), StoreError> {
     let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
     let is_news = applications::report_stop(&mut tx, shop.access.shop, error.code, engine.now()).await?;
-    open_stopped(&mut tx, shop).await?;
+    open_stopped(&mut tx, engine.now(), shop).await?;
     tx.commit().await?;
     if is_news {
         warn!(application.id = %shop.application, error.code = error.code, error.api = %error.api,
@@ -129,18 +131,17 @@ pub async fn tell_stopped(engine: &Engine, shop: &Shop) -> Result<(), StoreError
         return Ok(());
     }
     let mut tx = engine.store.tenant_tx(shop.access.merchant).await?;
-    open_stopped(&mut tx, shop).await?;
+    open_stopped(&mut tx, engine.now(), shop).await?;
     tx.commit().await
 }
 
 /// Opens the shop's exception; a merchant with many shops is notified by the first.
-async fn open_stopped(tx: &mut TenantTx, shop: &Shop) -> Result<(), StoreError> {
+async fn open_stopped(tx: &mut TenantTx, now: DateTime<Utc>, shop: &Shop) -> Result<(), StoreError> {
     let (code, application) = (ReasonCode::StoppedByPlatform, shop.application.to_string());
     let is_told = application_return::is_told(tx, shop.access.shop, code, &application).await?;
-    let detail = json!({ "level": "application", "application": application });
+    let detail = json!({ "level": "application", "application": &application });
     if open(tx, shop, code, detail).await? > 0 && !is_told {
-        let notice = json!({ "kind": "application_stopped", "application": application, "shop": shop.access.shop });
-        outbox::push(tx, "notify", notice).await?;
+        notices::tell(tx, now, &Notice::ApplicationStopped { shop: shop.access.shop, application }).await?;
     }
     Ok(())
 }

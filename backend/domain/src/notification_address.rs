@@ -8,7 +8,7 @@ use crate::acts;
 use crate::ctx::{ActError, Ctx};
 use crate::engine::Engine;
 
-/// Sets the address. The audit log shows that it changed, never what it is.
+/// Sets the address. The audit log shows it and the one before with most of their names hidden.
 ///
 /// # Errors
 /// When the actor may not, a fresh proof is needed, or the store fails.
@@ -17,8 +17,10 @@ pub async fn set_notification_address(engine: &Engine, ctx: &Ctx, address: &Emai
     // What warns of a thief must not be turned away by one.
     ctx.require_sudo()?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    let before = notification_addresses::find(&mut tx).await?;
     notification_addresses::upsert(&mut tx, address, ctx.now).await?;
-    acts::record(&mut tx, ctx, "notification_address.set", ctx.merchant, json!({})).await?;
+    let detail = json!({ "before": before.map(|before| before.masked()), "after": address.masked() });
+    acts::record(&mut tx, ctx, "notification_address.set", ctx.merchant, detail).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use kamiflow_kernel::{Permission, ShopId, ShopState};
 use kamiflow_store::pauses::NewPause;
 use kamiflow_store::{StoreError, TenantTx, card_pools, cards, merchants, pauses, products, shops, stock_waits};
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub use kamiflow_store::pauses::{PauseScope, PausedWork};
 
@@ -73,6 +73,7 @@ pub async fn pause(engine: &Engine, ctx: &Ctx, request: &Pause) -> Result<(), Pa
     if request.ends_at.is_some() {
         check_is_open(&mut tx, request.scope).await?;
     }
+    let before = held(&tx, ctx, (request.scope, request.work)).await?;
     let new = NewPause {
         scope: request.scope,
         work: request.work,
@@ -85,7 +86,8 @@ pub async fn pause(engine: &Engine, ctx: &Ctx, request: &Pause) -> Result<(), Pa
         let shops = shops_concerned(&mut tx, request.scope).await?;
         pauses::make_due(&mut tx, request.work, &shops, ctx.now).await?;
     }
-    let detail = json!({ "work": request.work.as_str(), "reason": request.reason, "ends_at": request.ends_at });
+    let after = json!({ "reason": request.reason, "ends_at": request.ends_at });
+    let detail = json!({ "work": request.work.as_str(), "before": before, "after": after });
     acts::record(&mut tx, ctx, "pause.set", target_name(ctx, request.scope), detail).await?;
     tx.commit().await?;
     Ok(())
@@ -104,6 +106,7 @@ pub async fn resume(engine: &Engine, ctx: &Ctx, scope: PauseScope, work: PausedW
         check_target(&mut tx, ctx, scope).await?;
     }
     check_is_open(&mut tx, scope).await?;
+    let before = held(&tx, ctx, (scope, work)).await?;
     if !pauses::delete(&mut tx, scope, work).await? {
         return Ok(Vec::new());
     }
@@ -114,13 +117,21 @@ pub async fn resume(engine: &Engine, ctx: &Ctx, scope: PauseScope, work: PausedW
         shops.sort_unstable();
         shops.dedup();
     }
-    acts::record(&mut tx, ctx, "pause.end", target_name(ctx, scope), json!({ "work": work.as_str() })).await?;
+    let detail = json!({ "work": work.as_str(), "before": before, "after": null });
+    acts::record(&mut tx, ctx, "pause.end", target_name(ctx, scope), detail).await?;
     tx.commit().await?;
     let wake = match work {
         PausedWork::Delivery => Wake::Deliver,
         PausedWork::Redemption => Wake::Redeem,
     };
     Ok(shops.into_iter().map(wake).collect())
+}
+
+/// Returns why and until when work is paused there now, as the audit log shows it; nothing where it is not.
+async fn held(tx: &TenantTx, ctx: &Ctx, (scope, work): (PauseScope, PausedWork)) -> Result<Value, StoreError> {
+    let active = pauses::list_active(tx, ctx.now).await?;
+    let row = active.into_iter().find(|row| row.scope == scope && row.work == work);
+    Ok(row.map_or(Value::Null, |row| json!({ "reason": row.reason, "ends_at": row.ends_at })))
 }
 
 /// Refuses to end the pause that keeps a merchant who closes from working: nobody may be left to look after it.

@@ -17,10 +17,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use kamiflow_kernel::{JobId, Locale, ReasonCode, SecretText, ShopId, ShopState};
+use kamiflow_kernel::{JobId, ReasonCode, SecretText, ShopId, ShopState};
 use kamiflow_store::credentials::{CredentialRow, NewTokens, RefreshClaim, RefreshEnd};
 use kamiflow_store::jobs::NewJob;
-use kamiflow_store::{StoreError, TenantTx, credentials, jobs, notification_addresses, outbox, shops};
+use kamiflow_store::{StoreError, TenantTx, credentials, jobs, outbox, shops};
 use serde_json::json;
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -33,6 +33,7 @@ use crate::ctx::Ctx;
 use crate::engine::Engine;
 use crate::market_trouble;
 use crate::marketplace::{ErrorClass, MarketError, Tokens};
+use crate::notices;
 use crate::shop_access::{self, Shop};
 use crate::tokens;
 
@@ -312,12 +313,12 @@ async fn remind(
     }
     if next.is_none() {
         credentials::update_dead(tx, shop, row.token_version, "expired").await?;
-        tokens::stop(tx, shop, ReasonCode::ReauthorizationNeeded).await?;
+        tokens::stop(tx, ctx.now, shop, ReasonCode::ReauthorizationNeeded).await?;
     }
     Ok((next, latest.is_some()))
 }
 
-/// Writes to the address for notices, with a link by which the main account authorizes anew on any phone: good once, and
+/// Writes to the address for notices, or to the owners, with a link by which the main account authorizes anew on any phone: good once, and
 /// for this mall. The mail is found by the workers' next sweep.
 async fn mail_reminder(
     engine: &Engine,
@@ -326,15 +327,19 @@ async fn mail_reminder(
     (shop, ends_at): (ShopId, DateTime<Utc>),
 ) -> Result<(), StoreError> {
     let Some(site) = &engine.config.site else { return Ok(()) };
-    let Some(to) = notification_addresses::find(tx).await? else { return Ok(()) };
+    let receivers = notices::receivers(tx).await?;
+    if receivers.is_empty() {
+        return Ok(());
+    }
     let row = shops::fetch(tx, shop).await?;
     let asked = (row.application, Purpose::Reauthorize(shop), authorization_link::VALID_FOR);
     let made = authorization_link::issue(engine, tx, ctx, asked).await?;
     let link = format!("{site}/authorize/{}", made.token.expose());
     let letter = Letter::TokenEnding { shop: row.name, ends_at, link };
-    // Whose address it is is not known, nor which language is read there.
-    let mail = Addressed { to, locale: Locale::Zh, letter };
     let useful_for = authorization_link::VALID_FOR.to_std().unwrap_or_default();
-    send_mail::plan(tx, &mail, ctx.now, useful_for).await?;
+    for (to, locale) in receivers {
+        let mail = Addressed { to, locale, letter: letter.clone() };
+        send_mail::plan(tx, &mail, ctx.now, useful_for).await?;
+    }
     Ok(())
 }

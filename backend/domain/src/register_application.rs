@@ -1,9 +1,9 @@
 //! Registers an application of the Open Platform: a merchant's own, or one hosted for all.
 
 use kamiflow_kernel::{ApplicationId, GatewayKind, MerchantId, Permission, SecretText};
-use kamiflow_store::applications::{NewApplication, Resumption};
-use kamiflow_store::{StoreError, applications};
-use serde_json::json;
+use kamiflow_store::applications::{ApplicationRow, NewApplication, Resumption};
+use kamiflow_store::{StoreError, TenantTx, applications, shops};
+use serde_json::{Value, json};
 
 use crate::acts;
 use crate::ctx::{Ctx, Denied};
@@ -71,6 +71,7 @@ pub async fn register_application(
         return Err(RegisterApplicationError::TakenElsewhere);
     }
     let id = known.as_ref().map_or_else(ApplicationId::generate, |row| row.id);
+    let detail = described(&mut tx, known.as_ref(), request).await?;
     let row = NewApplication {
         id,
         gateway: request.gateway,
@@ -90,7 +91,27 @@ pub async fn register_application(
             _ => error.into(),
         })?;
     }
-    acts::record(&mut tx, ctx, "application.register", id, json!({ "client_id": request.client_id })).await?;
+    acts::record(&mut tx, ctx, "application.register", id, detail).await?;
     tx.commit().await?;
     Ok(id)
+}
+
+/// What the audit log shows: whether the secret is another one, and never which.
+async fn described(
+    tx: &mut TenantTx,
+    known: Option<&ApplicationRow>,
+    request: &RegisterApplication,
+) -> Result<Value, StoreError> {
+    let after = json!({ "app_type": request.app_type, "packages": request.packages });
+    let (before, secret) = match known {
+        None => (Value::Null, "new"),
+        Some(row) => {
+            let key = tx.data_key_by_id(row.data_key_id).await?;
+            let held = key.open(shops::CLIENT_SECRET, row.id.as_uuid(), &row.client_secret_sealed)?;
+            let is_held = held.expose() == request.client_secret.expose().as_bytes();
+            let before = json!({ "app_type": row.app_type, "packages": row.packages });
+            (before, if is_held { "kept" } else { "exchanged" })
+        }
+    };
+    Ok(json!({ "client_id": request.client_id, "secret": secret, "before": before, "after": after }))
 }

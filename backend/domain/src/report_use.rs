@@ -8,6 +8,7 @@ use kamiflow_store::redemptions::{self, acts};
 use kamiflow_store::{StoreError, TenantTx, deliveries};
 use serde_json::json;
 
+use crate::acts as audited;
 use crate::ctx::{Ctx, Denied};
 use crate::engine::{Engine, Wake};
 use crate::redeem::{self, Delivered};
@@ -75,6 +76,8 @@ pub async fn report(engine: &Engine, ctx: &Ctx, report: &ReportUse) -> Result<Ve
     }
     let detail = json!({ "by": ctx.actor.name(), "used_at": report.used_at, "codes": told });
     order_events::append(&tx, ctx.now, &[NewEvent { order, kind: "use_reported", detail }]).await?;
+    let detail = json!({ "order_sn": report.order_sn, "used_at": report.used_at, "codes": told });
+    audited::record(&mut tx, ctx, "redemption.report_use", order.id, detail).await?;
     wake(tx, ctx, report.shop, &report.order_sn).await
 }
 

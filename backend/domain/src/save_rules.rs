@@ -54,7 +54,8 @@ pub async fn save(engine: &Engine, ctx: &Ctx, wanted: &RuleSet) -> Result<Vec<Wa
     rules::update_order(&mut tx, &order).await?;
 
     let shops = redemptions::wake_all(&mut tx, ctx.now).await?;
-    let detail = json!({ "rules": wanted.rules.len(), "removed": known.difference(&kept).count() });
+    let after: Vec<RuleRow> = wanted.rules.iter().zip(1..).map(|(rule, position)| row_of(rule, position)).collect();
+    let detail = json!({ "before": described(&stored), "after": described(&after), "rules": wanted.rules.len() });
     acts::record(&mut tx, ctx, "redemption_rules.save", ctx.merchant, detail).await?;
     tx.commit().await?;
     Ok(shops.into_iter().map(Wake::Redeem).collect())
@@ -70,6 +71,19 @@ pub async fn load(tx: &mut TenantTx) -> Result<RuleSet, StoreError> {
         read.push(rule_of(row).map_err(|error| StoreError::Corrupt(error.to_string()))?);
     }
     RuleSet::new(read).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+/// Returns rules as the audit log shows them, by their ids: which changed is found by comparing.
+fn described(rows: &[RuleRow]) -> Value {
+    let rule = |row: &RuleRow| {
+        let field = |name: &str| row.body.get(name).cloned().unwrap_or(Value::Null);
+        let (conditions, action) = (field("conditions"), field("action"));
+        let said = json!({
+            "name": row.name, "place": row.position, "enabled": row.enabled, "conditions": conditions, "action": action,
+        });
+        (row.id.to_string(), said)
+    };
+    rows.iter().map(rule).collect::<serde_json::Map<_, _>>().into()
 }
 
 fn row_of(rule: &Rule, position: i32) -> RuleRow {

@@ -8,12 +8,13 @@ use chrono::{DateTime, Utc};
 use kamiflow_kernel::{ReasonCode, ShopId, ShopState};
 use kamiflow_store::exceptions::NewException;
 use kamiflow_store::shops::ShopChange;
-use kamiflow_store::{StoreError, TenantTx, credentials, exceptions, outbox, shops};
+use kamiflow_store::{StoreError, TenantTx, credentials, exceptions, shops};
 use serde_json::json;
 use tracing::warn;
 
 use crate::ctx::Ctx;
 use crate::engine::Engine;
+use crate::notices::{self, Notice};
 use crate::refresh_token::{self, Refresh};
 use crate::shop_access::{self, Shop};
 
@@ -59,7 +60,7 @@ async fn stop_for_good(engine: &Engine, ctx: &Ctx, shop: ShopId, version: i64) -
         tx.commit().await?;
         return Ok(Recovery::RetryWith(Box::new(opened)));
     }
-    stop(&mut tx, shop, ReasonCode::ReauthorizationNeeded).await?;
+    stop(&mut tx, ctx.now, shop, ReasonCode::ReauthorizationNeeded).await?;
     tx.commit().await?;
     warn!(shop.id = %shop, "Stopped shop `{shop}`: its owner must authorize it anew");
     Ok(Recovery::Stopped)
@@ -70,7 +71,7 @@ async fn stop_for_good(engine: &Engine, ctx: &Ctx, shop: ShopId, version: i64) -
 ///
 /// # Errors
 /// [`StoreError::NotFound`] for a shop that is disconnected, or another merchant's.
-pub async fn stop(tx: &mut TenantTx, shop: ShopId, reason: ReasonCode) -> Result<(), StoreError> {
+pub async fn stop(tx: &mut TenantTx, now: DateTime<Utc>, shop: ShopId, reason: ReasonCode) -> Result<(), StoreError> {
     let row = shops::lock(tx, shop).await?;
     if row.stop_reason.as_deref() == Some(reason.as_str()) {
         return Ok(());
@@ -79,18 +80,18 @@ pub async fn stop(tx: &mut TenantTx, shop: ShopId, reason: ReasonCode) -> Result
     if waits_for_approval && row.state == ShopState::Stopped {
         return need_person(tx, shop, reason).await;
     }
-    stop_for_another_reason(tx, shop, reason).await?;
+    stop_for_another_reason(tx, now, (shop, reason)).await?;
     need_person(tx, shop, reason).await
 }
 
 /// Says why a shop stands still, and tells the owner.
 pub(crate) async fn stop_for_another_reason(
     tx: &mut TenantTx,
-    shop: ShopId,
-    reason: ReasonCode,
+    now: DateTime<Utc>,
+    (shop, reason): (ShopId, ReasonCode),
 ) -> Result<(), StoreError> {
     shops::update_state(tx, shop, &ShopChange::Stop { reason: reason.as_str() }).await?;
-    outbox::push(tx, "notify", json!({ "kind": "shop_stopped", "shop": shop, "reason": reason })).await
+    notices::tell(tx, now, &Notice::ShopStopped { shop, reason }).await
 }
 
 /// Opens the shop's exception.

@@ -73,13 +73,12 @@ pub async fn set(engine: &Engine, ctx: &Ctx, request: SetTopUp) -> Result<(), Se
         })?;
         ctx.sees(row.shop).map_err(|_hidden| SetTopUpError::NotMapped(sku))?;
     }
+    let before = platform_stock::find_top_up(&mut tx, sku).await?;
     if !platform_stock::update_top_up(&mut tx, sku, top_up).await? {
         return Err(SetTopUpError::NotMapped(sku));
     }
-    let detail = match top_up {
-        Some(TopUp { below, to }) => json!({ "below": below, "to": to }),
-        None => json!(null),
-    };
+    let shown = |top_up: Option<TopUp>| top_up.map(|TopUp { below, to }| json!({ "below": below, "to": to }));
+    let detail = json!({ "before": shown(before), "after": shown(top_up) });
     acts::record(&mut tx, ctx, "sku.top_up", sku, detail).await?;
     tx.commit().await?;
     Ok(())

@@ -12,9 +12,7 @@ use kamiflow_kernel::{DeliveryMethod, OrderId, OrderSn, Permission, PoolId, Reas
 use kamiflow_store::orders::OrderRow;
 use kamiflow_store::sku_lookup::SkuFacts;
 use kamiflow_store::trial_orders::{self, SeenOrder};
-use kamiflow_store::{StoreError, TenantTx, card_pools, handled_outside, orders, sku_lookup};
-
-pub use kamiflow_store::handled_outside::HandledOutside;
+use kamiflow_store::{StoreError, TenantTx, card_pools, orders, sku_lookup};
 
 use crate::compat;
 use crate::ctx::{ActError, Ctx};
@@ -24,7 +22,6 @@ use crate::shop_access::{self, Shop};
 
 /// Most orders on a page.
 pub const MOST_ON_PAGE: i64 = 50;
-const MOST_OUTSIDE: i64 = 100;
 
 /// Which orders.
 #[derive(Debug, Clone, Copy)]
@@ -162,17 +159,4 @@ fn not_sent(decision: Decision, sku: Option<&SkuFacts>) -> Would {
         Decision::Ask(code) => Would::Ask(code),
         _ => Would::Nothing,
     }
-}
-
-/// Lists a shop's orders that somebody else shipped, or put other cards on, the latest first.
-///
-/// # Errors
-/// When the actor may not look at orders, or the store fails.
-pub async fn list_handled_outside(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<Vec<HandledOutside>, ActError> {
-    ctx.require(Permission::ShowOrders)?;
-    ctx.sees(shop)?;
-    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
-    let list = handled_outside::list(&mut tx, shop, MOST_OUTSIDE).await?;
-    tx.commit().await?;
-    Ok(list)
 }

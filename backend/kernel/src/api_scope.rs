@@ -31,7 +31,8 @@ impl ApiScope {
     pub const fn permissions(self) -> &'static [Permission] {
         match self {
             Self::ShopsRead => &[Permission::ShowShops],
-            Self::OrdersRead => &[Permission::ShowOrders],
+            // Orders are shown with their redemptions.
+            Self::OrdersRead => &[Permission::ShowOrders, Permission::ShowRedemptions],
             // A retry may be one of the redemption.
             Self::OrdersWrite => &[Permission::HandleOrders, Permission::Redeem],
             Self::CardsRead => &[Permission::ShowStock],

@@ -97,6 +97,7 @@ routes! {
     post "/shops/{shop}/orders/{order_sn}/cards/reveal" orders::reveal, BODY;
     write "/shops/{shop}/orders/{order_sn}/redemption/approve" redemptions::approve, BODY;
     write "/shops/{shop}/orders/{order_sn}/uses" redemptions::report_use, BODY;
+    get "/redemptions" redemptions::list, BODY;
     get "/pools" cards::pools, BODY;
     get "/pools/{pool}" cards::pool, BODY;
     write "/pools/{pool}/cards" cards::import, IMPORT;

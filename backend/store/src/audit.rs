@@ -71,8 +71,10 @@ pub struct AuditRow {
 pub struct AuditFilter<'a> {
     /// By whom, exactly.
     pub actor: Option<&'a str>,
-    /// An area (`shop`), or an action (`shop.connect`).
-    pub action: Option<&'a str>,
+    /// By whoever's name begins so.
+    pub actor_kind: Option<&'a str>,
+    /// Any of these.
+    pub actions: Option<&'a [&'a str]>,
     /// To what, exactly.
     pub target: Option<&'a str>,
     /// Not before.
@@ -85,7 +87,8 @@ pub struct AuditFilter<'a> {
 
 impl AuditFilter<'_> {
     /// Asks for all acts.
-    pub const ALL: Self = Self { actor: None, action: None, target: None, from: None, to: None, before_seq: None };
+    pub const ALL: Self =
+        Self { actor: None, actor_kind: None, actions: None, target: None, from: None, to: None, before_seq: None };
 }
 
 /// Appends an act, in the transaction that does it; as its last statement, because it locks the end of the line.
@@ -119,19 +122,21 @@ pub async fn list(tx: &mut TenantTx, filter: &AuditFilter<'_>, limit: i64) -> Re
     Ok(sql("SELECT seq, at, actor, action, target, request_id, ip, detail FROM audit_log
              WHERE merchant_id = $1
                AND ($2 IS NULL OR actor = $2)
-               AND ($3 IS NULL OR action = $3 OR split_part(action, '.', 1) = $3)
+               AND ($3 IS NULL OR action = ANY ($3))
                AND ($4 IS NULL OR target = $4)
                AND ($5 IS NULL OR at >= $5) AND ($6 IS NULL OR at < $6)
                AND ($7 IS NULL OR seq < $7)
+               AND ($9 IS NULL OR starts_with(actor, $9))
              ORDER BY seq DESC LIMIT $8")
     .bind::<SqlUuid, _>(merchant.as_uuid())
     .bind::<Nullable<Text>, _>(filter.actor)
-    .bind::<Nullable<Text>, _>(filter.action)
+    .bind::<Nullable<Array<Text>>, _>(filter.actions)
     .bind::<Nullable<Text>, _>(filter.target)
     .bind::<Nullable<Timestamptz>, _>(filter.from)
     .bind::<Nullable<Timestamptz>, _>(filter.to)
     .bind::<Nullable<BigInt>, _>(filter.before_seq)
     .bind::<BigInt, _>(limit)
+    .bind::<Nullable<Text>, _>(filter.actor_kind)
     .load(tx.conn()?)
     .await?)
 }

@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 use diesel::QueryableByName;
 use diesel::sql_types::{Array, BigInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
-use kamiflow_kernel::ShopId;
+use kamiflow_kernel::{ReasonCode, ShopId};
+use uuid::Uuid;
 
 use crate::error::StoreError;
-use crate::sql::sql;
+use crate::sql::{sql, uuids};
 use crate::tx::TenantTx;
 
 /// An order that was handled outside.
@@ -78,5 +79,35 @@ pub async fn list(tx: &mut TenantTx, shop: ShopId, limit: i64) -> Result<Vec<Han
     .bind::<SqlUuid, _>(shop.as_uuid())
     .bind::<BigInt, _>(limit)
     .load(tx.conn()?)
+    .await?)
+}
+
+/// A shop that somebody was warned about: another tool seems to work on it.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+pub struct OutsideWarning {
+    /// Which.
+    #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
+    pub shop: ShopId,
+    /// How many orders were handled outside, from an hour before the warning on.
+    #[diesel(sql_type = BigInt)]
+    pub orders: i64,
+}
+
+/// Lists the warnings of shops that nobody has resolved. Indexes exceptions_one_open and handled_outside_of_shop.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_warnings(tx: &TenantTx, shops: &[ShopId]) -> Result<Vec<OutsideWarning>, StoreError> {
+    // The times are the platform's and ours: where they differ, the warning itself knows how many it was about.
+    Ok(sql("SELECT e.shop_id AS shop, greatest((e.detail->>'orders')::bigint, (
+                SELECT count(*) FROM handled_outside h
+                 WHERE h.merchant_id = $1 AND h.shop_id = e.shop_id AND h.at >= e.opened_at - interval '1 hour')) AS orders
+              FROM exceptions e
+             WHERE e.merchant_id = $1 AND e.shop_id = ANY ($2) AND e.order_sn = '' AND e.code = $3
+               AND e.resolved_at IS NULL ORDER BY e.opened_at, e.id")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<Array<SqlUuid>, _>(uuids(shops))
+    .bind::<Text, _>(ReasonCode::AnotherToolAtWork.as_str())
+    .load(&mut tx.shared()?)
     .await?)
 }

@@ -57,6 +57,7 @@ pub mod held_work;
 pub mod hot_statements;
 pub mod jobs;
 pub mod ledger_roots;
+pub mod mailed_notices;
 pub mod mails;
 pub mod merchants;
 pub mod migrate;

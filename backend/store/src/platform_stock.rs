@@ -153,6 +153,28 @@ pub async fn update_top_up(tx: &mut TenantTx, sku: SkuId, top_up: Option<TopUp>)
     Ok(updated == 1)
 }
 
+/// Returns from when on and up to how many cards the stock of a SKU is filled up by itself.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn find_top_up(tx: &mut TenantTx, sku: SkuId) -> Result<Option<TopUp>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Set {
+        #[diesel(sql_type = Integer)]
+        below: i32,
+        #[diesel(sql_type = Integer)]
+        to: i32,
+    }
+    let set: Option<Set> = sql("SELECT top_up_below AS below, top_up_to AS to FROM sku_mappings
+                                 WHERE merchant_id = $1 AND sku_id = $2 AND top_up_below IS NOT NULL")
+    .bind::<SqlUuid, _>(tx.merchant().as_uuid())
+    .bind::<SqlUuid, _>(sku.as_uuid())
+    .get_result(tx.conn()?)
+    .await
+    .optional()?;
+    Ok(set.map(|Set { below, to }| TopUp { below, to }))
+}
+
 /// What there is and what there is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
 pub struct StockLevel {

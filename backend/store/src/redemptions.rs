@@ -27,6 +27,7 @@ use crate::tx::TenantTx;
 pub mod acts;
 pub mod calls;
 pub mod due;
+pub mod list;
 pub mod past;
 
 /// A redemption to plan.

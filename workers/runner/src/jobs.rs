@@ -16,6 +16,7 @@ use kamiflow_domain::backoff::{RetryClass, next_delay};
 use kamiflow_domain::ctx::Ctx;
 use kamiflow_domain::engine::{Engine, EngineError, TickOutcome, Wake};
 use kamiflow_domain::market_trouble;
+use kamiflow_domain::notices;
 use kamiflow_domain::redeem::destroyed;
 use kamiflow_domain::refresh_token;
 use kamiflow_domain::sync_products::{self, SyncProductsError};
@@ -178,6 +179,10 @@ async fn dispatch(engine: &Engine, mailer: Option<&dyn Mailer>, ctx: &Ctx, job: 
         }
         recovery::link::NAME => {
             let wakes = recovery::link::run(&engine.store, ctx, payload(job)?).await?;
+            Ok(JobEnd::Woke(vec![(ctx.merchant, wakes)]))
+        }
+        notices::NAME => {
+            let wakes = notices::run(engine, ctx, payload(job)?).await?;
             Ok(JobEnd::Woke(vec![(ctx.merchant, wakes)]))
         }
         renewal::NAME => Ok(renewal::step(engine, ctx).await?.map_or(JobEnd::Done, JobEnd::Again)),

@@ -98,6 +98,7 @@ pub async fn request_email_change(
     let leave = link(accounts, visit, &mut tx, &Change { to: to.clone(), side: Side::Old, request }).await?;
     let enter = link(accounts, visit, &mut tx, &Change { to: to.clone(), side: Side::New, request }).await?;
     let letter = if taken || silent { Letter::Nothing { filler: enter } } else { Letter::EnterEmail { link: enter } };
+    let detail = json!({ "before": from.masked(), "asked_for": to.masked() });
     let mails = [
         Addressed { to: from, locale: row.locale, letter: Letter::LeaveEmail { to: to.clone(), link: leave } },
         Addressed { to, locale: row.locale, letter },
@@ -106,7 +107,7 @@ pub async fn request_email_change(
     for mail in &mails {
         wakes.push(send_mail::plan(tx.tenant(), mail, visit.now, CHANGE_FOR).await?);
     }
-    record(&mut tx, visit, "account.email_change_request", json!({})).await?;
+    record(&mut tx, visit, "account.email_change_request", detail).await?;
     tx.commit().await?;
     accounts.wakes.wake(MerchantId::PLATFORM, &wakes).await;
     Ok(())
@@ -139,12 +140,14 @@ pub async fn confirm_email_change(
         tx.commit().await?;
         return Ok(EmailChange::Half);
     }
+    let before = users::fetch(&mut tx).await?.email;
     users::update_email(&mut tx, &change.to).await.map_err(|error| match error.constraint() {
         Some("users_login_once") => ChangeEmailError::TokenRefused,
         _ => error.into(),
     })?;
     tokens::delete(&mut tx, TokenPurpose::ResetPassword).await?;
-    record(&mut tx, visit, "account.email_change", json!({})).await?;
+    let detail = json!({ "before": before.map(|before| before.masked()), "after": change.to.masked() });
+    record(&mut tx, visit, "account.email_change", detail).await?;
     tx.commit().await?;
     Ok(EmailChange::Done(change.to))
 }

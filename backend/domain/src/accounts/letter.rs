@@ -7,7 +7,7 @@ mod layout;
 mod words;
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{EmailAddress, Locale, Role};
+use kamiflow_kernel::{EmailAddress, Locale, ReasonCode, Role};
 use serde::{Deserialize, Serialize};
 
 use super::mailer::Mail;
@@ -145,6 +145,62 @@ pub enum Letter {
         what: MerchantChange,
         /// When.
         at: DateTime<Utc>,
+    },
+    /// Something needs a person: what is told where the merchant wants to hear it.
+    NeedsPerson {
+        /// The merchant.
+        merchant: String,
+        /// What.
+        news: News,
+        /// The page where something is done about it.
+        link: String,
+    },
+}
+
+/// What needs a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "news", rename_all = "snake_case")]
+pub enum News {
+    /// A shop stopped.
+    ShopStopped {
+        /// Its name.
+        shop: String,
+        /// Why.
+        reason: ReasonCode,
+    },
+    /// The platform stopped the application of a shop, and of others perhaps.
+    ApplicationStopped {
+        /// The shop's name.
+        shop: String,
+    },
+    /// Several orders of a shop were handled outside within an hour.
+    AnotherToolAtWork {
+        /// The shop's name.
+        shop: String,
+        /// How many.
+        orders: i64,
+    },
+    /// Somebody else wants a shop's mall.
+    TakeOverAsked {
+        /// The shop's name.
+        shop: String,
+    },
+    /// A shop was disconnected.
+    ShopDisconnected {
+        /// The shop's name.
+        shop: String,
+    },
+    /// Somebody looked at the cards of many orders.
+    RevealsNearQuota {
+        /// What the team calls them.
+        member: String,
+        /// How many it may be in a day.
+        most: u32,
+    },
+    /// The merchant must be verified again.
+    VerificationAskedAgain {
+        /// Until when.
+        renew_by: DateTime<Utc>,
     },
 }
 

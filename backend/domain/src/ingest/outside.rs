@@ -6,12 +6,13 @@ use kamiflow_kernel::{DeliveryMethod, OrderState, ReasonCode, ShopId};
 use kamiflow_store::exceptions::{self, NewException};
 use kamiflow_store::handled_outside::{self, HandledOutside};
 use kamiflow_store::sku_lookup::SkuFacts;
-use kamiflow_store::{StoreError, TenantTx, outbox};
+use kamiflow_store::{StoreError, TenantTx};
 use serde_json::json;
 
 use super::{Decision, Item, Read};
 use crate::compat::{self, Kind, VirtualReason};
 use crate::marketplace::PlatformOrder;
+use crate::notices::{self, Notice};
 
 /// So many within an hour are no slip of somebody's hand.
 const ANOTHER_TOOL: i64 = 3;
@@ -79,7 +80,7 @@ pub(super) async fn note(tx: &mut TenantTx, shop: ShopId, items: &[Item], read: 
         detail: json!({ "orders": count }),
     };
     if exceptions::open(tx, &[exception]).await? > 0 {
-        outbox::push(tx, "notify", json!({ "kind": "another_tool_at_work", "shop": shop, "orders": count })).await?;
+        notices::tell(tx, read.started, &Notice::AnotherToolAtWork { shop, orders: count }).await?;
     }
     Ok(())
 }

@@ -4,13 +4,14 @@ use chrono::{DateTime, Utc};
 use kamiflow_kernel::{GatewayKind, ReasonCode, ShopId, ShopState};
 use kamiflow_store::jobs::{self, NewJob};
 use kamiflow_store::shops::{ShopChange, ShopRow};
-use kamiflow_store::{StoreError, TenantTx, exceptions, outbox, shops, verifications};
+use kamiflow_store::{StoreError, TenantTx, exceptions, shops, verifications};
 use serde_json::json;
 
 use super::RENEW_WITHIN;
 use crate::acts;
 use crate::ctx::Ctx;
 use crate::engine::{Engine, Wake};
+use crate::notices::{self, Notice};
 use crate::tokens;
 
 /// Name of the job that stops shops; one per merchant, without a payload.
@@ -44,8 +45,8 @@ pub async fn ask_again(tx: &mut TenantTx, ctx: &Ctx, cause: AskedAgain) -> Resul
     let renew_by = verifications::update_asked_again(tx, cause.as_str(), ctx.now + RENEW_WITHIN).await?;
     let Some(renew_by) = renew_by else { return Ok(Vec::new()) };
     let wake = plan_end(tx, renew_by).await?;
-    let news = json!({ "kind": "verification_asked_again", "cause": cause.as_str(), "renew_by": renew_by });
-    outbox::push(tx, "notify", news).await?;
+    let notice = Notice::VerificationAskedAgain { cause: cause.as_str().to_owned(), renew_by };
+    notices::tell(tx, ctx.now, &notice).await?;
     let detail = json!({ "cause": cause.as_str(), "renew_by": renew_by });
     acts::record(tx, ctx, "verification.ask_again", ctx.merchant, detail).await?;
     Ok(vec![wake])
@@ -69,7 +70,7 @@ pub async fn step(engine: &Engine, ctx: &Ctx) -> Result<Option<DateTime<Utc>>, S
     }
     for shop in list_shops(&mut tx).await? {
         if shop.state == ShopState::Live && shop.gateway == GatewayKind::Production {
-            tokens::stop(&mut tx, shop.id, ReasonCode::VerificationNeeded).await?;
+            tokens::stop(&mut tx, ctx.now, shop.id, ReasonCode::VerificationNeeded).await?;
         }
     }
     tx.commit().await?;
@@ -106,7 +107,7 @@ pub(super) async fn follow_approval(tx: &mut TenantTx, now: DateTime<Utc>) -> Re
         }
         exceptions::resolve(tx, shop.id, &[""], &[ReasonCode::VerificationNeeded], "verified").await?;
         if let Some(other) = other_reason(tx, shop.id).await? {
-            tokens::stop_for_another_reason(tx, shop.id, other).await?;
+            tokens::stop_for_another_reason(tx, now, (shop.id, other)).await?;
             continue;
         }
         shops::update_state(tx, shop.id, &ShopChange::Resume).await?;

@@ -22,15 +22,15 @@ use crate::problem::Problem;
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(
-        shops::list, shops::show, orders::list, orders::show, orders::retry, orders::reveal, redemptions::approve,
-        redemptions::report_use, cards::pools, cards::pool, cards::import, cards::list, cards::void
+        shops::list, shops::show, orders::list, orders::show, orders::retry, orders::reveal, redemptions::list,
+        redemptions::approve, redemptions::report_use, cards::pools, cards::pool, cards::import, cards::list, cards::void
     ),
     components(schemas(Problem)),
     tags(
         (name = "shops", description = "Connected shops"),
         (name = "orders", description = "Orders, newest first"),
         (name = "cards", description = "Card pools, imports and cards"),
-        (name = "redemptions", description = "Approving redemptions and reporting uses"),
+        (name = "redemptions", description = "Redemptions, newest first; approving them and reporting uses"),
     ),
 )]
 struct Described;

@@ -10,7 +10,7 @@ use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use kamiflow_domain::ctx::Ctx;
-use kamiflow_kernel::ApiScope;
+use kamiflow_kernel::{ApiScope, ShopId, ShopScope};
 use serde::de::DeserializeOwned;
 
 use super::errors::not_found;
@@ -35,6 +35,20 @@ impl Caller {
         Err(Problem::new(StatusCode::FORBIDDEN, "scope.missing", "The token is not for this")
             .because(format!("make a token with the scope {scope}"))
             .challenging(challenge))
+    }
+
+    /// Returns the shops that a list is of; one that the token does not see is not there.
+    pub(super) fn shops(&self, asked: Option<ShopId>) -> Result<Vec<ShopId>, Problem> {
+        let seen = match self.ctx.shops() {
+            Some(ShopScope::Only(shops)) => shops.iter().copied().collect(),
+            // A token names its shops.
+            Some(ShopScope::All) | None => Vec::new(),
+        };
+        match asked {
+            None => Ok(seen),
+            Some(shop) if seen.contains(&shop) => Ok(vec![shop]),
+            Some(_) => Err(not_found()),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use kamiflow_domain::list_orders::{Cursor, ListOrders, Wanted, list_orders};
 use kamiflow_domain::reveal_cards::reveal_cards;
 use kamiflow_domain::{retry_order, show_order};
-use kamiflow_kernel::{ApiScope, OrderSn, OrderState, ShopId, ShopScope};
+use kamiflow_kernel::{ApiScope, OrderSn, OrderState, ShopId};
 
 use super::errors::not_found;
 use super::input::{Asked, Caller, Named};
@@ -23,7 +23,7 @@ type One = Named<(ShopId, OrderSn)>;
 pub(super) async fn list(caller: Caller, query: Asked<OrderQuery>) -> Result<HttpResponse, Problem> {
     caller.needs(ApiScope::OrdersRead)?;
     let query = query.0;
-    let shops = shops(&caller, query.shop)?;
+    let shops = caller.shops(query.shop)?;
     let wanted = wanted(query.state, query.order_sn);
     let request = ListOrders {
         shops: &shops,
@@ -34,20 +34,6 @@ pub(super) async fn list(caller: Caller, query: Asked<OrderQuery>) -> Result<Htt
     let page = list_orders(&caller.product.engine, &caller.ctx, &request).await?;
     let orders = page.orders.into_iter().map(ListedOrderView::from).collect();
     Ok(HttpResponse::Ok().json(OrderList { orders, next: page.next.map(pages::cursor) }))
-}
-
-/// Returns the shops that are looked at; one that the token does not see is not there.
-fn shops(caller: &Caller, asked: Option<ShopId>) -> Result<Vec<ShopId>, Problem> {
-    let seen = match caller.ctx.shops() {
-        Some(ShopScope::Only(shops)) => shops.iter().copied().collect(),
-        // A token names its shops.
-        Some(ShopScope::All) | None => Vec::new(),
-    };
-    match asked {
-        None => Ok(seen),
-        Some(shop) if seen.contains(&shop) => Ok(vec![shop]),
-        Some(_) => Err(not_found()),
-    }
 }
 
 fn wanted(state: Option<OrderState>, order_sn: Option<OrderSn>) -> Wanted {

@@ -1,16 +1,37 @@
-//! Redemption: approved, and uses reported.
+//! Redemption: found, approved, and uses reported.
 
 use actix_web::HttpResponse;
 use kamiflow_domain::approve_redemption::approve as use_case;
+use kamiflow_domain::list_redemptions::{ListRedemptions, list_redemptions};
 use kamiflow_domain::report_use::{ReportUse, report};
 use kamiflow_kernel::{ApiScope, OrderSn, ShopId};
 
-use super::input::{Body, Caller, Named};
+use super::input::{Asked, Body, Caller, Named};
+use super::pages;
 use super::wire::cards::{Noted, Use};
+use super::wire::redemptions::{ListedRedemptionView, RedemptionList, RedemptionQuery};
 use crate::problem::Problem;
 
 /// What the address names.
 type One = Named<(ShopId, OrderSn)>;
+
+/// Lists redemptions, the newest first
+///
+/// An order has one for each of its cards' uses. Go on with `next`, and nothing is told twice. What is to be approved is found
+/// by `state=awaiting_approval`.
+#[utoipa::path(get, path = "/api/v1/redemptions", operation_id = "list_redemptions", tag = "redemptions",
+    params(RedemptionQuery), security(("token" = ["orders:read"])),
+    responses((status = 200, description = "A page of redemptions", body = RedemptionList)))]
+pub(super) async fn list(caller: Caller, query: Asked<RedemptionQuery>) -> Result<HttpResponse, Problem> {
+    caller.needs(ApiScope::OrdersRead)?;
+    let RedemptionQuery { limit, cursor, shop, state } = query.0;
+    let shops = caller.shops(shop)?;
+    let after = pages::place(cursor.as_deref())?;
+    let request = ListRedemptions { shops: &shops, state, after, limit: pages::limit(limit)? };
+    let page = list_redemptions(&caller.product.engine, &caller.ctx, &request).await?;
+    let redemptions = page.redemptions.into_iter().map(ListedRedemptionView::from).collect();
+    Ok(HttpResponse::Ok().json(RedemptionList { redemptions, next: page.next.map(pages::cursor) }))
+}
 
 /// Approves the redemption of an order
 ///

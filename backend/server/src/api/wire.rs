@@ -4,6 +4,7 @@
 
 pub(super) mod cards;
 pub(super) mod orders;
+pub(super) mod redemptions;
 pub(super) mod shops;
 
 use serde::Deserialize;

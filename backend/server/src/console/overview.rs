@@ -1,6 +1,8 @@
 //! `/console`.
 
 use kamiflow_app::views::overview::Overview;
+use kamiflow_domain::connection_take_over::{TakeOverRow, list_take_overs};
+use kamiflow_domain::handled_outside::list_warnings;
 use kamiflow_domain::list_shops::ShopSummary;
 use kamiflow_domain::show_dashboard::show_dashboard;
 use kamiflow_kernel::{Permission, ShopId, ShopState};
@@ -16,7 +18,15 @@ pub(super) async fn load(asked: &Asked<'_>) -> Result<Loaded, Stop> {
         true => Some(show_dashboard(&asked.product.engine, asked.ctx, &looked_at).await?),
         false => None,
     };
+    let engine = &asked.product.engine;
+    let take_overs = match asked.ctx.may(Permission::ManageShops) {
+        true => list_take_overs(engine, asked.ctx).await?,
+        false => Vec::new(),
+    };
+    let name_of = |row: &TakeOverRow| asked.shops().find(|shop| shop.shop == row.shop).map(|shop| shop.name.clone());
     Ok(shown(Overview {
+        outside: list_warnings(engine, asked.ctx, &looked_at).await?,
+        wanted: take_overs.iter().filter_map(name_of).collect(),
         figures,
         shops: asked.shops().cloned().collect(),
         sandbox: asked.shops.iter().filter(|shop| shop.is_sandbox()).find(is_connected).map(|shop| shop.shop),

@@ -1,8 +1,9 @@
 //! `/console/shops/…`: the shops, and what each would send.
 
-use kamiflow_app::views::shops::{Disconnection, ShopList, ShopPage, TakeOver, Trial};
+use kamiflow_app::views::shops::{Disconnection, Outside, ShopList, ShopPage, TakeOver, Trial};
 use kamiflow_domain::connection_take_over::{TakeOverRow, list_take_overs};
 use kamiflow_domain::connection_tokens::list_token_lives;
+use kamiflow_domain::handled_outside::{list_handled_outside, list_warnings};
 use kamiflow_domain::preflight::{Freshness, preflight};
 use kamiflow_domain::show_shop::show_shop;
 use kamiflow_domain::trial_run::{MOST_ON_PAGE, TrialRunPage, list_trial_orders};
@@ -49,7 +50,21 @@ pub(super) async fn show(asked: &Asked<'_>, shop: &str) -> Result<Loaded, Stop> 
         }
     };
     let may = ACTS.into_iter().filter(|permission| asked.ctx.may(*permission)).collect();
-    Ok(shown(ShopPage { shop, preflight, may, now: asked.ctx.now }))
+    let outside = list_warnings(engine, asked.ctx, &[id]).await?.pop();
+    Ok(shown(ShopPage { shop, preflight, outside, may, now: asked.ctx.now }))
+}
+
+/// Shows which orders of a shop were handled outside.
+pub(super) async fn outside(asked: &Asked<'_>, shop: &str) -> Result<Loaded, Stop> {
+    let id = parsed(shop)?;
+    let engine = &asked.product.engine;
+    let orders = list_handled_outside(engine, asked.ctx, id).await?;
+    Ok(shown(Outside {
+        shop: asked.shops.iter().find(|known| known.shop == id).cloned().ok_or(Stop::NotFound)?,
+        orders,
+        warning: list_warnings(engine, asked.ctx, &[id]).await?.pop(),
+        may_resolve: asked.ctx.may(Permission::HandleOrders),
+    }))
 }
 
 /// Shows what a shop would send.
@@ -79,6 +94,7 @@ pub(super) async fn trial(asked: &Asked<'_>, shop: &str) -> Result<Loaded, Stop>
     let verification = if is_asked { Some(show_verification(engine, asked.ctx).await?) } else { None };
     Ok(shown(Trial {
         shop,
+        outside: list_warnings(engine, asked.ctx, &[id]).await?.pop(),
         orders,
         is_first: after.is_none(),
         next,

@@ -116,7 +116,7 @@ pub(crate) fn audit_page<'v>(value: impl Fn(&str) -> Option<&'v str>) -> AuditPa
         area: said("area")
             .filter(|area| area.chars().all(|c| c.is_ascii_lowercase() || "._".contains(c)))
             .map(str::to_owned),
-        member: said("member").and_then(|text| text.parse().ok()),
+        by: said("member").and_then(|text| text.parse().ok()),
         from: day("from", "00:00:00"),
         // The last day counts as a whole.
         to: day("to", "00:00:00").map(|start| start + TimeDelta::days(1)),
@@ -143,13 +143,13 @@ pub(super) async fn audit(asked: &Asked<'_>) -> Result<Loaded, Stop> {
             target: row.target,
             place: row.ip,
             request_id: row.request_id,
-            detail: row.detail.to_string(),
+            detail: list_audit::detail_lines(&row.detail),
         })
         .collect();
     let text = |name: &str| asked.query(name).unwrap_or_default().to_owned();
     let chosen = AuditChoice {
         area: page.area.unwrap_or_default(),
-        member: page.member,
+        by: page.by,
         from: page.from.map(|_| text("from")).unwrap_or_default(),
         to: page.to.map(|_| text("to")).unwrap_or_default(),
     };

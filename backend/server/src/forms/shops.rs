@@ -3,6 +3,7 @@
 mod connect;
 mod disconnect;
 mod live;
+mod outside;
 mod sandbox;
 mod take_overs;
 
@@ -21,6 +22,7 @@ pub(super) fn configure(services: &mut ServiceConfig) {
         .route("/console/shops/{shop}/buyer", web::post().to(sandbox::buy))
         .route("/console/shops/{shop}/disconnect", web::post().to(disconnect::disconnect))
         .route("/console/shops/{shop}/live", web::post().to(live::go))
+        .route("/console/shops/{shop}/outside", web::post().to(outside::resolve))
         .route("/console/shops/{shop}/trial", web::post().to(live::back));
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName};
 use diesel_async::RunQueryDsl;
-use kamiflow_kernel::{MerchantId, Role, ShopId, ShopScope, UserId};
+use kamiflow_kernel::{Locale, MerchantId, Role, ShopId, ShopScope, UserId};
 use uuid::Uuid;
 
 use crate::accounts::lookup::{SeatRow, scope};
@@ -32,6 +32,8 @@ pub struct MemberRow {
     pub login: String,
     /// Shown to the team.
     pub name: String,
+    /// In which language the member reads.
+    pub locale: Locale,
     /// What the member is.
     pub role: Role,
     /// Which shops the member sees.
@@ -195,10 +197,12 @@ pub async fn list(tx: &mut TenantTx) -> Result<Vec<MemberRow>, StoreError> {
         last_used_at: Option<DateTime<Utc>>,
         #[diesel(sql_type = Timestamptz)]
         created_at: DateTime<Utc>,
+        #[diesel(sql_type = Text)]
+        locale: String,
     }
     // The function's own filter is the transaction's merchant: it joins rows that no policy shows.
     let rows: Vec<Read> = sql("SELECT user_id, login, name, role, all_shops, shops, home, second_factor, last_used_at,
-                                      created_at FROM merchant_team()")
+                                      created_at, locale FROM merchant_team()")
     .load(tx.conn()?)
     .await?;
     rows.into_iter()
@@ -207,6 +211,7 @@ pub async fn list(tx: &mut TenantTx) -> Result<Vec<MemberRow>, StoreError> {
                 user: row.user_id,
                 login: row.login,
                 name: row.name,
+                locale: parsed(&row.locale)?,
                 role: parsed(&row.role)?,
                 shops: scope(row.all_shops, row.shops),
                 is_sub_account: row.home,

@@ -123,6 +123,7 @@ fn operation_title(operation: &Operation) -> String {
         "show_order" => t::api::op_show_order(),
         "retry_order" => t::api::op_retry_order(),
         "reveal_cards" => t::api::op_reveal_cards(),
+        "list_redemptions" => t::api::op_list_redemptions(),
         "approve_redemption" => t::api::op_approve_redemption(),
         "report_use" => t::api::op_report_use(),
         "list_pools" => t::api::op_list_pools(),

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use kamiflow_domain::connection_tokens::TokenLife;
+use kamiflow_domain::handled_outside::{HandledOutside, OutsideWarning};
 use kamiflow_domain::list_shops::ShopSummary;
 use kamiflow_domain::preflight::Preflight;
 use kamiflow_domain::show_shop::ShopView;
@@ -46,6 +47,8 @@ pub struct ShopPage {
     pub shop: ShopView,
     /// Whether it will deliver; none once it is disconnected.
     pub preflight: Option<Preflight>,
+    /// Whether another tool seems to work on it.
+    pub outside: Option<OutsideWarning>,
     /// What the member may do with it.
     pub may: Vec<Permission>,
     /// When it was read.
@@ -65,6 +68,8 @@ impl ShopPage {
 pub struct Trial {
     /// The shop.
     pub shop: ShopSummary,
+    /// Whether another tool seems to work on it.
+    pub outside: Option<OutsideWarning>,
     /// One page of orders.
     pub orders: Vec<TrialOrder>,
     /// Whether it is the first page.
@@ -84,4 +89,17 @@ pub struct Trial {
 pub struct Disconnection {
     /// The shop.
     pub shop: ShopView,
+}
+
+/// The orders of a shop that were handled outside.
+#[derive(Debug)]
+pub struct Outside {
+    /// The shop.
+    pub shop: ShopSummary,
+    /// The latest.
+    pub orders: Vec<HandledOutside>,
+    /// The warning that nobody has resolved.
+    pub warning: Option<OutsideWarning>,
+    /// Whether the member may resolve it.
+    pub may_resolve: bool,
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use kamiflow_domain::list_audit::{By, DetailLine};
 use kamiflow_domain::list_shops::ShopSummary;
 use kamiflow_kernel::{InvitationId, Role, ShopId, UserId};
 
@@ -121,7 +122,7 @@ pub struct AuditChoice {
     /// The area.
     pub area: String,
     /// By whom.
-    pub member: Option<UserId>,
+    pub by: Option<By>,
     /// The first day, as it was typed.
     pub from: String,
     /// The last day.
@@ -144,7 +145,7 @@ pub struct Act {
     pub seq: i64,
     /// When.
     pub at: DateTime<Utc>,
-    /// Who: a member's name, or the product itself.
+    /// Who: a member's name, or what the log calls others.
     pub actor: String,
     /// Did what: `area.act`.
     pub action: String,
@@ -154,8 +155,8 @@ pub struct Act {
     pub place: String,
     /// Found again in logs.
     pub request_id: String,
-    /// More, as JSON without secrets.
-    pub detail: String,
+    /// More, without secrets.
+    pub detail: Vec<DetailLine>,
 }
 
 /// What an invitation offers.

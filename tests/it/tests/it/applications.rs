@@ -115,6 +115,8 @@ async fn a_stop_in_the_middle_of_hand_overs_leaves_orders_that_deliver_exactly_o
     assert_eq!(one.standing(&orders[0]).await, Some(("application", "20004".to_owned())));
     let told = "SELECT count(*) FROM outbox WHERE topic = 'notify' AND payload->>'kind' = 'application_stopped'";
     assert_eq!(one.count(told).await, 1, "a merchant is told once, however many shops she has");
+    let mails = "SELECT count(*) FROM jobs WHERE name = 'mail_notice.v1' AND payload->>'kind' = 'application_stopped'";
+    assert_eq!(one.count(mails).await, 1);
     assert_eq!(one.count("SELECT count(*) FROM exceptions WHERE resolved_at IS NULL").await, 2, "one for each shop");
 
     world.control("DELETE", "/faults", &json!({})).await;

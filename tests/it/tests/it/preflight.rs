@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use kamiflow_domain::deliver;
 use kamiflow_domain::go_live::{GoLive, GoLiveError, go_live};
+use kamiflow_domain::handled_outside::list_handled_outside;
 use kamiflow_domain::ingest::{Read, Source, ingest};
 use kamiflow_domain::marketplace::PlatformCard;
 use kamiflow_domain::notification_address::set_notification_address;
 use kamiflow_domain::preflight::{About, Check, CheckCode, Cure, Freshness, Preflight, preflight};
 use kamiflow_domain::shop_access;
-use kamiflow_domain::trial_run::{TrialOrder, TrialRunPage, Would, list_handled_outside, list_trial_orders};
+use kamiflow_domain::trial_run::{TrialOrder, TrialRunPage, Would, list_trial_orders};
 use kamiflow_kernel::{DeliveryMethod, EmailAddress, OrderSn, ReasonCode, RedemptionMethod, RuleId};
 use kamiflow_store::{rules, shops};
 use kamiflow_test_support::{World, WorldOptions, numbered};
@@ -198,6 +199,8 @@ async fn three_orders_handled_outside_within_an_hour_warn_that_another_tool_is_a
     assert_eq!(world.vouchers_sent().await.into_keys().collect::<Vec<_>>(), [orders[3].to_string()]);
     let told = "SELECT count(*) FROM outbox WHERE payload->>'kind' = 'another_tool_at_work'";
     assert_eq!(world.sql().await.count(told, &[]).await.unwrap(), 1);
+    let mails = "SELECT count(*) FROM jobs WHERE name = 'mail_notice.v1' AND payload->>'kind' = 'another_tool_at_work'";
+    assert_eq!(world.sql().await.count(mails, &[]).await.unwrap(), 1);
 }
 
 #[tokio::test]

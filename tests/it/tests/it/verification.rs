@@ -332,7 +332,7 @@ async fn new_tokens_are_no_way_around_the_verification_that_a_shop_waits_for() {
     }
     let loses_tokens = async |shop| {
         let mut tx = merchant.tx().await;
-        tokens::stop(&mut tx, shop, ReasonCode::ReauthorizationNeeded).await.unwrap();
+        tokens::stop(&mut tx, merchant.ctx().now, shop, ReasonCode::ReauthorizationNeeded).await.unwrap();
         tx.commit().await.unwrap();
     };
     let waits_for = async |shop| {

@@ -54,6 +54,6 @@ async fn described(site: &TestSite) -> Vec<(String, String, String)> {
             operations.push((method.to_uppercase(), path.trim_start_matches("/api/v1").to_owned(), scope));
         }
     }
-    assert_eq!(operations.len(), 13);
+    assert_eq!(operations.len(), 14);
     operations
 }

@@ -92,6 +92,15 @@ async fn the_audit_log_is_filtered_by_member_and_day_and_taken_out_the_same() {
     let odd = owner.sees("/console/audit?area=%22%3E%3Cscript&from=x&member=y").await;
     assert!(!odd.contains("<script>") && odd.contains("cards.pool_create"), "what is no choice is none: {odd}");
 
+    // Areas and acts in words, what changed line by line, and staff as somebody to ask for.
+    assert!(all.contains(">卡密</a>") && all.contains(">核销规则</a>") && all.contains("新建卡库"), "{all}");
+    owner.does("/console/notifications", &[("email", "alarm@example.com")]).await;
+    let changed = owner.sees("/console/audit?area=notification").await;
+    assert!(changed.contains("更改通知邮箱") && changed.contains("— → a***@example.com"), "{changed}");
+    assert!(!changed.contains("alarm@example.com") && !changed.contains("of the member"), "{changed}");
+    let of_staff = owner.sees("/console/audit?member=staff").await;
+    assert!(of_staff.contains("平台工作人员") && of_staff.contains("还没有记录"), "{of_staff}");
+
     let text = String::from_utf8(owner.download("/console/audit/csv", &[("area", "cards")]).await).unwrap();
     assert!(text.starts_with("\u{feff}seq,at,actor,"), "{text}");
     assert_eq!(text.lines().count(), 3, "{text}");

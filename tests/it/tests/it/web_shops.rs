@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use kamiflow_domain::deliver;
+use kamiflow_domain::engine::{Engine, EngineConfig};
+use kamiflow_domain::notices;
+use kamiflow_domain::push_hint::{NoticeKind, PushNotice, push_hint};
+use kamiflow_kernel::{GatewayKind, MallId, MerchantId, ShopId};
 use kamiflow_test_support::{Browser, RawSql, TestSite};
 use reqwest::Method;
 use serde_json::json;
@@ -204,5 +209,87 @@ async fn an_expired_authorization_is_told_on_every_page_with_what_waits() {
     let list = browser.sees("/console/shops/tokens").await;
     assert!(list.contains("已过期") && list.contains(&format!("authorize?shop={shop}")), "{list}");
     drop(browser);
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn another_tool_at_work_is_shown_where_somebody_looks_and_mailed_until_it_is_seen_to() {
+    let site = TestSite::start().await;
+    // Nobody works beside it: what is planned stays to be looked at.
+    let browser = Browser::arranged(&site).await;
+    let (shop, mall) = browser.sandbox_shop().await;
+    let page = format!("/console/shops/{shop}");
+    let pages = ["/console".to_owned(), page.clone(), format!("{page}/trial"), format!("{page}/outside")];
+    let shown = async || {
+        let mut shown = Vec::new();
+        for page in &pages {
+            shown.push(browser.sees(page).await.contains("可能有别的工具也在发货"));
+        }
+        shown
+    };
+    let id: ShopId = shop.parse().unwrap();
+    let sql = site.world.sql_as_superuser().await;
+    let owner = sql.query("SELECT merchant_id FROM shops WHERE id = $1", &[&id.as_uuid()]).await.unwrap();
+    let merchant = MerchantId::from_uuid(owner[0].get(0));
+    let orders = site.order(mall, json!({ "count": 3 })).await;
+    for (n, order) in (1..).zip(&orders) {
+        site.world.control("POST", &format!("/orders/{order}/ship"), &json!({})).await;
+        let order_sn = order.parse().unwrap();
+        let hint = PushNotice { mall: MallId(mall), order_sn, kind: NoticeKind::Other };
+        push_hint(&site.world.engine, GatewayKind::Sandbox, &hint).await.unwrap();
+        deliver::tick(&site.world.engine, merchant, id).await.unwrap();
+        assert_eq!(shown().await, [n == 3; 4]);
+    }
+    let list = browser.sees(&pages[3]).await;
+    assert!(orders.iter().all(|order| list.contains(order)) && list.contains("有 3 单是在别处发的货"), "{list}");
+
+    // Only shops of the real platform are written about.
+    let moves_to = async |gateway: &str| {
+        let id = id.as_uuid();
+        let moves = format!(
+            "SET LOCAL session_replication_role = replica; UPDATE shops SET gateway = '{gateway}' WHERE id = '{id}'"
+        );
+        sql.transaction(&moves).await.unwrap();
+    };
+    moves_to("production").await;
+    let told = "SELECT payload::text FROM jobs WHERE name = 'mail_notice.v1'";
+    let notice = serde_json::from_str(sql.query(told, &[]).await.unwrap()[0].get(0)).unwrap();
+    let config = EngineConfig { site: Some("https://kami.example".to_owned()), ..(*site.world.engine.config).clone() };
+    let engine = Engine { config: config.into(), ..site.world.engine.clone() };
+    notices::run(&engine, &engine.ctx("jobs", merchant), notice).await.unwrap();
+    site.send_mails(merchant).await;
+    let mail = site.mailbox.take(&browser.email).await;
+    assert!(mail.text.contains(&format!("https://kami.example{page}/outside")), "{}", mail.text);
+    moves_to("sandbox").await;
+
+    let stranger = Browser::arranged(&site).await;
+    assert_eq!(stranger.post(&pages[3], "").await.status, 404);
+    assert_eq!(stranger.get(&pages[3]).await.status, 404);
+    assert_eq!(browser.does(&pages[3], &[]).await, pages[3]);
+    assert!(browser.sees(&pages[3]).await.contains("已标为处理完"));
+    assert_eq!(shown().await, [false; 4]);
+    browser.does(&pages[3], &[]).await;
+    let acts = "SELECT count(*) FROM audit_log WHERE action = 'shop.outside_resolve'";
+    assert_eq!(sql.count(acts, &[]).await.unwrap(), 1, "resolved again is nothing new");
+    drop((browser, stranger));
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn who_asks_for_a_mall_is_shown_on_the_first_page() {
+    let site = TestSite::start().await;
+    let browser = Browser::arranged(&site).await;
+    let (shop, _) = browser.sandbox_shop().await;
+    assert!(!browser.sees("/console").await.contains("有人要接入你的店铺"));
+    let id: ShopId = shop.parse().unwrap();
+    let asks = "INSERT INTO take_over_requests (id, merchant_id, shop_id, asked_by, asked_by_name, asked_at)
+                SELECT gen_random_uuid(), s.merchant_id, s.id, gen_random_uuid(), 'x', now() FROM shops s WHERE s.id = $1";
+    site.world.sql_as_superuser().await.execute(asks, &[&id.as_uuid()]).await.unwrap();
+    let first = browser.sees("/console").await;
+    assert!(first.contains("有人要接入你的店铺") && first.contains("href=\"/console/shops\">去答复"), "{first}");
+    let viewer = Browser::arranged(&site).await;
+    viewer.joins(&browser, "viewer", &[]).await;
+    assert!(!viewer.sees("/console").await.contains("有人要接入你的店铺"), "who cannot answer is not asked");
+    drop((browser, viewer));
     site.stop().await;
 }

@@ -1,8 +1,11 @@
 //! `/console/audit`.
 
+mod words;
+
 use std::sync::Arc;
 
-use kamiflow_kernel::UserId;
+use kamiflow_domain::audit_areas::AREAS;
+use kamiflow_domain::list_audit::{By, DetailLine};
 use leptos::prelude::*;
 
 use super::ConsolePage;
@@ -11,21 +14,19 @@ use crate::layouts::Section;
 use crate::views::team::{Act, Audit as Data, AuditChoice};
 use crate::{context, format, t};
 
-/// Areas of acts that the filter offers.
-const AREAS: [&str; 9] = ["account", "api_token", "team", "shop", "order", "cards", "rules", "application", "merchant"];
-
 /// Who did what, newest first. It can be added to and nothing else.
 #[component]
 pub(crate) fn Audit() -> AnyView {
     let Some(data) = context::data::<Data>() else { return ().into_any() };
     let chosen = data.chosen.clone();
     let chip = |of: &'static str| {
-        let name = if of.is_empty() { t::audit::all() } else { of };
+        let name = if of.is_empty() { t::audit::all() } else { words::area(of).unwrap_or(of) };
         let current = (chosen.area == of).then_some("true");
         let href = address(&AuditChoice { area: of.to_owned(), ..chosen.clone() }, None);
         view! { <a class="chip" href=href aria-current=current>{name}</a> }.into_any()
     };
-    let chips: Vec<AnyView> = std::iter::once("").chain(AREAS).map(chip).collect();
+    let offered = AREAS.iter().filter(|area| area.is_of_merchants).map(|area| area.name);
+    let chips: Vec<AnyView> = std::iter::once("").chain(offered).map(chip).collect();
     let columns = vec![
         Column::words(t::audit::at()),
         Column::words(t::audit::who()),
@@ -55,7 +56,7 @@ pub(crate) fn Audit() -> AnyView {
 
 /// Returns the address of a choice, or of what is behind a place of it.
 fn address(chosen: &AuditChoice, before: Option<i64>) -> String {
-    let member = chosen.member.map(|member| member.to_string()).unwrap_or_default();
+    let member = chosen.by.map(|by| by.to_string()).unwrap_or_default();
     let before = before.map(|seq| format!("&before={seq}")).unwrap_or_default();
     // Each of them was read before it is written: a name of an area, an id, two days.
     format!("/console/audit?area={}&member={member}&from={}&to={}{before}", chosen.area, chosen.from, chosen.to)
@@ -65,10 +66,14 @@ fn address(chosen: &AuditChoice, before: Option<i64>) -> String {
 #[component]
 fn Filter(data: Arc<Data>) -> AnyView {
     let chosen = data.chosen.clone();
-    let member = |(user, name): &(UserId, String)| {
-        view! { <option value=user.to_string() selected={chosen.member == Some(*user)}>{name.clone()}</option> }
+    let option = |(by, name): (By, String)| {
+        view! { <option value=by.to_string() selected={chosen.by == Some(by)}>{name}</option> }
     };
-    let members = data.members.iter().map(member).collect_view();
+    let members = data.members.iter().map(|(user, name)| (By::Member(*user), name.clone()));
+    let others =
+        [(By::Staff, t::audit::staff()), (By::Programs, t::audit::programs()), (By::Engine, t::audit::engine())];
+    let others = others.map(|(by, name)| (by, name.to_owned()));
+    let members = members.chain(others).map(option).collect_view();
     view! {
         <form class="card p-4 flex gap-4 flex-wrap items-end" method="get" action="/console/audit">
             <input type="hidden" name="area" value=chosen.area.clone()/>
@@ -92,7 +97,7 @@ fn Filter(data: Arc<Data>) -> AnyView {
 
 /// The same acts as a file.
 fn csv(chosen: &AuditChoice) -> AnyView {
-    let member = chosen.member.map(|member| member.to_string()).unwrap_or_default();
+    let member = chosen.by.map(|by| by.to_string()).unwrap_or_default();
     let fields =
         [("area", chosen.area.clone()), ("member", member), ("from", chosen.from.clone()), ("to", chosen.to.clone())];
     let hidden = |(name, value): (&'static str, String)| view! { <input type="hidden" name=name value=value/> };
@@ -106,22 +111,46 @@ fn csv(chosen: &AuditChoice) -> AnyView {
 }
 
 fn row(act: &Act) -> impl IntoView + use<> {
-    let has_detail = act.detail != "{}" && act.detail != "null";
-    let detail = has_detail.then(|| {
+    let detail = (!act.detail.is_empty()).then(|| {
+        let lines = act.detail.iter().map(line).collect_view();
         view! {
             <details>
                 <summary class="lnk text-xs">{t::audit::detail()}</summary>
-                <pre class="mono text-xs whitespace-pre-wrap break-all max-w-96">{act.detail.clone()}</pre>
+                <ul class="text-xs break-all max-w-96 grid gap-1 mt-1">{lines}</ul>
             </details>
         }
     });
+    let what = words::act(&act.action).map(|words| view! { <div>{words}</div> });
     view! {
         <tr>
             <td class="whitespace-nowrap">{format::moment(act.at)}</td>
-            <td>{act.actor.clone()}</td>
-            <td><span class="mono">{act.action.clone()}</span>{detail}</td>
+            <td>{actor(&act.actor)}</td>
+            <td>{what}<span class="sub mono">{act.action.clone()}</span>{detail}</td>
             <td class="mono break-all">{act.target.clone()}</td>
             <td><span class="mono">{act.place.clone()}</span><div class="sub mono">{act.request_id.clone()}</div></td>
         </tr>
     }
+}
+
+/// Returns what those are called who are nobody of the team.
+fn actor(name: &str) -> String {
+    match name {
+        "operator" => t::audit::operator().to_owned(),
+        "link" => t::audit::by_link().to_owned(),
+        "another merchant" => t::audit::another_merchant().to_owned(),
+        _ if name.starts_with("staff:") => t::audit::staff().to_owned(),
+        _ if name.starts_with("engine") => t::audit::engine().to_owned(),
+        _ => name.to_owned(),
+    }
+}
+
+/// One thing that an act says of itself: before and after, where it changed it.
+fn line(line: &DetailLine) -> impl IntoView + use<> {
+    let or_nothing = |text: &str| if text.is_empty() { "—".to_owned() } else { text.to_owned() };
+    let name = (!line.name.is_empty()).then(|| view! { <span class="mono text-ink2">{line.name.clone()}" "</span> });
+    let value = match &line.before {
+        Some(before) => format!("{} → {}", or_nothing(before), or_nothing(&line.after)),
+        None => or_nothing(&line.after),
+    };
+    view! { <li>{name}{value}</li> }
 }

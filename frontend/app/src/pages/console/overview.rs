@@ -8,7 +8,7 @@ use leptos::prelude::*;
 
 use self::figures::Figures;
 use super::ConsolePage;
-use crate::components::{Badge, Card, Column, Empty, Icon, Look, Stepper, Submit, Table, Tone};
+use crate::components::{Badge, Banner, Card, Column, Empty, Icon, Look, Stepper, Submit, Table, Tone};
 use crate::layouts::Section;
 use crate::views::overview;
 use crate::{context, t};
@@ -33,6 +33,7 @@ pub(crate) fn Overview() -> AnyView {
                     <div class="p-4 grid gap-4"><Stepper steps=steps.map(str::to_owned).to_vec() now=step/>{next}</div>
                 </Card>
             })}
+            {people(&data)}
             {data.figures.clone().map(|figures| {
                 view! { <div id="figures" class="grid gap-4" data-live=""><Figures figures=figures/></div> }
             })}
@@ -40,6 +41,24 @@ pub(crate) fn Overview() -> AnyView {
         </ConsolePage>
     }
     .into_any()
+}
+
+/// What needs a person and stands on no order.
+fn people(data: &overview::Overview) -> AnyView {
+    let wanted = data.wanted.iter().map(|shop| {
+        let act = ("/console/shops".to_owned(), t::overview::wanted_answer().to_owned());
+        let (lead, text) = (t::overview::wanted_lead(), t::overview::wanted_text(shop));
+        view! { <Banner tone=Tone::Review icon="hand" lead=lead act=act>{text}</Banner> }
+    });
+    let outside = data.outside.iter().map(|warning| {
+        let shop = data.shops.iter().find(|shop| shop.shop == warning.shop);
+        let name = shop.map(|shop| shop.name.clone()).unwrap_or_default();
+        let act = (format!("/console/shops/{}/outside", warning.shop), t::outside::see().to_owned());
+        let text = t::overview::outside_text(&name, super::shops::count(warning.orders));
+        view! { <Banner tone=Tone::Exception icon="triangle-alert" lead=t::outside::lead() act=act>{text}</Banner> }
+    });
+    let (wanted, outside) = (wanted.collect_view(), outside.collect_view());
+    view! { {wanted}{outside} }.into_any()
 }
 
 fn first_shop(may_connect: bool) -> AnyView {

@@ -2,10 +2,12 @@
 
 mod checks;
 mod disconnect;
+mod outside;
 mod show;
 mod trial;
 
 pub(crate) use self::disconnect::DisconnectShop;
+pub(crate) use self::outside::{HandledOutside, outside_banner};
 pub(crate) use self::show::Shop;
 pub(crate) use self::trial::TrialRun;
 
@@ -150,6 +152,6 @@ fn left(until: DateTime<Utc>, now: DateTime<Utc>) -> String {
 }
 
 /// Counts of the database are never negative.
-pub(super) fn count(number: i64) -> u64 {
+pub(in crate::pages::console) fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }

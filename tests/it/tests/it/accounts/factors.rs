@@ -198,5 +198,8 @@ async fn an_address_changes_when_both_addresses_have_said_so() {
     app.logs_in("old@example.com").await;
     assert_eq!(confirm(old).await.unwrap(), EmailChange::Done("new@example.com".parse().unwrap()));
     app.logs_in("new@example.com").await;
+    let told = "SELECT count(*) FROM audit_log WHERE action = 'account.email_change'
+                   AND detail = '{\"before\": \"o***@example.com\", \"after\": \"n***@example.com\"}'";
+    assert_eq!(app.app.sql_as_superuser().await.count(told, &[]).await.unwrap(), 1);
     assert!(app.tries(&app.visit_from("192.0.2.1"), "old@example.com", PASSWORD, None).await.is_err());
 }

@@ -62,7 +62,7 @@ async fn acts_at_the_same_time_stand_in_one_line_and_none_can_be_changed() {
     let acts = audit::list(&mut tx, &audit::AuditFilter::ALL, 100).await.unwrap();
     assert_eq!(acts.iter().map(|act| act.seq).collect::<Vec<_>>(), (1..=9).rev().collect::<Vec<_>>());
     assert_eq!(audit::find_break(&mut tx).await.unwrap(), None);
-    let logged_in = audit::AuditFilter { action: Some("account.log_in"), ..audit::AuditFilter::ALL };
+    let logged_in = audit::AuditFilter { actions: Some(&["account.log_in"]), ..audit::AuditFilter::ALL };
     assert_eq!(audit::list(&mut tx, &logged_in, 100).await.unwrap().len(), 8);
     tx.commit().await.unwrap();
     let sql = app.app.sql_as(Some(owner.merchant)).await;

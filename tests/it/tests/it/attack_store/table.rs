@@ -14,10 +14,10 @@ use kamiflow_store::{
     StoreError, TenantTx, account_recoveries, api_requests, api_tokens, application_return, applications, attempts,
     audit, authorization_links, authorization_requests, backlog, card_claims, card_pools, card_uses, cards,
     charge_requests, coverage, coverage_repair, credentials, dashboard, deliveries, delivery_lines, exceptions,
-    exports, handled_outside, held_work, jobs, ledger_roots, mails, merchants, notification_addresses, order_events,
-    order_hints, order_list, order_progress, orders, outbox, own_applications, pauses, platform_looks, platform_stock,
-    platform_uploads, products, redemptions, refunds, reseal, restored_shops, rollups, rules, ship_by, shop_sync,
-    shops, sign_ups, sku_lookup, startup, stock_waits, take_overs, team, token_lives, told, trial_orders,
+    exports, handled_outside, held_work, jobs, ledger_roots, mailed_notices, mails, merchants, notification_addresses,
+    order_events, order_hints, order_list, order_progress, orders, outbox, own_applications, pauses, platform_looks,
+    platform_stock, platform_uploads, products, redemptions, refunds, reseal, restored_shops, rollups, rules, ship_by,
+    shop_sync, shops, sign_ups, sku_lookup, startup, stock_waits, take_overs, team, token_lives, told, trial_orders,
     verification_pictures, verifications,
 };
 use serde_json::json;
@@ -205,6 +205,7 @@ attacks! { STOCK, t:
     platform_stock::list(t.pool, 10);
     platform_stock::list_by_hash(t.pool, &[t.hash]);
     platform_stock::insert_lines(t.delivery, &[platform_stock::LinkedLine { id: LineId::generate(), line_no: 2, card_use: Some(t.stocked), code: None }]);
+    platform_stock::find_top_up(t.sku);
     platform_stock::update_top_up(t.sku, Some(platform_stock::TopUp { below: 1, to: 2 }));
     platform_stock::find_level(t.sku);
     platform_uploads::lock_available(&platform_uploads::Wanted { pool: t.pool, valid_after: t.now, paused_batches: Vec::new(), limit: 10 });
@@ -350,6 +351,7 @@ attacks! { REDEMPTION, t:
     redemptions::calls::lock_rules(&[t.rule]);
     redemptions::due::list(t.shop, t.now, t.now - TimeDelta::days(1), 10);
     redemptions::due::next_at(t.shop);
+    redemptions::list::newest(&[t.shop], None, (None, 10));
     redemptions::past::list(Some(t.shop), None, 10);
     redemptions::past::list(None, None, 10);
     refunds::upsert(t.shop, &[refund(t)], t.now);
@@ -408,8 +410,10 @@ attacks! { VERIFICATION, t:
     handled_outside::insert(t.shop, &outside(t));
     handled_outside::count_since(t.shop, t.now - TimeDelta::days(1));
     handled_outside::list(t.shop, 10);
+    handled_outside::list_warnings(&[t.shop]);
     notification_addresses::upsert(&address(), t.now + TimeDelta::days(1));
     notification_addresses::find();
+    mailed_notices::claim(("shop_stopped", "stolen"), t.now, t.now);
     exports::list_orders(t.shop, order_list::Place::start(), 10);
     platform_looks::upsert(t.shop, &look(t));
     platform_looks::find(t.shop);

@@ -373,6 +373,7 @@ const ROWS: &str = "
         VALUES (:take_over:, :m:, :shop:, gen_random_uuid(), 'x', :now:);
     INSERT INTO handled_outside (merchant_id, shop_id, order_sn, cause, at) VALUES (:m:, :shop:, :sn:, 'shipped', :now:);
     INSERT INTO notification_addresses (merchant_id, email, changed_at) VALUES (:m:, 'they@example.com', :now:);
+    INSERT INTO mailed_notices (merchant_id, kind, about, at) VALUES (:m:, 'shop_stopped', 'theirs', :now:);
     INSERT INTO platform_looks (merchant_id, shop_id, looked_at, token_version) VALUES (:m:, :shop:, :now:, 1);
     INSERT INTO users (id, login, email, name, password_hash, confirmed_at)
         VALUES (:member:, :login:, :login:, 'x', '$argon2id$', :now:);

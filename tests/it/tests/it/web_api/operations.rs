@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kamiflow_test_support::{ApiClient, TestSite, between};
+use kamiflow_test_support::{ApiClient, Browser, TestSite, between};
 use reqwest::Method;
 use serde_json::json;
 
@@ -57,7 +57,7 @@ async fn shops_and_orders_are_found_and_shown_with_cards_masked() {
     // A person and her tokens have one quota, and the act names the token.
     let page = sold.browser.sees(&format!("/console/shops/{}/orders/{}", sold.shop, sold.order_sn)).await;
     assert!(page.contains("今天还可查看 199 次"), "{page}");
-    let audit = sold.browser.sees("/console/audit?area=card").await;
+    let audit = sold.browser.sees("/console/audit?area=cards").await;
     assert!(audit.contains("API · a program"), "{audit}");
 
     let retried = client.post(&format!("{}/retry", sold.order()), &json!(null)).await.ok();
@@ -157,6 +157,9 @@ async fn uses_are_reported_and_redemptions_approved() {
     let order = client.get(&sold.order()).await.ok();
     let reported = order["events"].as_array().unwrap().iter().filter(|event| event["kind"] == "use_reported").count();
     assert_eq!(reported, 1, "a second report changes nothing: {order}");
+    let audited = "SELECT count(*) FROM audit_log WHERE action = 'redemption.report_use' AND actor LIKE 'token:%'
+                      AND detail->>'codes' = '0' AND detail->>'order_sn' = $1";
+    assert_eq!(site.world.sql_as_superuser().await.count(audited, &[&sold.order_sn]).await.unwrap(), 1);
     let codes = client.post(&uses, &json!({ "codes": ["a", "b", "c"] })).await;
     assert_eq!((codes.status, codes.code()), (422, "use.too_many_codes"));
     // The sandbox shop's goods are redeemed by nobody.
@@ -233,5 +236,62 @@ async fn the_description_is_public_and_its_page_is_ours() {
         assert_eq!(answer.status(), status, "{path}");
         assert_eq!(answer.headers()["content-type"], "application/problem+json", "{path}");
     }
+    site.stop().await;
+}
+
+/// Gives the order's card so many uses to redeem, as if its goods were redeemed on the platform; each third is to be approved.
+async fn plan_uses(site: &TestSite, order_sn: &str, count: i32) {
+    let plan = format!(
+        "SET LOCAL session_replication_role = replica;
+         INSERT INTO redemptions (id, merchant_id, shop_id, delivery_id, line_id, use_no, order_day, order_id, order_sn, method,
+                                  state, trans_no)
+         SELECT md5(n::text || d.id::text)::uuid, d.merchant_id, d.shop_id, d.id, l.id, n, d.order_day, d.order_id, d.order_sn,
+                'report_card', CASE WHEN n % 3 = 0 THEN 'awaiting_approval' ELSE 'waiting' END, n::text
+           FROM deliveries d JOIN delivery_lines l ON l.delivery_id = d.id AND l.line_no = 1, generate_series(1, {count}) n
+          WHERE d.order_sn = '{order_sn}'"
+    );
+    site.world.sql_as_superuser().await.transaction(&plan).await.unwrap();
+}
+
+#[tokio::test]
+async fn redemptions_are_listed_by_page_shop_and_state() {
+    let mut site = TestSite::start().await;
+    site.work();
+    let sold = Sold::at(&site).await;
+    let client = ApiClient::of(&site, &sold.browser).await;
+    assert_eq!(client.get("/redemptions").await.ok(), json!({ "redemptions": [], "next": null }));
+    plan_uses(&site, &sold.order_sn, 12).await;
+    for (query, expected) in [("", 12), ("&state=awaiting_approval", 4), ("&state=done", 0)] {
+        for shop in [String::new(), format!("&shop={}", sold.shop)] {
+            let (mut seen, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let page = client.get(&format!("/redemptions?limit=5{query}{shop}{cursor}")).await.ok();
+                let read = page["redemptions"].as_array().unwrap();
+                assert!(read.iter().all(|one| one["shop"] == sold.shop && one["order_sn"] == sold.order_sn), "{page}");
+                seen.extend(read.iter().map(|one| one["id"].as_str().unwrap().to_owned()));
+                let Some(next) = page["next"].as_str() else { break };
+                cursor = format!("&cursor={next}");
+            }
+            let newest_first = seen.windows(2).all(|pair| pair[0] > pair[1]);
+            assert!(seen.len() == expected && newest_first, "{query}{shop}: {seen:?}");
+        }
+    }
+    for bad in ["limit=0", "cursor=***", "cursor=bm9uc2Vuc2U", "state=gone", "shop=1", "page=2"] {
+        let refused = client.get(&format!("/redemptions?{bad}")).await;
+        assert_eq!((refused.status, refused.header("content-type")), (400, "application/problem+json"), "{bad}");
+    }
+    // Of another shop the token is told nothing, nor of the real ones.
+    let other = sold.browser.another_shop().await;
+    let limited = ApiClient::new(&site, &sold.browser.api_token("test", &["orders:read"], &[&other]).await);
+    assert_eq!(limited.get("/redemptions").await.ok()["redemptions"], json!([]));
+    assert_eq!(limited.get(&format!("/redemptions?shop={}", sold.shop)).await.status, 404);
+    let live = ApiClient::new(&site, &sold.browser.api_token("live", &["orders:read"], &[]).await);
+    assert_eq!(live.get("/redemptions").await.ok()["redemptions"], json!([]));
+    let stranger = Browser::signed_up(&site).await;
+    stranger.proves().await;
+    let theirs = ApiClient::of(&site, &stranger).await;
+    assert_eq!(theirs.get("/redemptions").await.ok()["redemptions"], json!([]));
+    drop((client, limited, live, theirs, stranger));
+    drop(sold);
     site.stop().await;
 }

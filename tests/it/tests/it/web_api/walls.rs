@@ -116,7 +116,9 @@ async fn live_and_test_tokens_see_nothing_of_one_another() {
         let answer = tried(&live, method, &names.path(path)).await;
         assert_eq!((answer.status, answer.code()), (404, "resource.unknown"), "{method} {path}: {}", answer.body);
     }
-    for (list, name) in [("/shops", "shops"), ("/orders", "orders"), ("/pools", "pools")] {
+    for (list, name) in
+        [("/shops", "shops"), ("/orders", "orders"), ("/redemptions", "redemptions"), ("/pools", "pools")]
+    {
         assert_eq!(live.get(list).await.ok()[name], json!([]), "{list}");
     }
     // A pool that serves nothing yet could be a real shop's tomorrow: it is for live tokens.

@@ -8,7 +8,7 @@ use kamiflow_domain::show_shop::{ApplicationView, ShopView};
 use kamiflow_kernel::{Permission, ReasonCode, ShopId, ShopState};
 use leptos::prelude::*;
 
-use super::{checks, life_badge};
+use super::{checks, life_badge, outside_banner};
 use crate::components::{Badge, Banner, Card, Icon, Look, Moment, Preflight, Submit, Tone};
 use crate::layouts::Section;
 use crate::pages::console::ConsolePage;
@@ -39,6 +39,7 @@ pub(crate) fn Shop() -> AnyView {
             acts=acts(&data)
         >
             <State shop=shop.summary.clone() may_manage=may_manage/>
+            {data.outside.as_ref().map(outside_banner)}
             <PauseBanners lines=pauses.clone() first=shop.first.clone()/>
             <div class="grid xl:grid-cols-[minmax(0,1fr)_20rem] gap-4 items-start">
                 <div class="grid gap-4 min-w-0">

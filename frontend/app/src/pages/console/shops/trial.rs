@@ -6,7 +6,7 @@ use kamiflow_domain::verification::Standing;
 use kamiflow_kernel::{ReasonCode, ShopState};
 use leptos::prelude::*;
 
-use super::count;
+use super::{count, outside_banner};
 use crate::components::{Badge, Banner, Card, Column, Empty, Icon, Look, Moment, Pagination, Submit, Table, Tone};
 use crate::layouts::Section;
 use crate::pages::console::ConsolePage;
@@ -28,6 +28,7 @@ pub(crate) fn TrialRun() -> AnyView {
     view! {
         <ConsolePage section=Section::Shops title=t::trial::title() context=shop.name.clone() acts=badges.into_any()>
             {state}
+            {data.outside.as_ref().map(outside_banner)}
             <div class="grid xl:grid-cols-[minmax(0,1fr)_20rem] gap-4 items-start">
                 <Card title=t::trial::would() context=t::trial::would_context() class="overflow-hidden min-w-0">{orders}</Card>
                 <div class="grid gap-4 min-w-0">
