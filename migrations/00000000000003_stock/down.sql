@@ -8,6 +8,8 @@ DROP TABLE cards;
 DROP FUNCTION cards_parents();
 DROP TABLE card_batches;
 DROP TABLE sku_mappings;
+DROP FUNCTION sku_mappings_guard();
 DROP TABLE skus;
 DROP TABLE products;
 DROP TABLE card_pools;
+DROP FUNCTION card_pools_guard();

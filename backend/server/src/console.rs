@@ -31,7 +31,7 @@ use kamiflow_domain::accounts::Account;
 use kamiflow_domain::ctx::{ActError, Ctx, Denied};
 use kamiflow_domain::list_shops::{ShopSummary, list_shops};
 use kamiflow_domain::show_frame::{FrameView, show_frame};
-use kamiflow_kernel::{Permission, ShopId};
+use kamiflow_kernel::{GatewayKind, Permission, ShopId};
 use kamiflow_store::StoreError;
 
 pub(crate) use self::connect::session_of;
@@ -113,6 +113,11 @@ impl Asked<'_> {
         self.shops.iter().filter(|shop| shop.is_sandbox() == self.is_test)
     }
 
+    /// Returns the platform of what is looked at: lists show pools and pauses of shops there.
+    fn gateway(&self) -> GatewayKind {
+        gateway_of(self.product, self.is_test, &self.shops)
+    }
+
     /// Returns a value of the query, if it is there and not empty.
     fn query(&self, name: &str) -> Option<&str> {
         self.page.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
@@ -190,6 +195,24 @@ pub(crate) async fn shops_of_mode(product: &Product, visitor: &Visitor, ctx: &Ct
 fn introduce(product: &Product, visitor: &Visitor, page: &mut PageContext) {
     if let Some(account) = &visitor.account {
         page.session = Some(session_view(visitor, account));
+/// Returns the platform for whose shops something is made in the present mode.
+///
+/// # Errors
+/// When the member may not see shops, or the store fails.
+pub(crate) async fn gateway_of_mode(product: &Product, visitor: &Visitor, ctx: &Ctx) -> Result<GatewayKind, ActError> {
+    let shops = list_shops(&product.engine, ctx).await?;
+    Ok(gateway_of(product, looks_at_test(visitor, &shops), &shops))
+}
+
+/// Before there is a shop, what is made is for the platform that this installation reaches.
+fn gateway_of(product: &Product, is_test: bool, shops: &[ShopSummary]) -> GatewayKind {
+    match is_test {
+        true => GatewayKind::Sandbox,
+        false if shops.is_empty() => product.platform.gateway,
+        false => GatewayKind::Production,
+    }
+}
+
         page.locale = account.locale;
     }
     page.inbox.clone_from(&product.inbox);

@@ -4,15 +4,22 @@ use kamiflow_app::views::stock::{Notifications, Pool, Pools, Products};
 use kamiflow_domain::notification_address::find_notification_address;
 use kamiflow_domain::pause::{PauseScope, may};
 use kamiflow_domain::show_pauses::{Which, show_pauses};
-use kamiflow_domain::stock_pages::{list_batches, list_pools, list_skus};
+use kamiflow_domain::stock_pages::{PoolSummary, list_batches, list_pools, list_skus};
 use kamiflow_kernel::{Permission, PoolId, ShopId};
 
 use super::{Asked, Loaded, Stop, shown};
 
 /// Reads all pools.
 pub(super) async fn pools(asked: &Asked<'_>) -> Result<Loaded, Stop> {
-    let pools = list_pools(&asked.product.engine, asked.ctx).await?;
+    let pools = pools_of_mode(asked).await?;
     Ok(shown(Pools { pools, may_manage: asked.ctx.may(Permission::ManageCards) }))
+}
+
+/// Reads the pools that shops of the present mode can be served from.
+async fn pools_of_mode(asked: &Asked<'_>) -> Result<Vec<PoolSummary>, Stop> {
+    let mut pools = list_pools(&asked.product.engine, asked.ctx).await?;
+    pools.retain(|pool| pool.gateway == asked.gateway());
+    Ok(pools)
 }
 
 /// Reads one pool.
@@ -42,7 +49,7 @@ pub(super) async fn products(asked: &Asked<'_>) -> Result<Loaded, Stop> {
         Some(shop) => list_skus(engine, asked.ctx, shop).await?,
         None => Vec::new(),
     };
-    let pools = list_pools(engine, asked.ctx).await?;
+    let pools = pools_of_mode(asked).await?;
     Ok(shown(Products {
         shops,
         shop,

@@ -68,7 +68,8 @@ pub(crate) async fn production_shop(site: &TestSite, browser: &Browser<'_>) -> S
     let (shop, mall) = browser.sandbox_shop().await;
     let move_over = format!(
         "SET LOCAL session_replication_role = replica;
-         UPDATE shops SET gateway = 'production', state = 'trial_run' WHERE mall_id = {mall}"
+         UPDATE shops SET gateway = 'production', state = 'trial_run' WHERE mall_id = {mall};
+         UPDATE card_pools SET gateway = 'production'"
     );
     site.world.sql_as_superuser().await.transaction(&move_over).await.unwrap();
     browser.does("/console/mode", &[("mode", "live")]).await;
