@@ -83,7 +83,9 @@ const exchange = async () => {
   }
 };
 if (document.querySelector("[data-live]")) {
-  const events = new EventSource("/live");
+  // A list of one shop follows that one, whatever the mode.
+  const shop = new URLSearchParams(location.search).get("shop");
+  const events = new EventSource(shop ? `/live?shop=${encodeURIComponent(shop)}` : "/live");
   events.addEventListener("moved", exchange);
   // What moved before the stream stood was told to nobody.
   let stood = false;

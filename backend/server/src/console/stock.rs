@@ -29,12 +29,12 @@ pub(super) async fn pool(asked: &Asked<'_>, pool: &str) -> Result<Loaded, Stop> 
     let pool = pools.into_iter().find(|pool| pool.pool == wanted).ok_or(Stop::NotFound)?;
     let may_manage = asked.ctx.may(Permission::ManageCards);
     let scope = PauseScope::Pool(wanted);
-    let (pauses, first) = show_pauses(&asked.product.engine, asked.ctx, Which::Of(scope)).await?;
+    let pauses = show_pauses(&asked.product.engine, asked.ctx, Which::Of(scope), None).await?;
     let batches = match may_manage {
         true => list_batches(&asked.product.engine, asked.ctx, wanted).await?,
         false => Vec::new(),
     };
-    Ok(shown(Pool { pool, may_manage, may_pause: may(asked.ctx, scope), pauses, first, batches }))
+    Ok(shown(Pool { pool, may_manage, may_pause: may(asked.ctx, scope), pauses, batches }))
 }
 
 /// Reads the SKUs of the shop in the query, or of the first one.

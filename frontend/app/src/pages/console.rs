@@ -34,6 +34,7 @@ use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 
 use crate::components::{Banner, FormError, Icon, Notice, Tone};
+use crate::context::SessionView;
 use crate::document::PageTitle;
 use crate::layouts::{ConsoleLayout, Frame, Section};
 use crate::{context, format, t};
@@ -55,14 +56,8 @@ pub(crate) fn ConsolePage(
 ) -> AnyView {
     let page = context::page();
     let session = page.session.clone().unwrap_or_default();
-    let expired = session.waiting_for_authorization.map(expired);
-    let closing = session.closes_at.map(closing);
-    // The page of pauses lists them itself.
-    let paused = if page.path.starts_with("/console/pauses") { Vec::new() } else { session.paused.clone() };
-    let is_any = expired.is_some() || closing.is_some() || !paused.is_empty();
-    let paused = paused.into_iter().map(pauses::banner).collect_view();
-    let banner = is_any.then(|| view! { {closing}{expired}{paused} }.into_any());
-    let frame = Frame { session, section, counts: Vec::new(), running: None };
+    let banner = worst(&session, &page.path);
+    let frame = Frame::of(session, section);
     view! {
         <PageTitle name=title.clone()/>
         <ConsoleLayout frame=frame banner=banner>
@@ -82,6 +77,14 @@ pub(crate) fn ConsolePage(
         </ConsoleLayout>
     }
     .into_any()
+}
+
+/// Returns the worst of what holds work up. One banner stands above a page, so that its act is the next thing to do.
+fn worst(session: &SessionView, path: &str) -> Option<AnyView> {
+    // The page of pauses lists them itself.
+    let paused = if path.starts_with("/console/pauses") { None } else { session.paused.first() };
+    let closing = session.closes_at.map(closing);
+    closing.or_else(|| session.waiting_for_authorization.map(expired)).or_else(|| paused.map(pauses::reminder))
 }
 
 /// The merchant was closed and its days of grace run.

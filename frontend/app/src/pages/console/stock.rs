@@ -86,8 +86,8 @@ pub(crate) fn Pool() -> AnyView {
         .then(|| view! { <Badge tone=Tone::Review icon="flask-conical">{t::overview::sandbox_badge()}</Badge> });
     let stock = t::stock::stock_line(count(pool.stock.available), reserved(&pool));
     view! {
-        <ConsolePage section=Section::Pools title=pool.name.clone() context=stock trail=trail>
-            <PauseBanners lines=data.pauses.clone() first=data.first.clone()/>
+        <ConsolePage section=Section::Pools title=pool.name.clone() context=stock trail=trail marks=mark.into_any()>
+            <PauseBanners lines=data.pauses.clone()/>
             {data.may_manage.then(|| view! {
                 <Card title=t::stock::paste()>
                     <form class="p-4 grid gap-4" method="post" action=action>
