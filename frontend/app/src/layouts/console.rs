@@ -272,6 +272,9 @@ fn AccountMenu(session: SessionView) -> AnyView {
     let export = session.permissions.contains(&Permission::Export).then(|| {
         view! { <a class="nv" href="/console/export"><Icon name="download"/>{t::console::export()}</a> }
     });
+    let verification = session.permissions.contains(&Permission::Verify).then(|| {
+        view! { <a class="nv" href="/console/verification"><Icon name="shield-check"/>{t::verification::title()}</a> }
+    });
     view! {
         <details class="menu end" name="menus">
             <summary class="btn btn-bare sq" aria-label=t::console::account(&session.member)>
@@ -279,6 +282,7 @@ fn AccountMenu(session: SessionView) -> AnyView {
             </summary>
             <nav class="panel" aria-label=t::console::account(&session.member)>
                 <a class="nv" href="/account/security"><Icon name="key-round"/>{t::console::security()}</a>
+                {verification}
                 {export}
                 <form method="post" action="/log-out">
                     <button class="nv w-full"><Icon name="log-out"/>{t::console::log_out()}</button>
