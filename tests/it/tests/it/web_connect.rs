@@ -131,6 +131,9 @@ async fn the_holder_of_the_main_account_authorizes_by_a_link_without_a_log_in() 
     let link = format!("/authorize/{}", between(&made.body, "/authorize/", "</pre>"));
     assert!(!browser.cookies().contains("kamiflow_form"), "no cookie carries it");
 
+    let unproved = link_is_made(&browser).await;
+    assert!(unproved.to().starts_with("/account/sudo?next=%2Fconsole%2Fshops%2Fauthorize"), "{}", unproved.to());
+    browser.proves().await;
     let holder = Browser::new(&site);
     // Chat programs open every address they carry.
     for _ in 0..2 {

@@ -46,7 +46,7 @@ async fn an_identity_is_submitted_with_pictures_and_never_shown_again() {
     let photo = picture();
     let unproven = submits(&browser, &person(number), &[("picture1", photo.as_slice())]).await;
     assert!(unproven.to().starts_with("/account/sudo?next="), "{}", unproven.to());
-    assert!(browser.sees(page).await.contains("href=\"/account/sudo?next=/console/verification\""));
+    assert!(browser.sees(page).await.contains("href=\"/account/sudo?next=%2Fconsole%2Fverification\""));
     browser.proves().await;
     let large = vec![0; 5 * 1024 * 1024 + 1];
     for (texts, files, told) in [
