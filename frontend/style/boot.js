@@ -90,10 +90,12 @@ const exchange = async () => {
 };
 if (document.querySelector("[data-live]")) {
   let events;
+  // A list of one shop follows that one, whatever the mode.
+  const shop = new URLSearchParams(location.search).get("shop");
   // A page that nobody sees gives its connection back: a browser has few of them to one host.
   const follow = () => {
     if (events || document.hidden) return;
-    events = new EventSource("/live");
+    events = new EventSource(shop ? `/live?shop=${encodeURIComponent(shop)}` : "/live");
     events.addEventListener("moved", exchange);
     // What moved before the stream stood was told to nobody.
     events.addEventListener("open", exchange);

@@ -4,6 +4,8 @@ CREATE TABLE card_pools (
     id uuid PRIMARY KEY,
     merchant_id uuid NOT NULL REFERENCES merchants (id),
     name text NOT NULL CONSTRAINT card_pools_name_length CHECK (char_length(name) BETWEEN 1 AND 120),
+    -- Shops of which platform it serves: sample cards never reach a real buyer, real ones never a sandbox.
+    gateway text NOT NULL CONSTRAINT card_pools_gateway CHECK (gateway IN ('production', 'sandbox')),
     -- A card must be valid for at least this long when it is handed out.
     min_validity_s integer NOT NULL DEFAULT 0 CONSTRAINT card_pools_min_validity CHECK (min_validity_s >= 0),
     low_stock_at integer NOT NULL DEFAULT 0 CONSTRAINT card_pools_low_stock CHECK (low_stock_at >= 0),
@@ -12,6 +14,16 @@ CREATE TABLE card_pools (
     CONSTRAINT card_pools_name_once UNIQUE (merchant_id, name)
 );
 CALL tenant_table('card_pools', 'SELECT, INSERT, UPDATE');
+
+-- Everything that judges a pool by its platform may read it without a lock.
+CREATE FUNCTION card_pools_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'card pool % stays on its platform', OLD.id
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'card_pools_gateway_stays';
+END
+$$;
+CREATE TRIGGER card_pools_guard BEFORE UPDATE ON card_pools FOR EACH ROW
+    WHEN (OLD.gateway <> NEW.gateway) EXECUTE FUNCTION card_pools_guard();
 
 CREATE TABLE products (
     id uuid PRIMARY KEY,
@@ -85,6 +97,22 @@ CREATE TABLE sku_mappings (
 CREATE INDEX sku_mappings_of_pool ON sku_mappings (merchant_id, pool_id);
 CREATE INDEX sku_mappings_top_up_by_itself ON sku_mappings (sku_id) WHERE top_up_below IS NOT NULL;
 CALL tenant_table('sku_mappings', 'SELECT, INSERT, UPDATE, DELETE');
+
+-- A SKU takes cards of its own shop's platform only.
+CREATE FUNCTION sku_mappings_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM public.card_pools p, public.skus k
+                 JOIN public.shops s ON s.merchant_id = k.merchant_id AND s.id = k.shop_id
+                WHERE p.merchant_id = NEW.merchant_id AND p.id = NEW.pool_id
+                  AND k.merchant_id = NEW.merchant_id AND k.id = NEW.sku_id AND s.gateway <> p.gateway) THEN
+        RAISE EXCEPTION 'card pool % serves shops of another platform', NEW.pool_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'sku_mappings_pool_of_its_gateway';
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER sku_mappings_guard BEFORE INSERT OR UPDATE ON sku_mappings FOR EACH ROW
+    WHEN (NEW.pool_id IS NOT NULL) EXECUTE FUNCTION sku_mappings_guard();
 
 CREATE TABLE card_batches (
     id uuid PRIMARY KEY,
@@ -243,6 +271,13 @@ BEGIN
     IF OLD.pool_id <> NEW.pool_id AND (OLD.state <> 'available' OR OLD.exposed) THEN
         RAISE EXCEPTION 'only a card in stock that never left can be moved'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'card_uses_move_never_exposed';
+    END IF;
+    IF OLD.pool_id <> NEW.pool_id AND EXISTS (
+            SELECT FROM public.card_pools f, public.card_pools t
+             WHERE f.merchant_id = OLD.merchant_id AND f.id = OLD.pool_id
+               AND t.merchant_id = NEW.merchant_id AND t.id = NEW.pool_id AND f.gateway <> t.gateway) THEN
+        RAISE EXCEPTION 'card use % cannot be moved to another platform', OLD.id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'card_uses_move_within_gateway';
     END IF;
     IF NEW.ledger_seq <> OLD.ledger_seq + 1 AND (OLD.state <> NEW.state OR OLD.pool_id <> NEW.pool_id) THEN
         RAISE EXCEPTION 'card use % changed without an entry in the ledger', OLD.id

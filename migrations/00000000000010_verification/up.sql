@@ -26,6 +26,8 @@ CREATE TABLE verifications (
     decided_name text,
     decided_at timestamptz,
     reason text NOT NULL DEFAULT '' CONSTRAINT verifications_reason_length CHECK (char_length(reason) <= 500),
+    -- In how many merchants the number stood when it was decided, this one among them.
+    merchants_with_number bigint,
     -- Somebody or something else owns the merchant now: until then running shops go on without a new approval.
     asked_again text CONSTRAINT verifications_asked_again CHECK (asked_again IN ('new_owner', 'new_name')),
     renew_by timestamptz,
@@ -49,8 +51,8 @@ CALL tenant_table('verifications', 'SELECT, INSERT, UPDATE');
 -- A decision stands: who was rejected submits anew, in another row.
 CREATE FUNCTION verifications_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF OLD.state <> 'submitted' AND (NEW.state, NEW.decided_by, NEW.decided_name, NEW.decided_at, NEW.reason)
-        IS DISTINCT FROM (OLD.state, OLD.decided_by, OLD.decided_name, OLD.decided_at, OLD.reason)
+    IF OLD.state <> 'submitted' AND (NEW.state, NEW.decided_by, NEW.decided_name, NEW.decided_at, NEW.reason, NEW.merchants_with_number)
+        IS DISTINCT FROM (OLD.state, OLD.decided_by, OLD.decided_name, OLD.decided_at, OLD.reason, OLD.merchants_with_number)
        OR (NEW.kind, NEW.last4, NEW.number_hash, NEW.submitted_at)
         IS DISTINCT FROM (OLD.kind, OLD.last4, OLD.number_hash, OLD.submitted_at) THEN
         RAISE EXCEPTION 'verification % is decided', OLD.id

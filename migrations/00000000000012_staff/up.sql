@@ -108,13 +108,15 @@ CALL system_function('system_staff()');
 
 -- ── The queue of verifications ──────────────────────────────────────────────────────────────────────────────
 
--- What waits for a decision, the oldest first, and who has it; nothing of what was submitted. Index verifications_queue.
+-- What waits for a decision, the oldest first, who has it, and in how many merchants its number stands; nothing of what
+-- was submitted. Indexes verifications_queue, verifications_by_number.
 DROP FUNCTION system_verification_queue(integer);
 CREATE FUNCTION system_verification_queue(max_rows integer)
     RETURNS TABLE (merchant_id uuid, verification_id uuid, kind text, last4 text, submitted_at timestamptz,
-                   claimed_by uuid, claimed_name text, claimed_at timestamptz)
+                   claimed_by uuid, claimed_name text, claimed_at timestamptz, merchants_with_number bigint)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
-    SELECT v.merchant_id, v.id, v.kind, v.last4, v.submitted_at, v.claimed_by, v.claimed_name, v.claimed_at
+    SELECT v.merchant_id, v.id, v.kind, v.last4, v.submitted_at, v.claimed_by, v.claimed_name, v.claimed_at,
+           system_count_identity(v.number_hash)
       FROM verifications v WHERE v.state = 'submitted' ORDER BY v.submitted_at LIMIT max_rows
 $$;
 CALL system_function('system_verification_queue(integer)');
@@ -123,9 +125,10 @@ CALL system_function('system_verification_queue(integer)');
 CREATE INDEX verifications_decided ON verifications (decided_at DESC) WHERE state <> 'submitted';
 CREATE FUNCTION system_verification_decisions(max_rows integer)
     RETURNS TABLE (merchant_id uuid, verification_id uuid, kind text, last4 text, state text, decided_name text,
-                   decided_at timestamptz, reason text)
+                   decided_at timestamptz, reason text, merchants_with_number bigint)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
-    SELECT v.merchant_id, v.id, v.kind, v.last4, v.state, v.decided_name, v.decided_at, v.reason
+    SELECT v.merchant_id, v.id, v.kind, v.last4, v.state, v.decided_name, v.decided_at, v.reason,
+           v.merchants_with_number
       FROM verifications v WHERE v.state <> 'submitted' ORDER BY v.decided_at DESC LIMIT max_rows
 $$;
 CALL system_function('system_verification_decisions(integer)');

@@ -105,7 +105,8 @@ pub struct MadeLink {
 /// Makes a link: for a mall to connect, or for the mall of a shop that needs a new authorization.
 ///
 /// # Errors
-/// When the actor may not manage shops, application or shop are not the merchant's, or the store fails.
+/// When the actor may not manage shops or has not proved who they are, application or shop are not the merchant's, or the
+/// store fails.
 pub async fn make_link(
     engine: &Engine,
     ctx: &Ctx,
@@ -113,6 +114,8 @@ pub async fn make_link(
     valid_for: TimeDelta,
 ) -> Result<MadeLink, BeginAuthorizationError> {
     ctx.require(Permission::ManageShops)?;
+    // Who has the link authorizes for this merchant, for three days.
+    ctx.require_sudo()?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let made = issue(engine, &mut tx, ctx, (application, purpose, valid_for)).await?;
     tx.commit().await?;

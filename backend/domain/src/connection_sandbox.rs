@@ -245,7 +245,11 @@ fn new_mall() -> SandboxMall {
 async fn stock(engine: &Engine, ctx: &Ctx, mall: &str) -> Result<(PoolId, Vec<Wake>), SandboxShopError> {
     let (pool, name) = (PoolId::generate(), format!("演练卡库（{mall}）"));
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
-    card_pools::insert(&mut tx, &NewPool { id: pool, name: &name, min_validity_s: 0, low_stock_at: 0 }).await?;
+    card_pools::insert(
+        &mut tx,
+        &NewPool { id: pool, name: &name, gateway: GatewayKind::Sandbox, min_validity_s: 0, low_stock_at: 0 },
+    )
+    .await?;
     tx.commit().await?;
     let pattern = |text: &str| text.parse::<CardPattern>().ok();
     let (Some(number), Some(secret)) = (pattern(NUMBER), pattern(SECRET)) else {

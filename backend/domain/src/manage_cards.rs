@@ -68,6 +68,9 @@ pub enum ManageCardsError {
     /// The pool does not exist for this merchant.
     #[error("the card pool was not found")]
     PoolUnknown,
+    /// Some of the cards are for shops of another platform than the pool.
+    #[error("cards cannot be moved between sandbox shops and real ones")]
+    OtherPlatform,
     /// The actor may not do it.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -86,11 +89,13 @@ pub async fn manage_cards(engine: &Engine, ctx: &Ctx, request: &ManageCards) -> 
         return Err(ManageCardsError::TooMany(request.cards.len()));
     }
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    let mut moved_to = None;
     if let CardAction::Move(pool) = request.action {
-        card_pools::fetch(&mut tx, pool).await.map_err(|error| match error {
+        let row = card_pools::fetch(&mut tx, pool).await.map_err(|error| match error {
             StoreError::NotFound(_) => ManageCardsError::PoolUnknown,
             other => other.into(),
         })?;
+        moved_to = Some(row.gateway);
     }
     // Pools before cards. A card that is moved between the two statements is in a pool that is not locked; then the
     // waits of that pool are found by the sweep.
@@ -102,6 +107,12 @@ pub async fn manage_cards(engine: &Engine, ctx: &Ctx, request: &ManageCards) -> 
     let access = PoolAccess::load(&mut tx, ctx, &pools).await?;
     if !pools.iter().all(|pool| access.sees(*pool)) {
         return Err(ManageCardsError::PoolUnknown);
+    }
+    if let Some(gateway) = moved_to {
+        let fitting = card_pools::list_of_gateway(&mut tx, &pools, gateway).await?;
+        if !pools.iter().all(|pool| fitting.contains(pool)) {
+            return Err(ManageCardsError::OtherPlatform);
+        }
     }
     card_pools::lock(&mut tx, &pools).await?;
     let sorted = Sorted::of(request, card_uses::lock_of_cards(&mut tx, &request.cards).await?);

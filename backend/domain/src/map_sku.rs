@@ -1,8 +1,8 @@
 //! Says what is done with orders of a SKU, and has the orders that waited for it looked at again.
 
-use kamiflow_kernel::{DeliveryMethod, Permission, PoolId, RedemptionMethod, SkuId};
+use kamiflow_kernel::{DeliveryMethod, GatewayKind, Permission, PoolId, RedemptionMethod, ShopId, SkuId};
 use kamiflow_store::products::{Handling, NewMapping, SkuRow};
-use kamiflow_store::{StoreError, TenantTx, products, sku_lookup};
+use kamiflow_store::{StoreError, TenantTx, card_pools, products, shops, sku_lookup};
 use serde_json::{Value, json};
 
 use crate::acts;
@@ -40,6 +40,9 @@ pub enum MapSkuError {
     /// The pool does not exist for this merchant.
     #[error("the card pool was not found")]
     PoolUnknown,
+    /// The pool is for shops of the other platform: sample cards never reach a real buyer, real ones never a sandbox.
+    #[error("the card pool serves {0} shops only")]
+    PoolOfOtherPlatform(GatewayKind),
     /// Goods, method and redemption do not fit together.
     #[error("the method does not fit the goods")]
     Incompatible(#[source] Refusal),
@@ -86,11 +89,7 @@ pub async fn map_sku(engine: &Engine, ctx: &Ctx, request: &MapSku) -> Result<Vec
     ctx.sees(sku.shop).map_err(|_hidden| MapSkuError::SkuUnknown)?;
     check(&sku, &request.handling, &request.settings)?;
     if let Handling::Deliver { pool: Some(pool), .. } = &request.handling {
-        // A pool that serves none of the actor's shops is as unknown as another merchant's.
-        pool_access::check(&mut tx, ctx, *pool).await.map_err(|error| match error {
-            StoreError::NotFound(_) => MapSkuError::PoolUnknown,
-            other => other.into(),
-        })?;
+        check_platform(&mut tx, ctx, (sku.shop, *pool)).await?;
     }
     let before = described_before(&tx, &sku).await?;
     let mapping = NewMapping { sku: sku.id, handling: request.handling.clone(), settings: request.settings.clone() };
@@ -101,6 +100,19 @@ pub async fn map_sku(engine: &Engine, ctx: &Ctx, request: &MapSku) -> Result<Vec
     acts::record(&mut tx, ctx, "sku.map", sku.id, detail).await?;
     tx.commit().await?;
     Ok(if waiting == 0 { Vec::new() } else { vec![Wake::Deliver(sku.shop)] })
+}
+
+/// Looks at the pool with its shop's platform. Neither ever changes, so what is true here stays true.
+async fn check_platform(tx: &mut TenantTx, ctx: &Ctx, (shop, pool): (ShopId, PoolId)) -> Result<(), MapSkuError> {
+    let unknown = |error| match error {
+        StoreError::NotFound(_) => MapSkuError::PoolUnknown,
+        other => MapSkuError::Store(other),
+    };
+    // A pool that serves none of the actor's shops is as unknown as another merchant's.
+    pool_access::check(tx, ctx, pool).await.map_err(unknown)?;
+    let serves = card_pools::fetch(tx, pool).await.map_err(unknown)?.gateway;
+    let is_same = shops::fetch(tx, shop).await?.gateway == serves;
+    if is_same { Ok(()) } else { Err(MapSkuError::PoolOfOtherPlatform(serves)) }
 }
 
 fn check(sku: &SkuRow, handling: &Handling, settings: &Value) -> Result<(), MapSkuError> {

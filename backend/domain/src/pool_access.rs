@@ -4,10 +4,13 @@
 //! | --- | --- |
 //! | sees all shops | always |
 //! | is limited to shops | that serves one of them |
-//! | a live token | that serves a real shop it sees, or nothing yet |
-//! | a test token | that serves a sandbox shop it sees, and no real one: what it puts in never reaches a buyer |
+//! | a live token | for real shops, that serves one it sees, or nothing yet |
+//! | a test token | for sandbox shops, that serves one it sees, or nothing yet: what it puts in never reaches a buyer |
+//!
+//! A pool is for shops of one platform from its making (`card_pools_gateway_stays`, `sku_mappings_pool_of_its_gateway`),
+//! so a token's cards stay in its own world whatever is done with the pool later.
 
-use kamiflow_kernel::PoolId;
+use kamiflow_kernel::{GatewayKind, PoolId};
 use kamiflow_store::card_pools::{self, ServedShop};
 use kamiflow_store::{StoreError, TenantTx};
 
@@ -19,6 +22,8 @@ pub(crate) struct PoolAccess<'a> {
     ctx: &'a Ctx,
     /// None for who sees all shops.
     served: Option<Vec<ServedShop>>,
+    /// The pools for shops of the token's world; none for who is no token.
+    of_world: Option<Vec<PoolId>>,
 }
 
 impl<'a> PoolAccess<'a> {
@@ -28,21 +33,29 @@ impl<'a> PoolAccess<'a> {
             Some(_limited) => Some(card_pools::list_served(tx, pools).await?),
             None => None,
         };
-        Ok(Self { ctx, served })
+        let of_world = match ctx.api_caller() {
+            Some(caller) => Some(card_pools::list_of_gateway(tx, pools, world(caller.is_test)).await?),
+            None => None,
+        };
+        Ok(Self { ctx, served, of_world })
     }
 
     /// Returns whether the actor knows of a pool.
     pub(crate) fn sees(&self, pool: PoolId) -> bool {
         let Some(served) = &self.served else { return true };
-        let shops: Vec<&ServedShop> = served.iter().filter(|served| served.pool == pool).collect();
-        let caller = self.ctx.api_caller();
-        let is_test = caller.is_some_and(|caller| caller.is_test);
-        if shops.is_empty() {
-            return !is_test && caller.is_some_and(|caller| caller.sees_all);
+        if self.of_world.as_ref().is_some_and(|pools| !pools.contains(&pool)) {
+            return false;
         }
-        let serves_real = shops.iter().any(|served| !served.is_sandbox);
-        !(is_test && serves_real) && shops.iter().any(|served| self.ctx.sees(served.shop).is_ok())
+        let mut shops = served.iter().filter(|served| served.pool == pool).peekable();
+        if shops.peek().is_none() {
+            return self.ctx.api_caller().is_some_and(|caller| caller.sees_all);
+        }
+        shops.any(|served| self.ctx.sees(served.shop).is_ok())
     }
+}
+
+const fn world(is_test: bool) -> GatewayKind {
+    if is_test { GatewayKind::Sandbox } else { GatewayKind::Production }
 }
 
 /// Answers that a pool was not found to an actor who does not know of it, in a transaction of its own.

@@ -7,7 +7,7 @@ mod goods;
 mod platform;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use kamiflow_kernel::{GatewayKind, Permission, PoolId, ShopId, ShopState, SkuId};
+use kamiflow_kernel::{GatewayKind, MerchantId, Permission, PoolId, ShopId, ShopState, SkuId};
 use kamiflow_store::token_lives::TokenLifeRow;
 use kamiflow_store::{StoreError, TenantTx, notification_addresses, shops, token_lives};
 
@@ -112,6 +112,8 @@ pub enum Cure {
     Reauthorize,
     /// Enter the application's keys anew, or have it set on line on the platform.
     EnterKeys,
+    /// Have the operator put the hosted application right: its keys are nobody else's.
+    AskOperator,
     /// Apply for the permission package on the platform, then authorize anew.
     ApplyForPackage,
     /// Look at the shop: somebody stopped it, or the platform did.
@@ -135,9 +137,10 @@ pub enum Cure {
 }
 
 impl Cure {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Reauthorize,
         Self::EnterKeys,
+        Self::AskOperator,
         Self::ApplyForPackage,
         Self::LookAtShop,
         Self::TryAgain,
@@ -156,6 +159,7 @@ impl Cure {
         match self {
             Self::Reauthorize => "reauthorize",
             Self::EnterKeys => "enter_keys",
+            Self::AskOperator => "ask_operator",
             Self::ApplyForPackage => "apply_for_package",
             Self::LookAtShop => "look_at_shop",
             Self::TryAgain => "try_again",
@@ -241,6 +245,12 @@ pub async fn preflight(engine: &Engine, ctx: &Ctx, shop: ShopId, freshness: Fres
     checks.extend(of_apis(&life, &opened, &goods.needs));
     checks.extend(goods.checks);
     checks.extend(merchant);
+    if row.application_owner == MerchantId::PLATFORM {
+        // Keys of ours cannot be entered by a merchant.
+        for check in checks.iter_mut().filter(|check| check.cure == Some(Cure::EnterKeys)) {
+            check.cure = Some(Cure::AskOperator);
+        }
+    }
     Ok(Preflight { ready: checks.iter().all(|check| check.cure.is_none()), checks })
 }
 

@@ -17,7 +17,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use kamiflow_kernel::{JobId, ReasonCode, SecretText, ShopId, ShopState};
+use kamiflow_kernel::{GatewayKind, JobId, ReasonCode, SecretText, ShopId, ShopState};
 use kamiflow_store::credentials::{CredentialRow, NewTokens, RefreshClaim, RefreshEnd};
 use kamiflow_store::jobs::NewJob;
 use kamiflow_store::{StoreError, TenantTx, credentials, jobs, outbox, shops};
@@ -332,6 +332,10 @@ async fn mail_reminder(
         return Ok(());
     }
     let row = shops::fetch(tx, shop).await?;
+    // Nobody is called to a shop that reaches nobody.
+    if row.gateway == GatewayKind::Sandbox {
+        return Ok(());
+    }
     let asked = (row.application, Purpose::Reauthorize(shop), authorization_link::VALID_FOR);
     let made = authorization_link::issue(engine, tx, ctx, asked).await?;
     let link = format!("{site}/authorize/{}", made.token.expose());

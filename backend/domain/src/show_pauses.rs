@@ -1,13 +1,14 @@
 //! What is paused, what waits for it, and what goes first when it ends.
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{OrderSn, Permission, ShopId, ShopScope};
+use kamiflow_kernel::{GatewayKind, OrderSn, Permission, ShopId, ShopScope};
 use kamiflow_store::held_work::{self, HeldBy};
 use kamiflow_store::pauses::PauseRow;
 use kamiflow_store::{StoreError, TenantTx, card_pools, cards, pauses, products, shops};
 
 use crate::ctx::{ActError, Ctx};
 use crate::engine::Engine;
+use crate::list_shops::MOST;
 use crate::pause::{self, PauseScope, PausedWork};
 use crate::pool_access;
 
@@ -60,6 +61,8 @@ pub struct PauseLine {
     pub ends_at: Option<DateTime<Utc>>,
     /// How much of the actor's shops waits.
     pub waiting: i64,
+    /// Of deliveries: what goes on first when it ends, where that was asked for.
+    pub first: Vec<First>,
     /// Whether the actor may end it.
     pub may_end: bool,
 }
@@ -67,66 +70,92 @@ pub struct PauseLine {
 /// A delivery that goes on first, and until when it must be shipped.
 pub type First = (OrderSn, Option<DateTime<Utc>>);
 
-/// Lists pauses in force, the oldest first, and what goes on first when those of delivery end.
+/// Lists pauses in force, the oldest first, each of deliveries with what goes on first when it ends. With a platform only
+/// what is paused of its shops, and what of them waits.
 ///
 /// # Errors
 /// When the actor may not look at shops, or the store fails.
-pub async fn show_pauses(engine: &Engine, ctx: &Ctx, which: Which) -> Result<(Vec<PauseLine>, Vec<First>), ActError> {
-    ctx.require(Permission::ShowShops)?;
-    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
-    let lines = lines_of(&mut tx, ctx, which).await?;
-    let held = lines.iter().find(|line| line.work == PausedWork::Delivery).map(|line| line.scope);
-    let first = match held {
-        Some(scope) => first_of(&mut tx, ctx, scope).await?,
-        None => Vec::new(),
-    };
-    tx.commit().await?;
-    Ok((lines, first))
-}
-
-/// Lists pauses in force that the actor sees.
-pub(crate) async fn lines_of(tx: &mut TenantTx, ctx: &Ctx, which: Which) -> Result<Vec<PauseLine>, StoreError> {
-    let active = pauses::list_active(tx, ctx.now).await?;
-    lines_among(tx, ctx, which, active).await
-}
-
-/// Describes those of these pauses that are asked for and that the actor sees.
-pub(crate) async fn lines_among(
-    tx: &mut TenantTx,
+pub async fn show_pauses(
+    engine: &Engine,
     ctx: &Ctx,
     which: Which,
+    gateway: Option<GatewayKind>,
+) -> Result<Vec<PauseLine>, ActError> {
+    ctx.require(Permission::ShowShops)?;
+    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    let shops = match gateway {
+        Some(gateway) => {
+            let shops = shops::list(&tx, None, MOST).await?.into_iter();
+            Some(shops.filter(|row| row.gateway == gateway && ctx.sees(row.id).is_ok()).map(|row| row.id).collect())
+        }
+        None => shops_of(ctx),
+    };
+    let look = Look { ctx, which, gateway, shops };
+    let active = pauses::list_active(&tx, ctx.now).await?;
+    let mut lines = lines_among(&mut tx, &look, active).await?;
+    for line in lines.iter_mut().filter(|line| line.work == PausedWork::Delivery) {
+        line.first = first_of(&mut tx, line.scope, look.shops.as_deref()).await?;
+    }
+    tx.commit().await?;
+    Ok(lines)
+}
+
+/// Who looks at pauses, and at which.
+pub(crate) struct Look<'a> {
+    /// The actor.
+    pub(crate) ctx: &'a Ctx,
+    /// Which are asked for.
+    pub(crate) which: Which,
+    /// Of shops of which platform; `None` for both.
+    pub(crate) gateway: Option<GatewayKind>,
+    /// The shops whose work is counted; `None` for all.
+    pub(crate) shops: Option<Vec<ShopId>>,
+}
+
+/// Lists pauses in force that hold a shop's work, with what of that shop waits and goes on first.
+pub(crate) async fn lines_holding(tx: &mut TenantTx, ctx: &Ctx, shop: ShopId) -> Result<Vec<PauseLine>, StoreError> {
+    let active = pauses::list_active(tx, ctx.now).await?;
+    let look = Look { ctx, which: Which::Holding(shop), gateway: None, shops: shops_of(ctx) };
+    let mut lines = lines_among(tx, &look, active).await?;
+    // Both hold the same work of the shop: it is shown once.
+    if let Some(line) = lines.iter_mut().find(|line| line.work == PausedWork::Delivery) {
+        line.first = first_of(tx, PauseScope::Shop(shop), look.shops.as_deref()).await?;
+    }
+    Ok(lines)
+}
+
+/// Describes those of these pauses that are looked at and that the actor sees.
+pub(crate) async fn lines_among(
+    tx: &mut TenantTx,
+    look: &Look<'_>,
     active: Vec<PauseRow>,
 ) -> Result<Vec<PauseLine>, StoreError> {
     let mut lines = Vec::new();
     for row in active {
-        if !which.takes(row.scope) {
+        if !look.which.takes(row.scope) {
             continue;
         }
-        if let Some(name) = find_name(tx, ctx, row.scope).await? {
-            lines.push(line(tx, ctx, (row, which), name).await?);
+        let Some(named) = find_named(tx, look.ctx, row.scope).await? else { continue };
+        let is_elsewhere = look.gateway.zip(named.gateway).is_some_and(|(wanted, is)| wanted != is);
+        if !is_elsewhere {
+            lines.push(line(tx, look, row, named.name).await?);
         }
     }
     Ok(lines)
 }
 
 /// Lists what goes on first when a pause of delivery ends, as a tick takes it.
-pub(crate) async fn first_of(tx: &mut TenantTx, ctx: &Ctx, scope: PauseScope) -> Result<Vec<First>, StoreError> {
-    let shops = shops_of(ctx);
-    let next = held_work::list_next(tx, held_by(scope, shops.as_deref()), FIRST).await?;
+async fn first_of(tx: &mut TenantTx, scope: PauseScope, shops: Option<&[ShopId]>) -> Result<Vec<First>, StoreError> {
+    let next = held_work::list_next(tx, held_by(scope, shops), FIRST).await?;
     Ok(next.into_iter().filter_map(|next| Some((next.order_sn.parse().ok()?, next.last_ship_at))).collect())
 }
 
-async fn line(
-    tx: &mut TenantTx,
-    ctx: &Ctx,
-    (row, which): (PauseRow, Which),
-    name: String,
-) -> Result<PauseLine, StoreError> {
-    let shops = shops_of(ctx);
-    let held = held_work::count(tx, held_by(which.counted(row.scope), shops.as_deref())).await?;
+async fn line(tx: &mut TenantTx, look: &Look<'_>, row: PauseRow, name: String) -> Result<PauseLine, StoreError> {
+    let counted = held_by(look.which.counted(row.scope), look.shops.as_deref());
+    let held = held_work::count(tx, counted).await?;
     Ok(PauseLine {
         scope: row.scope,
-        target: pause::target_name(ctx, row.scope),
+        target: pause::target_name(look.ctx, row.scope),
         name,
         work: row.work,
         reason: row.reason,
@@ -135,7 +164,8 @@ async fn line(
             PausedWork::Delivery => held.deliveries,
             PausedWork::Redemption => held.redemptions,
         },
-        may_end: pause::may(ctx, row.scope),
+        first: Vec::new(),
+        may_end: pause::may(look.ctx, row.scope),
     })
 }
 
@@ -165,40 +195,50 @@ fn held_by(scope: PauseScope, shops: Option<&[ShopId]>) -> HeldBy<'_> {
 pub async fn name_of_target(engine: &Engine, ctx: &Ctx, scope: PauseScope) -> Result<Option<String>, ActError> {
     ctx.require(Permission::ShowShops)?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
-    let name = find_name(&mut tx, ctx, scope).await?;
+    let named = find_named(&mut tx, ctx, scope).await?;
     tx.commit().await?;
-    Ok(name)
+    Ok(named.map(|named| named.name))
 }
 
-async fn find_name(tx: &mut TenantTx, ctx: &Ctx, scope: PauseScope) -> Result<Option<String>, StoreError> {
+/// What a target is called, and the platform of the shops it belongs to; `None` for the merchant as a whole.
+struct Named {
+    name: String,
+    gateway: Option<GatewayKind>,
+}
+
+async fn find_named(tx: &mut TenantTx, ctx: &Ctx, scope: PauseScope) -> Result<Option<Named>, StoreError> {
     match name_of(tx, ctx, scope).await {
-        Ok(name) => Ok(Some(name)),
+        Ok((name, gateway)) => Ok(Some(Named { name, gateway })),
         Err(StoreError::NotFound(_)) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-async fn name_of(tx: &mut TenantTx, ctx: &Ctx, scope: PauseScope) -> Result<String, StoreError> {
+async fn name_of(tx: &mut TenantTx, ctx: &Ctx, scope: PauseScope) -> Result<(String, Option<GatewayKind>), StoreError> {
     match scope {
-        PauseScope::Merchant => Ok(String::new()),
+        PauseScope::Merchant => Ok((String::new(), None)),
         PauseScope::Shop(shop) => {
             ctx.sees(shop)?;
-            Ok(shops::fetch(tx, shop).await?.name)
+            let row = shops::fetch(tx, shop).await?;
+            Ok((row.name, Some(row.gateway)))
         }
         PauseScope::Sku(sku) => {
             let row = products::fetch_sku(tx, sku).await?;
             ctx.sees(row.shop)?;
-            Ok(format!("{} {}", row.goods_name, row.spec).trim().to_owned())
+            let gateway = shops::fetch(tx, row.shop).await?.gateway;
+            Ok((format!("{} {}", row.goods_name, row.spec).trim().to_owned(), Some(gateway)))
         }
         PauseScope::Pool(pool) => {
             pool_access::check(tx, ctx, pool).await?;
-            Ok(card_pools::fetch(tx, pool).await?.name)
+            let row = card_pools::fetch(tx, pool).await?;
+            Ok((row.name, Some(row.gateway)))
         }
         // A batch says what other shops stock.
         PauseScope::Batch(_) if ctx.shops().is_some() => Err(StoreError::NotFound("batch")),
         PauseScope::Batch(batch) => {
             let row = cards::fetch_batch(tx, batch).await?;
-            Ok(format!("{} {}", card_pools::fetch(tx, row.pool).await?.name, row.file_name).trim().to_owned())
+            let pool = card_pools::fetch(tx, row.pool).await?;
+            Ok((format!("{} {}", pool.name, row.file_name).trim().to_owned(), Some(pool.gateway)))
         }
     }
 }

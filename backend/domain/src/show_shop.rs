@@ -3,15 +3,13 @@
 use chrono::{DateTime, Utc};
 use kamiflow_kernel::{ApplicationId, MerchantId, Permission, ShopId, ShopState};
 use kamiflow_store::applications::ApplicationRow;
-use kamiflow_store::pauses::PauseRow;
-use kamiflow_store::{StoreError, TenantTx, applications, pauses, shop_sync, shops, token_lives};
+use kamiflow_store::{applications, shop_sync, shops, token_lives};
 
 use crate::connection_tokens::{self, TokenLife};
 use crate::ctx::{ActError, Ctx};
 use crate::engine::Engine;
 use crate::list_shops::ShopSummary;
-use crate::pause::{PauseScope, PausedWork};
-use crate::show_pauses::{First, PauseLine, Which, first_of, lines_of};
+use crate::show_pauses::{PauseLine, lines_holding};
 
 /// Letters of a client id that are shown at either end.
 const SHOWN: usize = 4;
@@ -57,16 +55,14 @@ pub struct ShopView {
     pub life: Option<TokenLife>,
     /// When it was read last without a failure.
     pub last_synced_at: Option<DateTime<Utc>>,
-    /// Pauses of it and of its merchant, with what of it waits.
+    /// Pauses of it and of its merchant, with what of it waits and goes on first.
     pub pauses: Vec<PauseLine>,
-    /// While deliveries are paused: what goes on first, and until when it must be shipped.
-    pub first: Vec<First>,
 }
 
 /// Shows a shop.
 ///
 /// # Errors
-/// When the actor may not look at shops; [`StoreError::NotFound`] for one the actor does not see.
+/// When the actor may not look at shops; [`kamiflow_store::StoreError::NotFound`] for one the actor does not see.
 pub async fn show_shop(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<ShopView, ActError> {
     ctx.require(Permission::ShowShops)?;
     ctx.sees(shop)?;
@@ -76,20 +72,12 @@ pub async fn show_shop(engine: &Engine, ctx: &Ctx, shop: ShopId) -> Result<ShopV
     let life = token_lives::list(&mut tx, Some(shop), 1).await?.pop();
     let life = life.map(|life| connection_tokens::life(life, ctx.now)).transpose()?;
     let last_synced_at = shop_sync::fetch(&tx, shop).await?.last_ok_at;
-    let pauses = lines_of(&mut tx, ctx, Which::Holding(shop)).await?;
-    let waits = row.state != ShopState::Disconnected && holds_deliveries(&mut tx, shop, ctx.now).await?;
-    let first = if waits { first_of(&mut tx, ctx, PauseScope::Shop(shop)).await? } else { Vec::new() };
+    let mut pauses = lines_holding(&mut tx, ctx, shop).await?;
+    if row.state == ShopState::Disconnected {
+        pauses.iter_mut().for_each(|pause| pause.first.clear());
+    }
     tx.commit().await?;
-    Ok(ShopView { summary: row.into(), application, life, last_synced_at, pauses, first })
-}
-
-/// Returns whether a pause of the shop or of its merchant holds deliveries back.
-async fn holds_deliveries(tx: &mut TenantTx, shop: ShopId, now: DateTime<Utc>) -> Result<bool, StoreError> {
-    let holds = |pause: &PauseRow| {
-        pause.work == PausedWork::Delivery
-            && (pause.scope == PauseScope::Merchant || pause.scope == PauseScope::Shop(shop))
-    };
-    Ok(pauses::list_active(tx, now).await?.iter().any(holds))
+    Ok(ShopView { summary: row.into(), application, life, last_synced_at, pauses })
 }
 
 /// Hides the middle of a client id; a short one is hidden whole.

@@ -1,6 +1,8 @@
 //! Pools and SKUs, as lists show them, and the making of pools.
 
-use kamiflow_kernel::{BatchId, CardId, DeliveryMethod, Permission, PoolId, RedemptionMethod, ShopId, SkuId};
+use kamiflow_kernel::{
+    BatchId, CardId, DeliveryMethod, GatewayKind, Permission, PoolId, RedemptionMethod, ShopId, SkuId,
+};
 use kamiflow_store::card_pools::{self, NewPool, PoolRow, StockCount};
 pub use kamiflow_store::cards::{BatchRow, CardRow};
 use kamiflow_store::products::{self, Handling};
@@ -28,6 +30,8 @@ pub struct PoolSummary {
     pub pool: PoolId,
     /// Its name.
     pub name: String,
+    /// Shops of which platform it serves.
+    pub gateway: GatewayKind,
     /// Below so many available cards the merchant is warned.
     pub low_stock_at: i32,
     /// What is in it.
@@ -74,7 +78,14 @@ pub async fn list_pools(engine: &Engine, ctx: &Ctx) -> Result<Vec<PoolSummary>, 
 async fn summary(tx: &mut TenantTx, ctx: &Ctx, row: PoolRow) -> Result<PoolSummary, StoreError> {
     let stock = card_pools::count_stock(tx, row.id, ctx.now).await?;
     let is_whole = ctx.shops().is_none() || ctx.api_caller().is_some_and(|caller| caller.sees_all);
-    Ok(PoolSummary { pool: row.id, name: row.name, low_stock_at: row.low_stock_at, stock, is_whole })
+    Ok(PoolSummary {
+        pool: row.id,
+        name: row.name,
+        gateway: row.gateway,
+        low_stock_at: row.low_stock_at,
+        stock,
+        is_whole,
+    })
 }
 
 /// Shows one pool with its stock.
@@ -123,16 +134,21 @@ pub async fn list_batches(engine: &Engine, ctx: &Ctx, pool: PoolId) -> Result<Ve
     Ok(batches)
 }
 
-/// Makes an empty pool.
+/// Makes an empty pool for shops of one platform.
 ///
 /// # Errors
 /// When the actor may not, or the store fails; constraints refuse a name that is taken, empty or too long.
-pub async fn create_pool(engine: &Engine, ctx: &Ctx, name: &str, low_stock_at: i32) -> Result<PoolId, ActError> {
+pub async fn create_pool(
+    engine: &Engine,
+    ctx: &Ctx,
+    gateway: GatewayKind,
+    (name, low_stock_at): (&str, i32),
+) -> Result<PoolId, ActError> {
     ctx.require(Permission::ManageCards)?;
     let id = PoolId::generate();
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
-    card_pools::insert(&mut tx, &NewPool { id, name, min_validity_s: 0, low_stock_at }).await?;
-    acts::record(&mut tx, ctx, "cards.pool_create", id, json!({ "name": name })).await?;
+    card_pools::insert(&mut tx, &NewPool { id, name, gateway, min_validity_s: 0, low_stock_at }).await?;
+    acts::record(&mut tx, ctx, "cards.pool_create", id, json!({ "name": name, "gateway": gateway })).await?;
     tx.commit().await?;
     Ok(id)
 }

@@ -160,10 +160,20 @@ pub(crate) async fn write_to(
     roles: &[Role],
     letter: &Letter,
 ) -> Result<Vec<Wake>, StoreError> {
+    write_to_members(tx, now, |member| roles.contains(&member.role), letter).await
+}
+
+/// Writes a letter to every member who is meant and has an address.
+pub(crate) async fn write_to_members(
+    tx: &mut TenantTx,
+    now: DateTime<Utc>,
+    is_meant: impl Fn(&members::MemberRow) -> bool,
+    letter: &Letter,
+) -> Result<Vec<Wake>, StoreError> {
     let mut wakes = Vec::new();
     for member in members::list(tx).await? {
         let Ok(to) = member.login.parse() else { continue };
-        if roles.contains(&member.role) {
+        if is_meant(&member) {
             // In the language of most: whose it is is not told to the team.
             let mail = Addressed { to, locale: Locale::Zh, letter: letter.clone() };
             wakes.push(send_mail::plan(tx, &mail, now, NEWS_FOR).await?);

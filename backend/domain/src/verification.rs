@@ -391,6 +391,8 @@ pub struct SubmissionView {
     pub decided_by: Option<String>,
     /// Why it was rejected.
     pub reason: String,
+    /// In how many merchants the number stood when it was decided: for the staff alone.
+    pub merchants_with_number: Option<i64>,
     /// When number and pictures were destroyed.
     pub destroyed_at: Option<DateTime<Utc>>,
 }
@@ -408,6 +410,7 @@ impl From<&VerificationRow> for SubmissionView {
             decided_at: row.decided_at,
             decided_by: row.decided_name.clone(),
             reason: row.reason.clone(),
+            merchants_with_number: row.merchants_with_number,
             destroyed_at: row.destroyed_at,
         }
     }

@@ -26,12 +26,12 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
-use kamiflow_app::context::{PageContext, SessionView};
+use kamiflow_app::context::{PageContext, Running, SessionView};
 use kamiflow_domain::accounts::Account;
 use kamiflow_domain::ctx::{ActError, Ctx, Denied};
 use kamiflow_domain::list_shops::{ShopSummary, list_shops};
 use kamiflow_domain::show_frame::{FrameView, show_frame};
-use kamiflow_kernel::{Permission, ShopId};
+use kamiflow_kernel::{GatewayKind, Permission, ShopId};
 use kamiflow_store::StoreError;
 
 pub(crate) use self::connect::session_of;
@@ -113,6 +113,11 @@ impl Asked<'_> {
         self.shops.iter().filter(|shop| shop.is_sandbox() == self.is_test)
     }
 
+    /// Returns the platform of what is looked at: lists show pools and pauses of shops there.
+    fn gateway(&self) -> GatewayKind {
+        gateway_of(self.product, self.is_test, &self.shops)
+    }
+
     /// Returns a value of the query, if it is there and not empty.
     fn query(&self, name: &str) -> Option<&str> {
         self.page.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
@@ -170,20 +175,42 @@ pub(crate) async fn prepare(product: &Product, visitor: &Visitor, page: &mut Pag
 }
 
 /// Counts the orders that wait for a new authorization, of the shops that are looked at.
-fn waiting(frame: &FrameView, is_test: bool) -> Option<u64> {
-    let is_looked_at = |id| frame.shops.iter().any(|shop| shop.shop == id && shop.is_sandbox() == is_test);
-    let orders = frame.expired.iter().filter(|(shop, _)| is_looked_at(*shop)).map(|(_, orders)| *orders);
+fn waiting(frame: &FrameView) -> Option<u64> {
+    let orders = frame.expired.iter().map(|(_, orders)| *orders);
     orders.map(|orders| u64::try_from(orders).unwrap_or_default()).reduce(u64::saturating_add)
 }
 
-/// Returns the shops that the member sees in the present mode.
+/// Returns the shops that the member sees in the present mode, or in that of a shop which is named.
 ///
 /// # Errors
 /// When the member may not see shops, or the store fails.
-pub(crate) async fn shops_of_mode(product: &Product, visitor: &Visitor, ctx: &Ctx) -> Result<HashSet<ShopId>, Stop> {
+pub(crate) async fn shops_of_mode(
+    product: &Product,
+    visitor: &Visitor,
+    ctx: &Ctx,
+    named: Option<ShopId>,
+) -> Result<HashSet<ShopId>, Stop> {
     let shops = list_shops(&product.engine, ctx).await?;
-    let is_test = looks_at_test(visitor, &shops);
+    let is_test = mode_of(visitor, &shops, named);
     Ok(shops.iter().filter(|shop| shop.is_sandbox() == is_test).map(|shop| shop.shop).collect())
+}
+
+/// Returns the platform for whose shops something is made in the present mode.
+///
+/// # Errors
+/// When the member may not see shops, or the store fails.
+pub(crate) async fn gateway_of_mode(product: &Product, visitor: &Visitor, ctx: &Ctx) -> Result<GatewayKind, ActError> {
+    let shops = list_shops(&product.engine, ctx).await?;
+    Ok(gateway_of(product, looks_at_test(visitor, &shops), &shops))
+}
+
+/// Before there is a shop, what is made is for the platform that this installation reaches.
+fn gateway_of(product: &Product, is_test: bool, shops: &[ShopSummary]) -> GatewayKind {
+    match is_test {
+        true => GatewayKind::Sandbox,
+        false if shops.is_empty() => product.platform.gateway,
+        false => GatewayKind::Production,
+    }
 }
 
 /// Tells a page who is signed in.
@@ -201,13 +228,17 @@ async fn surround(
     account: &Account,
     page: &mut PageContext,
 ) -> Result<(Vec<ShopSummary>, bool), Stop> {
-    let frame = show_frame(&product.engine, ctx, account.user).await?;
-    let is_test = looks_at_test(visitor, &frame.shops);
+    let named = named_shop(page);
+    let frame = show_frame(&product.engine, ctx, account.user, |shops| mode_of(visitor, shops, named)).await?;
+    let is_test = frame.is_test;
     if let Some(session) = &mut page.session {
         let others = frame.seats.iter().filter(|seat| seat.merchant != ctx.merchant);
         session.merchants = others.map(|seat| (seat.merchant_name.clone(), seat.merchant)).collect();
         session.is_test = is_test;
-        session.waiting_for_authorization = waiting(&frame, is_test);
+        session.waiting_for_authorization = waiting(&frame);
+        session.shops_without_authorization = frame.expired.len();
+        session.need_person = u64::try_from(frame.need_person).unwrap_or_default();
+        session.running = frame.has_live.then(|| Running { read_at: frame.last_read_at });
         session.paused = frame.pauses;
     }
     Ok((frame.shops, is_test))
@@ -225,6 +256,19 @@ pub(crate) async fn prepare_answer(
     let Some(account) = &visitor.account else { return Ok(Vec::new()) };
     let (shops, _is_test) = surround((product, visitor, ctx), account, page).await?;
     Ok(shops)
+}
+
+/// Returns the shop that an address names: `/console/shops/{shop}…`, or `?shop=` of a list.
+fn named_shop(page: &PageContext) -> Option<ShopId> {
+    let in_path = page.path.strip_prefix("/console/shops/").and_then(|rest| rest.split('/').next());
+    let in_query = page.query.get("shop").map(String::as_str);
+    [in_path, in_query].into_iter().flatten().find_map(|text| text.parse().ok())
+}
+
+/// Returns whether sandbox shops are looked at. What names a shop is about its mode: nothing of the other is beside it.
+fn mode_of(visitor: &Visitor, shops: &[ShopSummary], named: Option<ShopId>) -> bool {
+    let named = shops.iter().find(|shop| Some(shop.shop) == named);
+    named.map_or_else(|| looks_at_test(visitor, shops), ShopSummary::is_sandbox)
 }
 
 fn looks_at_test(visitor: &Visitor, shops: &[ShopSummary]) -> bool {

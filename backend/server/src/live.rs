@@ -175,7 +175,9 @@ async fn follow(request: HttpRequest, product: web::Data<Product>, hub: web::Dat
     let Some(member) = ctx.member().filter(|_| ctx.may(Permission::ShowOrders)) else {
         return refuse(&request, StatusCode::FORBIDDEN, "permission.missing");
     };
-    let shops = match console::shops_of_mode(&product, &visitor, &ctx).await {
+    let named = form_urlencoded::parse(request.query_string().as_bytes()).find(|(name, _)| name == "shop");
+    let named = named.and_then(|(_, shop)| shop.parse().ok());
+    let shops = match console::shops_of_mode(&product, &visitor, &ctx, named).await {
         Ok(shops) => shops,
         Err(stop) => return stop.answer(&request),
     };

@@ -1,7 +1,7 @@
 //! Card pools, and the lock under which stock meets those who wait for it.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{BigInt, Bool, Integer, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Integer, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName};
 use diesel_async::RunQueryDsl;
 use kamiflow_kernel::{GatewayKind, PoolId, ShopId};
@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 use crate::sql::sql;
+use crate::stored::Stored;
 use crate::tx::TenantTx;
 
 /// A pool to insert.
@@ -18,6 +19,8 @@ pub struct NewPool<'a> {
     pub id: PoolId,
     /// Its name, unique within the merchant.
     pub name: &'a str,
+    /// Shops of which platform it serves; it never serves others.
+    pub gateway: GatewayKind,
     /// How long a card must still be valid when it is handed out, seconds.
     pub min_validity_s: i32,
     /// From which stock down to warn; 0 never.
@@ -33,6 +36,9 @@ pub struct PoolRow {
     /// Its name.
     #[diesel(sql_type = Text)]
     pub name: String,
+    /// Shops of which platform it serves.
+    #[diesel(sql_type = Text, deserialize_as = Stored<GatewayKind>)]
+    pub gateway: GatewayKind,
     /// How long a card must still be valid when it is handed out, seconds.
     #[diesel(sql_type = Integer)]
     pub min_validity_s: i32,
@@ -76,14 +82,16 @@ pub struct StockCount {
 /// Constraint `card_pools_name_once` refuses a name that is taken.
 pub async fn insert(tx: &mut TenantTx, new: &NewPool<'_>) -> Result<(), StoreError> {
     let merchant = tx.merchant();
-    sql("INSERT INTO card_pools (id, merchant_id, name, min_validity_s, low_stock_at) VALUES ($1, $2, $3, $4, $5)")
-        .bind::<SqlUuid, _>(new.id.as_uuid())
-        .bind::<SqlUuid, _>(merchant.as_uuid())
-        .bind::<Text, _>(new.name)
-        .bind::<Integer, _>(new.min_validity_s)
-        .bind::<Integer, _>(new.low_stock_at)
-        .execute(tx.conn()?)
-        .await?;
+    sql("INSERT INTO card_pools (id, merchant_id, name, min_validity_s, low_stock_at, gateway)
+         VALUES ($1, $2, $3, $4, $5, $6)")
+    .bind::<SqlUuid, _>(new.id.as_uuid())
+    .bind::<SqlUuid, _>(merchant.as_uuid())
+    .bind::<Text, _>(new.name)
+    .bind::<Integer, _>(new.min_validity_s)
+    .bind::<Integer, _>(new.low_stock_at)
+    .bind::<Text, _>(new.gateway.as_str())
+    .execute(tx.conn()?)
+    .await?;
     Ok(())
 }
 
@@ -93,7 +101,7 @@ pub async fn insert(tx: &mut TenantTx, new: &NewPool<'_>) -> Result<(), StoreErr
 /// [`StoreError::NotFound`] for a pool of another merchant.
 pub async fn fetch(tx: &mut TenantTx, pool: PoolId) -> Result<PoolRow, StoreError> {
     let merchant = tx.merchant();
-    sql("SELECT id, name, min_validity_s, low_stock_at FROM card_pools WHERE merchant_id = $1 AND id = $2")
+    sql("SELECT id, name, gateway, min_validity_s, low_stock_at FROM card_pools WHERE merchant_id = $1 AND id = $2")
         .bind::<SqlUuid, _>(merchant.as_uuid())
         .bind::<SqlUuid, _>(pool.as_uuid())
         .get_result(tx.conn()?)
@@ -108,12 +116,14 @@ pub async fn fetch(tx: &mut TenantTx, pool: PoolId) -> Result<PoolRow, StoreErro
 /// When the statement fails.
 pub async fn find_by_name(tx: &mut TenantTx, name: &str) -> Result<Option<PoolRow>, StoreError> {
     let merchant = tx.merchant();
-    Ok(sql("SELECT id, name, min_validity_s, low_stock_at FROM card_pools WHERE merchant_id = $1 AND name = $2")
-        .bind::<SqlUuid, _>(merchant.as_uuid())
-        .bind::<Text, _>(name)
-        .get_result(tx.conn()?)
-        .await
-        .optional()?)
+    Ok(sql(
+        "SELECT id, name, gateway, min_validity_s, low_stock_at FROM card_pools WHERE merchant_id = $1 AND name = $2",
+    )
+    .bind::<SqlUuid, _>(merchant.as_uuid())
+    .bind::<Text, _>(name)
+    .get_result(tx.conn()?)
+    .await
+    .optional()?)
 }
 
 /// Lists pools after a cursor, oldest first.
@@ -122,7 +132,7 @@ pub async fn find_by_name(tx: &mut TenantTx, name: &str) -> Result<Option<PoolRo
 /// When the statement fails.
 pub async fn list(tx: &mut TenantTx, after: Option<PoolId>, limit: i64) -> Result<Vec<PoolRow>, StoreError> {
     let merchant = tx.merchant();
-    Ok(sql("SELECT id, name, min_validity_s, low_stock_at FROM card_pools
+    Ok(sql("SELECT id, name, gateway, min_validity_s, low_stock_at FROM card_pools
              WHERE merchant_id = $1 AND id > $2 ORDER BY id LIMIT $3")
     .bind::<SqlUuid, _>(merchant.as_uuid())
     .bind::<SqlUuid, _>(after.map_or_else(Uuid::nil, PoolId::as_uuid))
@@ -131,7 +141,7 @@ pub async fn list(tx: &mut TenantTx, after: Option<PoolId>, limit: i64) -> Resul
     .await?)
 }
 
-/// Changes a pool's settings.
+/// Changes a pool's settings; its platform stays.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] for a pool of another merchant; constraints refuse bad values.
@@ -203,9 +213,6 @@ pub struct ServedShop {
     /// The shop.
     #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
     pub shop: ShopId,
-    /// Whether it lives on a sandbox.
-    #[diesel(sql_type = Bool)]
-    pub is_sandbox: bool,
 }
 
 /// Lists which shops some pools serve. Indexes sku_mappings_of_pool, skus_pkey.
@@ -214,14 +221,37 @@ pub struct ServedShop {
 /// When the statement fails.
 pub async fn list_served(tx: &mut TenantTx, pools: &[PoolId]) -> Result<Vec<ServedShop>, StoreError> {
     let merchant = tx.merchant();
-    Ok(sql("SELECT DISTINCT m.pool_id AS pool, s.id AS shop, s.gateway = $2 AS is_sandbox
+    Ok(sql("SELECT DISTINCT m.pool_id AS pool, k.shop_id AS shop
               FROM sku_mappings m
               JOIN skus k ON k.merchant_id = $1 AND k.id = m.sku_id
-              JOIN shops s ON s.merchant_id = $1 AND s.id = k.shop_id
-             WHERE m.merchant_id = $1 AND m.pool_id = ANY ($3)")
+             WHERE m.merchant_id = $1 AND m.pool_id = ANY ($2)")
     .bind::<SqlUuid, _>(merchant.as_uuid())
-    .bind::<Text, _>(GatewayKind::Sandbox.as_str())
     .bind::<diesel::sql_types::Array<SqlUuid>, _>(pools.iter().map(|pool| pool.as_uuid()).collect::<Vec<_>>())
     .load(tx.conn()?)
     .await?)
+}
+
+#[derive(QueryableByName)]
+struct Id {
+    #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
+    id: PoolId,
+}
+
+/// Lists those of some pools that are for shops of a platform. Index card_pools_pkey.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_of_gateway(
+    tx: &mut TenantTx,
+    pools: &[PoolId],
+    gateway: GatewayKind,
+) -> Result<Vec<PoolId>, StoreError> {
+    let merchant = tx.merchant();
+    let rows: Vec<Id> = sql("SELECT id FROM card_pools WHERE merchant_id = $1 AND id = ANY ($2) AND gateway = $3")
+        .bind::<SqlUuid, _>(merchant.as_uuid())
+        .bind::<diesel::sql_types::Array<SqlUuid>, _>(pools.iter().map(|pool| pool.as_uuid()).collect::<Vec<_>>())
+        .bind::<Text, _>(gateway.as_str())
+        .load(tx.conn()?)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }

@@ -7,8 +7,8 @@
 
 use crate::tx::LISTING;
 use crate::{
-    attempts, card_claims, coverage, deliveries, delivery_lines, exceptions, exports, jobs, order_hints, order_list,
-    orders, redemptions, shop_sync, sku_lookup, stock_waits,
+    attempts, card_claims, coverage, dashboard, deliveries, delivery_lines, exceptions, exports, jobs, order_hints,
+    order_list, orders, redemptions, shop_sync, sku_lookup, stock_waits,
 };
 
 /// A hot statement.
@@ -87,6 +87,9 @@ pub const HOT_STATEMENTS: &[HotStatement] = &[
         &["coverage_pkey"],
     ),
     hot("coverage::extend, the latest span", coverage::LATEST, "uuid, uuid, text", &["coverage_of_shop"]),
+    // With every page of the console.
+    hot("dashboard::need_person_by_shop", dashboard::NEED_PERSON_BY_SHOP, "uuid", &["exceptions_one_open"]),
+    hot("shop_sync::list_last_read", shop_sync::LAST_READ, "uuid, bigint", &["shop_sync_pkey", "shops_of_merchant"]),
     hot(
         "deliveries::due::list_due",
         deliveries::due::LIST_DUE,

@@ -53,12 +53,16 @@ pub struct VerificationRow {
     pub number_hash: Vec<u8>,
     #[diesel(sql_type = Timestamptz)]
     pub submitted_at: DateTime<Utc>,
+    #[diesel(sql_type = Text)]
+    pub submitted_by: String,
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub claimed_by: Option<Uuid>,
     #[diesel(sql_type = Nullable<Text>)]
     pub claimed_name: Option<String>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub claimed_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub merchants_with_number: Option<i64>,
     #[diesel(sql_type = Nullable<Text>)]
     pub decided_name: Option<String>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
@@ -76,8 +80,8 @@ pub struct VerificationRow {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, kind, state, data_key_id, subject_sealed, last4, number_hash, submitted_at, claimed_by,
-                    claimed_name, claimed_at, decided_name, decided_at, reason, asked_again, renew_by, destroyed_at
+            "SELECT id, kind, state, data_key_id, subject_sealed, last4, number_hash, submitted_at, submitted_by,
+                    claimed_by, claimed_name, claimed_at, merchants_with_number, decided_name, decided_at, reason, asked_again, renew_by, destroyed_at
                FROM verifications WHERE merchant_id = $1 ",
             $rest
         )
@@ -194,7 +198,7 @@ pub struct Decision<'a> {
     pub at: DateTime<Utc>,
 }
 
-/// Decides about a submission; `false` when it is decided.
+/// Decides about a submission, and keeps in how many merchants its number stands by then; `false` when it is decided.
 ///
 /// # Errors
 /// When the statement fails.
@@ -205,7 +209,8 @@ pub async fn update_decided(
 ) -> Result<bool, StoreError> {
     let merchant = tx.merchant();
     let decided =
-        sql("UPDATE verifications SET state = $3, reason = $4, decided_by = $5, decided_name = $6, decided_at = $7
+        sql("UPDATE verifications SET state = $3, reason = $4, decided_by = $5, decided_name = $6, decided_at = $7,
+                merchants_with_number = system_count_identity(number_hash)
           WHERE merchant_id = $1 AND id = $2 AND state = 'submitted'")
         .bind::<SqlUuid, _>(merchant.as_uuid())
         .bind::<SqlUuid, _>(id.as_uuid())
@@ -322,6 +327,9 @@ pub struct QueuedVerification {
     /// Since when.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub claimed_at: Option<DateTime<Utc>>,
+    /// In how many merchants the number stands, this one among them.
+    #[diesel(sql_type = BigInt)]
+    pub merchants_with_number: i64,
 }
 
 /// Lists submissions of all merchants that wait for a decision, the oldest first.
@@ -330,7 +338,7 @@ pub struct QueuedVerification {
 /// When the statement fails.
 pub async fn list_queue(tx: &mut SystemTx, limit: i32) -> Result<Vec<QueuedVerification>, StoreError> {
     Ok(sql("SELECT merchant_id AS merchant, verification_id AS verification, kind, last4, submitted_at, claimed_by,
-                   claimed_name, claimed_at
+                   claimed_name, claimed_at, merchants_with_number
               FROM system_verification_queue($1)")
     .bind::<Integer, _>(limit)
     .load(tx.conn()?)
@@ -364,6 +372,9 @@ pub struct DecidedVerification {
     /// Why it was rejected.
     #[diesel(sql_type = Text)]
     pub reason: String,
+    /// In how many merchants the number stood then.
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub merchants_with_number: Option<i64>,
 }
 
 /// Lists decided submissions of all merchants, the latest first.
@@ -373,7 +384,7 @@ pub struct DecidedVerification {
 pub async fn list_decisions(tx: &mut SystemTx, limit: i32) -> Result<Vec<DecidedVerification>, StoreError> {
     Ok(sql(
         "SELECT merchant_id AS merchant, verification_id AS verification, kind, last4, state, decided_name, decided_at,
-                   reason
+                   reason, merchants_with_number
               FROM system_verification_decisions($1)",
     )
     .bind::<Integer, _>(limit)

@@ -63,6 +63,12 @@ pub struct SessionView {
     pub is_test: bool,
     /// Orders that wait for a new authorization; none while no authorization has ended.
     pub waiting_for_authorization: Option<u64>,
+    /// Shops whose authorization has ended.
+    pub shops_without_authorization: usize,
+    /// Orders that wait for a person.
+    pub need_person: u64,
+    /// Whether shops deliver by themselves, and since when that is known.
+    pub running: Option<Running>,
     /// Pauses of the merchant as a whole.
     pub paused: Vec<PauseLine>,
     /// The end of the merchant's days of grace, if it was closed.
@@ -71,6 +77,13 @@ pub struct SessionView {
     pub has_sudo: bool,
     /// Whether a second factor is asked for as proof, instead of the password.
     pub has_second_factor: bool,
+}
+
+/// Shops are live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Running {
+    /// When one of them was read last without a failure.
+    pub read_at: Option<DateTime<Utc>>,
 }
 
 /// A member of the operator's staff, as their pages' frame shows her.

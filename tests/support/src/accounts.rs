@@ -55,7 +55,8 @@ impl Mailbox {
         }
     }
 
-    fn find(&self, address: &str) -> Option<Mail> {
+    /// Takes the oldest mail to an address, if there is one.
+    pub fn find(&self, address: &str) -> Option<Mail> {
         let mut mails = self.mails.lock().unwrap();
         let place = mails.iter().position(|mail| mail.to.to_string() == address)?;
         Some(mails.remove(place))

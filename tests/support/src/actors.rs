@@ -100,11 +100,16 @@ impl<'a> Merchant<'a> {
         connect_shop(&self.app.engine, &self.ctx(), &request).await.unwrap()
     }
 
-    /// Makes an empty card pool.
+    /// Makes an empty card pool for sandbox shops, as all shops are here.
     pub async fn pool(&self, name: &str) -> Pool<'a> {
+        self.pool_at(name, GatewayKind::Sandbox).await
+    }
+
+    /// Makes an empty card pool for shops of a platform.
+    pub async fn pool_at(&self, name: &str, gateway: GatewayKind) -> Pool<'a> {
         let id = PoolId::generate();
         let mut tx = self.tx().await;
-        card_pools::insert(&mut tx, &NewPool { id, name, min_validity_s: 0, low_stock_at: 0 }).await.unwrap();
+        card_pools::insert(&mut tx, &NewPool { id, name, gateway, min_validity_s: 0, low_stock_at: 0 }).await.unwrap();
         tx.commit().await.unwrap();
         Pool { app: self.app, merchant: self.id, id }
     }

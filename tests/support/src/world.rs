@@ -236,7 +236,12 @@ impl World {
     pub async fn pool(&self, name: &str) -> PoolId {
         let id = PoolId::generate();
         let mut tx = self.tx().await;
-        card_pools::insert(&mut tx, &NewPool { id, name, min_validity_s: 0, low_stock_at: 0 }).await.unwrap();
+        card_pools::insert(
+            &mut tx,
+            &NewPool { id, name, gateway: GatewayKind::Sandbox, min_validity_s: 0, low_stock_at: 0 },
+        )
+        .await
+        .unwrap();
         tx.commit().await.unwrap();
         id
     }

@@ -8,12 +8,13 @@
 //! she keeps the seat, which nobody can use, for the rest of its days of grace. The audit logs keep the account's id, which
 //! names nobody any more. An interruption between two seats leaves an account with fewer seats, which can be deleted again.
 
-use kamiflow_kernel::{EmailAddress, MerchantId, Role, ShopState};
+use kamiflow_kernel::{EmailAddress, GatewayKind, MerchantId, Role, ShopState};
 use kamiflow_store::accounts::lookup::SeatRow;
 use kamiflow_store::accounts::sessions::{self, SessionEnd};
 use kamiflow_store::accounts::tokens::{self, TokenPurpose};
 use kamiflow_store::accounts::users::{self, PasswordKind};
 use kamiflow_store::accounts::{devices, factors};
+use kamiflow_store::shops::ShopRow;
 use kamiflow_store::team::{invitations, members};
 use kamiflow_store::{StoreError, TenantTx, account_recoveries, shops};
 use serde_json::json;
@@ -170,7 +171,8 @@ async fn is_only_owner(tx: &mut TenantTx, seat: &SeatRow) -> Result<bool, StoreE
 
 async fn live_shops(tx: &mut TenantTx) -> Result<Vec<String>, StoreError> {
     let rows = shops::list(tx, None, NAMED).await?;
-    Ok(rows.into_iter().filter(|row| row.state == ShopState::Live).map(|row| row.name).collect())
+    let sells = |row: &ShopRow| row.state == ShopState::Live && row.gateway == GatewayKind::Production;
+    Ok(rows.into_iter().filter(sells).map(|row| row.name).collect())
 }
 
 /// Ends everything that logs somebody in, and forgets who it was; returns false where a seat is left in a merchant that does

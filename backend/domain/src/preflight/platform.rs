@@ -14,13 +14,17 @@ use crate::shop_access::Shop;
 const MOST_SKEW: TimeDelta = TimeDelta::seconds(60);
 /// So long an answer is kept: a page that is opened again and again must not use up the shop's calls.
 const KEPT_FOR: TimeDelta = TimeDelta::seconds(30);
+/// Who is told to try again tries again, and not the answer that said so.
+const FAILURE_KEPT_FOR: TimeDelta = TimeDelta::seconds(3);
 
 /// Returns what the platform said lately, if it was asked with the token that the shop has now.
 pub(super) async fn find(tx: &mut TenantTx, ctx: &Ctx, shop: &Shop) -> Result<Option<Vec<Check>>, StoreError> {
     let look = platform_looks::find(tx, shop.access.shop).await?;
-    Ok(look
-        .filter(|look| look.token_version == shop.access.token_version && ctx.now - look.looked_at < KEPT_FOR)
-        .map(|look| checks(cure_named(look.credentials.as_deref()), cure_named(look.clock.as_deref()))))
+    let Some(look) = look.filter(|look| look.token_version == shop.access.token_version) else { return Ok(None) };
+    let (credentials, clock) = (cure_named(look.credentials.as_deref()), cure_named(look.clock.as_deref()));
+    let has_failed = [credentials, clock].contains(&Some(Cure::TryAgain));
+    let kept_for = if has_failed { FAILURE_KEPT_FOR } else { KEPT_FOR };
+    Ok((ctx.now - look.looked_at < kept_for).then(|| checks(credentials, clock)))
 }
 
 /// Reads the mall and the clock, which proves more than any row; and keeps what was seen.

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use kamiflow_kernel::{Role, SecretBytes, SecretText, UserId, VerificationId};
 use kamiflow_store::audit::NewAudit;
 use kamiflow_store::jobs::{self, NewJob};
+use kamiflow_store::team::members::MemberRow;
 use kamiflow_store::verifications::{DecidedVerification, Decision, QueuedVerification, Staff, VerificationRow};
 use kamiflow_store::{StoreError, TenantTx, audit, merchants, outbox, verification_pictures, verifications};
 use serde_json::json;
@@ -24,6 +25,12 @@ pub const CLAIM_KEPT: TimeDelta = TimeDelta::hours(1);
 /// One number in more merchants than this is flagged.
 const MERCHANTS_OF_ONE_NUMBER: i64 = 3;
 pub(crate) const MOST_REASON: usize = 500;
+
+/// Returns whether a number stands in suspiciously many merchants.
+#[must_use]
+pub const fn is_flagged(merchants_with_number: i64) -> bool {
+    merchants_with_number > MERCHANTS_OF_ONE_NUMBER
+}
 
 /// A member of the staff who reviews.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -255,7 +262,7 @@ async fn open_case(engine: &Engine, mut tx: TenantTx, row: VerificationRow) -> R
         pictures,
         submitted_at: row.submitted_at,
         merchants_with_number,
-        flagged: merchants_with_number > MERCHANTS_OF_ONE_NUMBER,
+        flagged: is_flagged(merchants_with_number),
     })
 }
 
@@ -304,20 +311,27 @@ pub async fn decide_case(
         return Err(ReviewError::Reason);
     }
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
-    has_claim(&verifications::lock(&mut tx, id).await?, reviewer)?;
+    let row = verifications::lock(&mut tx, id).await?;
+    has_claim(&row, reviewer)?;
     let decision = Decision { approved, reason, by: Some(reviewer.staff()), at: ctx.now };
     let mut wakes = write_decision(&mut tx, id, &decision).await?;
-    wakes.extend(tell_owners(&mut tx, ctx, (!approved).then(|| reason.to_owned())).await?);
+    wakes.extend(tell(&mut tx, ctx, &row, (!approved).then(|| reason.to_owned())).await?);
     record(&mut tx, ctx, reviewer, "verification.decide", (id, json!({ "approved": approved }))).await?;
     tx.commit().await?;
     Ok(wakes)
 }
 
-/// Writes the decision to every owner who has an address.
-async fn tell_owners(tx: &mut TenantTx, ctx: &Ctx, refused: Option<String>) -> Result<Vec<Wake>, StoreError> {
+/// Writes the decision to every owner, and to whoever submitted and is still of the team, as far as they have addresses.
+async fn tell(
+    tx: &mut TenantTx,
+    ctx: &Ctx,
+    row: &VerificationRow,
+    refused: Option<String>,
+) -> Result<Vec<Wake>, StoreError> {
     let merchant = merchants::find(tx).await?.map_or_else(String::new, |row| row.name);
     let letter = Letter::VerificationDecided { merchant, refused };
-    teams::write_to(tx, ctx.now, &[Role::Owner], &letter).await
+    let is_meant = |member: &MemberRow| member.role == Role::Owner || member.user.to_string() == row.submitted_by;
+    teams::write_to_members(tx, ctx.now, is_meant, &letter).await
 }
 
 /// Writes a decision, and what follows from it: the destruction, the news, and shops that go on.

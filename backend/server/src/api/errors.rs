@@ -129,6 +129,9 @@ impl From<ManageCardsError> for Problem {
     fn from(error: ManageCardsError) -> Self {
         match error {
             ManageCardsError::PoolUnknown => not_found(),
+            ManageCardsError::OtherPlatform => {
+                unprocessable("cards.other_platform", "Cards stay with shops of the platform they were put in for")
+            }
             too_many @ ManageCardsError::TooMany(_) => {
                 unprocessable("cards.too_many", "Too many cards at once").because(too_many.to_string())
             }

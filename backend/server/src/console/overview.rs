@@ -5,6 +5,7 @@ use kamiflow_domain::connection_take_over::{TakeOverRow, list_take_overs};
 use kamiflow_domain::handled_outside::list_warnings;
 use kamiflow_domain::list_shops::ShopSummary;
 use kamiflow_domain::show_dashboard::show_dashboard;
+use kamiflow_domain::verification::{VerificationView, show_verification};
 use kamiflow_kernel::{Permission, ShopId, ShopState};
 
 use super::{Asked, Loaded, Stop, shown};
@@ -28,9 +29,20 @@ pub(super) async fn load(asked: &Asked<'_>) -> Result<Loaded, Stop> {
         outside: list_warnings(engine, asked.ctx, &looked_at).await?,
         wanted: take_overs.iter().filter_map(name_of).collect(),
         figures,
+        verification: unverified(asked).await?,
         shops: asked.shops().cloned().collect(),
         sandbox: asked.shops.iter().filter(|shop| shop.is_sandbox()).find(is_connected).map(|shop| shop.shop),
         offers_sandbox,
         may_connect: asked.ctx.may(Permission::ManageShops),
     }))
+}
+
+/// Returns where the identity is, where its approval would let a real shop go live.
+async fn unverified(asked: &Asked<'_>) -> Result<Option<VerificationView>, Stop> {
+    let gains = |shop: &ShopSummary| !shop.is_sandbox() && shop.state != ShopState::Disconnected;
+    if asked.is_test || !asked.ctx.may(Permission::Verify) || !asked.shops().any(gains) {
+        return Ok(None);
+    }
+    let view = show_verification(&asked.product.engine, asked.ctx).await?;
+    Ok((!view.may_go_live).then_some(view))
 }

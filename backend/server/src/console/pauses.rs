@@ -8,13 +8,13 @@ use super::{Asked, Loaded, Stop, shown};
 
 /// Lists all pauses that the member sees, with the form for the merchant as a whole.
 pub(super) async fn list(asked: &Asked<'_>) -> Result<Loaded, Stop> {
-    let (lines, first) = show_pauses(&asked.product.engine, asked.ctx, Which::All).await?;
+    let lines = show_pauses(&asked.product.engine, asked.ctx, Which::All, Some(asked.gateway())).await?;
     let form = may(asked.ctx, PauseScope::Merchant).then(|| PauseTarget {
         scope: PauseScope::Merchant,
         target: asked.ctx.merchant.to_string(),
         name: String::new(),
     });
-    Ok(shown(Pauses { lines, first, form, is_of_one: false }))
+    Ok(shown(Pauses { lines, form, is_of_one: false }))
 }
 
 /// Shows the pauses of one thing, with its form.
@@ -22,7 +22,9 @@ pub(super) async fn one(asked: &Asked<'_>, target: &str) -> Result<Loaded, Stop>
     let scope = scope_of_target(asked.ctx, target).ok_or(Stop::NotFound)?;
     let engine = &asked.product.engine;
     let name = name_of_target(engine, asked.ctx, scope).await?.ok_or(Stop::NotFound)?;
-    let (lines, first) = show_pauses(engine, asked.ctx, Which::Of(scope)).await?;
+    // The merchant as a whole is not of one mode; everything else is.
+    let gateway = (scope == PauseScope::Merchant).then(|| asked.gateway());
+    let lines = show_pauses(engine, asked.ctx, Which::Of(scope), gateway).await?;
     let form = may(asked.ctx, scope).then(|| PauseTarget { scope, target: target.to_owned(), name });
-    Ok(shown(Pauses { lines, first, form, is_of_one: true }))
+    Ok(shown(Pauses { lines, form, is_of_one: true }))
 }

@@ -26,7 +26,8 @@ pub(super) async fn list(asked: &Asked<'_>) -> Result<Loaded, Stop> {
     let named = |row: TakeOverRow| {
         let shop = asked.shops.iter().find(|shop| shop.shop == row.shop);
         let shop = shop.map(|shop| shop.name.clone()).unwrap_or_default();
-        TakeOver { request: row.id, asked_by: row.asked_by_name, shop, asked_at: row.asked_at }
+        let waiting = lives.iter().find(|life| life.shop == row.shop).map_or(0, |life| life.waiting);
+        TakeOver { waiting, request: row.id, asked_by: row.asked_by_name, shop, asked_at: row.asked_at }
     };
     Ok(shown(ShopList {
         take_overs: take_overs.into_iter().map(named).collect(),

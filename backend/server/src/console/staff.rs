@@ -86,6 +86,7 @@ impl Asked<'_> {
                 is_mine: row.claimed_by == Some(me),
                 held: row.claimed_name.zip(row.claimed_at),
                 submitted_at: row.submitted_at,
+                flagged: Some(row.merchants_with_number).filter(|many| review::is_flagged(*many)),
                 case: case_ref((row.merchant, row.verification), &row.kind, row.last4),
             };
             Queue::Open(review::list_queue(engine, LISTED).await?.into_iter().map(open).collect())
@@ -148,6 +149,7 @@ fn decided(row: DecidedVerification) -> DecidedCase {
         by: row.decided_name,
         at: row.decided_at,
         reason: row.reason,
+        flagged: row.merchants_with_number.filter(|many| review::is_flagged(*many)),
         case: case_ref((row.merchant, row.verification), &row.kind, row.last4),
     }
 }

@@ -4,15 +4,22 @@ use kamiflow_app::views::stock::{Notifications, Pool, Pools, Products};
 use kamiflow_domain::notification_address::find_notification_address;
 use kamiflow_domain::pause::{PauseScope, may};
 use kamiflow_domain::show_pauses::{Which, show_pauses};
-use kamiflow_domain::stock_pages::{list_batches, list_pools, list_skus};
+use kamiflow_domain::stock_pages::{PoolSummary, list_batches, list_pools, list_skus};
 use kamiflow_kernel::{Permission, PoolId, ShopId};
 
 use super::{Asked, Loaded, Stop, shown};
 
 /// Reads all pools.
 pub(super) async fn pools(asked: &Asked<'_>) -> Result<Loaded, Stop> {
-    let pools = list_pools(&asked.product.engine, asked.ctx).await?;
+    let pools = pools_of_mode(asked).await?;
     Ok(shown(Pools { pools, may_manage: asked.ctx.may(Permission::ManageCards) }))
+}
+
+/// Reads the pools that shops of the present mode can be served from.
+async fn pools_of_mode(asked: &Asked<'_>) -> Result<Vec<PoolSummary>, Stop> {
+    let mut pools = list_pools(&asked.product.engine, asked.ctx).await?;
+    pools.retain(|pool| pool.gateway == asked.gateway());
+    Ok(pools)
 }
 
 /// Reads one pool.
@@ -22,12 +29,12 @@ pub(super) async fn pool(asked: &Asked<'_>, pool: &str) -> Result<Loaded, Stop> 
     let pool = pools.into_iter().find(|pool| pool.pool == wanted).ok_or(Stop::NotFound)?;
     let may_manage = asked.ctx.may(Permission::ManageCards);
     let scope = PauseScope::Pool(wanted);
-    let (pauses, first) = show_pauses(&asked.product.engine, asked.ctx, Which::Of(scope)).await?;
+    let pauses = show_pauses(&asked.product.engine, asked.ctx, Which::Of(scope), None).await?;
     let batches = match may_manage {
         true => list_batches(&asked.product.engine, asked.ctx, wanted).await?,
         false => Vec::new(),
     };
-    Ok(shown(Pool { pool, may_manage, may_pause: may(asked.ctx, scope), pauses, first, batches }))
+    Ok(shown(Pool { pool, may_manage, may_pause: may(asked.ctx, scope), pauses, batches }))
 }
 
 /// Reads the SKUs of the shop in the query, or of the first one.
@@ -42,7 +49,7 @@ pub(super) async fn products(asked: &Asked<'_>) -> Result<Loaded, Stop> {
         Some(shop) => list_skus(engine, asked.ctx, shop).await?,
         None => Vec::new(),
     };
-    let pools = list_pools(engine, asked.ctx).await?;
+    let pools = pools_of_mode(asked).await?;
     Ok(shown(Products {
         shops,
         shop,

@@ -98,7 +98,7 @@ pub(super) fn merchant(asked: &Asked<'_>) -> Result<Loaded, Stop> {
         name: seat.merchant_name.clone(),
         code: seat.merchant_code.clone(),
         closes_at: seat.closes_at,
-        live: asked.shops.iter().filter(|shop| shop.state == ShopState::Live).count(),
+        live: asked.shops.iter().filter(|shop| shop.state == ShopState::Live && !shop.is_sandbox()).count(),
     }))
 }
 

@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use super::door::{Desk, Refused};
 use super::flash;
+use crate::console::gateway_of_mode;
 
 /// Adds the routes.
 pub(super) fn configure(services: &mut ServiceConfig) {
@@ -52,7 +53,11 @@ async fn make_pool(desk: Desk, form: web::Form<PoolForm>) -> HttpResponse {
             Err(_) => return desk.refuse(page, Refused::Field("low_stock_at", "required"), typed),
         },
     };
-    match create_pool(&desk.product.engine, &desk.ctx, name, low_stock_at).await {
+    let gateway = match gateway_of_mode(&desk.product, &desk.visitor, &desk.ctx).await {
+        Ok(gateway) => gateway,
+        Err(error) => return desk.refuse(page, error.into(), typed),
+    };
+    match create_pool(&desk.product.engine, &desk.ctx, gateway, (name, low_stock_at)).await {
         Ok(pool) => flash::told(&desk.site, &format!("/console/pools/{pool}"), "pools.made"),
         Err(ActError::Store(error)) if error.constraint().is_some() => {
             desk.refuse(page, Refused::Field("name", "pools.name"), typed)
@@ -84,6 +89,7 @@ async fn handle(desk: Desk, form: web::Form<HandlingForm>) -> HttpResponse {
                 MapSkuError::SkuUnknown | MapSkuError::PoolUnknown => Refused::NotFound,
                 MapSkuError::Denied(denied) => denied.into(),
                 MapSkuError::Store(error) => error.into(),
+                MapSkuError::PoolOfOtherPlatform(_) => Refused::Field("", "skus.pool_of_other_mode"),
                 _misfit => Refused::Field("", "skus.refused"),
             };
             desk.refuse(&page, refused, FormOutcome::default())

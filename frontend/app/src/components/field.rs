@@ -236,6 +236,7 @@ fn t_work_error(code: &str) -> &'static str {
         "api.life" => t::errors::api_life(),
         "api.too_many" => t::errors::api_too_many(),
         "skus.refused" => t::errors::sku_refused(),
+        "skus.pool_of_other_mode" => t::errors::sku_pool_of_other_mode(),
         "products.unread" => t::errors::products_unread(),
         "staff.claimed_by_another" => t::errors::staff_claimed_by_another(),
         "staff.knows_identity" => t::errors::staff_knows_identity(),

@@ -4,6 +4,7 @@
 use leptos::prelude::*;
 
 use super::{Banner, Icon, NextPage, Submit, Tone};
+use crate::context::PageContext;
 use crate::{context, t};
 
 /// A way to prove oneself and come back; nothing for who has done so in the last ten minutes.
@@ -13,8 +14,19 @@ pub(crate) fn ProofFirst() -> AnyView {
     if page.session.as_ref().is_none_or(|session| session.has_sudo) {
         return ().into_any();
     }
-    let act = (format!("/account/sudo?next={}", page.path), t::accounts::proof_act().to_owned());
+    let act = (format!("/account/sudo?next={}", next(&page)), t::accounts::proof_act().to_owned());
     view! { <Banner tone=Tone::Waiting icon="key-round" act=act>{t::accounts::proof_first()}</Banner> }.into_any()
+}
+
+/// Returns the page with its query, as a value of another query.
+fn next(page: &PageContext) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(&page.query);
+    let here = match query.finish() {
+        query if query.is_empty() => page.path.clone(),
+        query => format!("{}?{query}", page.path),
+    };
+    form_urlencoded::byte_serialize(here.as_bytes()).collect()
 }
 
 /// Asks for a passkey: a form of its own, whose answer is the page with the question.

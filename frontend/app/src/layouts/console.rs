@@ -1,10 +1,11 @@
 //! The frame of the console: sidebar, top bar, test-mode line, banners, and a bottom bar on phones.
 
+use kamiflow_domain::pause::PausedWork;
 use kamiflow_kernel::{MerchantId, Permission};
 use leptos::prelude::*;
 
-use crate::components::{Icon, LanguageSwitch, Logo, ThemeSwitch, href};
-use crate::context::SessionView;
+use crate::components::{Icon, LanguageSwitch, Logo, Moment, ThemeSwitch, href};
+use crate::context::{Running, SessionView};
 use crate::t;
 
 /// A place in the console.
@@ -80,11 +81,17 @@ pub(crate) struct Frame {
     pub(crate) section: Section,
     /// Counts beside entries, and whether a person must act on them.
     pub(crate) counts: Vec<(Section, u64, bool)>,
-    /// Whether deliveries run, in a sentence, and when shops were last synced.
-    pub(crate) running: Option<(String, String)>,
 }
 
 impl Frame {
+    /// Returns the frame of a page, with what a person must act on.
+    pub(crate) fn of(session: SessionView, section: Section) -> Self {
+        let ended = u64::try_from(session.shops_without_authorization).unwrap_or_default();
+        let mut counts = vec![(Section::Orders, session.need_person, true), (Section::Shops, ended, true)];
+        counts.retain(|(_, count, _)| *count > 0);
+        Self { session, section, counts }
+    }
+
     fn count(&self, section: Section) -> Option<(u64, bool)> {
         self.counts.iter().find(|(of, ..)| *of == section).map(|(_, count, hot)| (*count, *hot))
     }
@@ -132,7 +139,7 @@ fn TestLine() -> AnyView {
 
 #[component]
 fn Sidebar(frame: Frame) -> AnyView {
-    let running = frame.running.clone();
+    let running = frame.session.running.map(|running| run_state(&frame.session, running));
     view! {
         <aside class="side" aria-label=t::console::navigation()>
             <a class="flex items-center gap-2.5 h-13 px-4 shrink-0 no-underline" href="/console">
@@ -140,16 +147,28 @@ fn Sidebar(frame: Frame) -> AnyView {
                 <span class="font-semibold text-md tracking-wide">{t::site::name()}</span>
             </a>
             <nav aria-label=t::console::navigation()><Entries frame=frame/></nav>
-            {running.map(|(state, synced)| view! {
-                <div class="p-3 border-t border-line flex items-center gap-2.5 text-sm">
-                    <i class="live"></i>
-                    <div class="min-w-0"><div class="font-medium">{state}</div><div class="sub">{synced}</div></div>
-                    <a class="btn btn-quiet sm ml-auto" href="/console/pauses"><Icon name="pause" size="s"/>{t::console::pause()}</a>
-                </div>
-            })}
+            {running}
         </aside>
     }
     .into_any()
+}
+
+/// Whether deliveries run, when shops were last read, and the way to pause or resume them.
+fn run_state(session: &SessionView, running: Running) -> impl IntoView + use<> {
+    let is_paused = session.paused.iter().any(|line| line.work == PausedWork::Delivery);
+    let (state, act) = match is_paused {
+        true => (t::console::all_paused(), t::console::look()),
+        false => (t::console::running(), t::console::pause()),
+    };
+    let synced = running.read_at.map(|at| view! { <div class="sub">{t::console::synced()}" "<Moment at=at/></div> });
+    let may_pause = session.permissions.contains(&Permission::Pause) || is_paused;
+    view! {
+        <div class="p-3 border-t border-line flex items-center gap-2.5 text-sm">
+            {if is_paused { view! { <Icon name="pause" size="s"/> }.into_any() } else { view! { <i class="live"></i> }.into_any() }}
+            <div class="min-w-0"><div class="font-medium">{state}</div>{synced}</div>
+            {may_pause.then(|| view! { <a class="btn btn-quiet sm ml-auto" href="/console/pauses">{act}</a> })}
+        </div>
+    }
 }
 
 #[component]
@@ -175,7 +194,7 @@ fn TopBar(frame: Frame) -> AnyView {
         <header class="top">
             <Menu frame=frame/>
             <MerchantSwitch session=session.clone()/>
-            <ModeSwitch is_test=session.is_test/>
+            <ModeSwitch is_test=session.is_test class="hide-s"/>
             <form class="find hide-s flex-1 max-w-md ml-3" action="/console/orders" role="search" aria-label=t::console::search()>
                 <Icon name="search"/>
                 <input name="q" aria-label=t::console::search() placeholder=t::console::search() maxlength="64"/>
@@ -200,6 +219,7 @@ fn Menu(frame: Frame) -> AnyView {
         <details class="menu drawer md:hidden" name="menus" id="menu">
             <summary class="btn btn-bare sq" aria-label=t::console::open_menu()><Icon name="menu" size="l"/></summary>
             <nav class="panel" aria-label=t::console::navigation()>
+                <div class="pb-3"><ModeSwitch is_test=frame.session.is_test/></div>
                 <Entries frame=frame/>
                 <div class="flex gap-1 pt-3"><LanguageSwitch/><ThemeSwitch/></div>
             </nav>
@@ -231,13 +251,13 @@ fn MerchantSwitch(session: SessionView) -> AnyView {
 
 /// Live or test mode; what is not the current one is a button of a form.
 #[component]
-fn ModeSwitch(is_test: bool) -> AnyView {
+fn ModeSwitch(is_test: bool, #[prop(optional)] class: &'static str) -> AnyView {
     let button = |test: bool, icon: &'static str, name: &'static str| {
         let value = if test { "test" } else { "live" };
         view! { <button name="mode" value=value aria-pressed=(is_test == test).to_string()><Icon name=icon size="s"/>{name}</button> }
     };
     view! {
-        <form class="hide-s" method="post" action="/console/mode">
+        <form class=class method="post" action="/console/mode">
             <div class="seg" role="group" aria-label=t::console::mode()>
                 {button(false, "radio", t::console::live())}
                 {button(true, "flask-conical", t::console::test())}
@@ -252,6 +272,9 @@ fn AccountMenu(session: SessionView) -> AnyView {
     let export = session.permissions.contains(&Permission::Export).then(|| {
         view! { <a class="nv" href="/console/export"><Icon name="download"/>{t::console::export()}</a> }
     });
+    let verification = session.permissions.contains(&Permission::Verify).then(|| {
+        view! { <a class="nv" href="/console/verification"><Icon name="shield-check"/>{t::verification::title()}</a> }
+    });
     view! {
         <details class="menu end" name="menus">
             <summary class="btn btn-bare sq" aria-label=t::console::account(&session.member)>
@@ -259,6 +282,7 @@ fn AccountMenu(session: SessionView) -> AnyView {
             </summary>
             <nav class="panel" aria-label=t::console::account(&session.member)>
                 <a class="nv" href="/account/security"><Icon name="key-round"/>{t::console::security()}</a>
+                {verification}
                 {export}
                 <form method="post" action="/log-out">
                     <button class="nv w-full"><Icon name="log-out"/>{t::console::log_out()}</button>

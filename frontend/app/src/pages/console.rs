@@ -56,8 +56,8 @@ pub(crate) fn ConsolePage(
 ) -> AnyView {
     let page = context::page();
     let session = page.session.clone().unwrap_or_default();
-    let banner = banner(&session, &page.path);
-    let frame = Frame { session, section, counts: Vec::new(), running: None };
+    let banner = worst(&session, &page.path);
+    let frame = Frame::of(session, section);
     view! {
         <PageTitle name=title.clone()/>
         <ConsoleLayout frame=frame banner=banner>
@@ -79,18 +79,12 @@ pub(crate) fn ConsolePage(
     .into_any()
 }
 
-/// What holds work up. A merchant that closes is paused as a whole, which only the pages of its shops tell in detail.
-fn banner(session: &SessionView, path: &str) -> Option<AnyView> {
-    let closing = session.closes_at.map(closing);
-    if closing.is_some() && !path.starts_with("/console/shops/") {
-        return closing;
-    }
-    let expired = session.waiting_for_authorization.map(expired);
+/// Returns the worst of what holds work up. One banner stands above a page, so that its act is the next thing to do.
+fn worst(session: &SessionView, path: &str) -> Option<AnyView> {
     // The page of pauses lists them itself.
-    let paused = if path.starts_with("/console/pauses") { Vec::new() } else { session.paused.clone() };
-    let is_any = closing.is_some() || expired.is_some() || !paused.is_empty();
-    let paused = paused.into_iter().map(pauses::banner).collect_view();
-    is_any.then(|| view! { {closing}{expired}{paused} }.into_any())
+    let paused = if path.starts_with("/console/pauses") { None } else { session.paused.first() };
+    let closing = session.closes_at.map(closing);
+    closing.or_else(|| session.waiting_for_authorization.map(expired)).or_else(|| paused.map(pauses::reminder))
 }
 
 /// The merchant was closed and its days of grace run.

@@ -34,6 +34,10 @@ pub(crate) fn Help() -> AnyView {
                     {question(t::help::q_stop(), t::help::a_stop())}
                     {question(t::help::q_buyer(), t::help::a_buyer())}
                 </div>
+                <section id="operator" class="mt-10">
+                    <h2 class="text-xl font-semibold mb-2">{t::help::operator()}</h2>
+                    <p class="text-ink2 leading-6 max-w-[44em]">{t::help::operator_text()}</p>
+                </section>
                 <p class="mt-8"><a class="lnk" href="/help/api">{t::help::api_link()}</a></p>
                 <p class="text-ink2 mt-4 leading-6">{t::help::request_id()}</p>
             </section>

@@ -26,6 +26,7 @@ pub(crate) fn Pricing() -> AnyView {
                     {everywhere(t::pricing::all_1())}{everywhere(t::pricing::all_2())}{everywhere(t::pricing::all_3())}
                     {everywhere(t::pricing::all_4())}{everywhere(t::pricing::all_5())}{everywhere(t::pricing::all_6())}
                 </ul>
+                <p class="text-ink2 mt-4 leading-6">{t::pricing::coming()}</p>
                 <p class="sub mt-8">{t::pricing::fine_print()}</p>
             </section>
         </PublicLayout>

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use leptos::prelude::*;
 
 use super::console::ConsolePage;
-use crate::components::{Badge, Card, CellHead, Column, Empty, Look, Submit, Table, Tone};
+use crate::components::{Badge, Card, CellHead, Column, Confirm, Empty, Look, Submit, Table, Tone};
 use crate::layouts::Section;
 use crate::views::account::{Factor, Security as Data, Session};
 use crate::{context, format, t};
@@ -23,6 +23,7 @@ pub(crate) fn Security() -> AnyView {
                     <a class=Look::Quiet.class() href="/account/password">{t::accounts::password_title()}</a>
                 </div>
             </Card>
+            {removal(&data)}
             <Factors data=data.clone()/>
             {devices(&data.sessions, "/account/security/session", Some("/account/security/others"))}
             <Card title=t::delete::title()>
@@ -34,6 +35,30 @@ pub(crate) fn Security() -> AnyView {
         </ConsolePage>
     }
     .into_any()
+}
+
+/// Asks before a second factor goes, where the address names one.
+fn removal(data: &Data) -> Option<AnyView> {
+    let asked = context::page().query.get("remove")?.clone();
+    let factor = data.factors.iter().find(|factor| factor.id.to_string() == asked)?;
+    let name = if factor.kind == "totp" { t::security::totp().to_owned() } else { factor.name.clone() };
+    let consequence = match data.factors.len() {
+        1 => t::security::remove_last(),
+        _ => t::security::remove_other(),
+    };
+    Some(
+        view! {
+            <Confirm
+                question=t::security::remove_question(name)
+                consequence=consequence
+                action="/account/security/factor".to_owned()
+                field=("factor", asked)
+                act=t::security::remove()
+                back="/account/security"
+            />
+        }
+        .into_any(),
+    )
 }
 
 #[component]
@@ -93,9 +118,7 @@ fn row(factor: &Factor) -> impl IntoView + use<> {
             <td class="full max-md:order-1"><CellHead name=t::security::since()/>{since}</td>
             <td class="full max-md:order-1"><CellHead name=t::security::last_used()/>{used}</td>
             <td class="r rt">
-                <form method="post" action="/account/security/factor">
-                    <button class="btn btn-danger sm" name="factor" value=id>{t::security::remove()}</button>
-                </form>
+                <a class="btn btn-danger sm" href=format!("/account/security?remove={id}#confirm")>{t::security::remove()}</a>
             </td>
         </tr>
     }

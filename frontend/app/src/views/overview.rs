@@ -3,6 +3,7 @@
 use kamiflow_domain::handled_outside::OutsideWarning;
 use kamiflow_domain::list_shops::ShopSummary;
 use kamiflow_domain::show_dashboard::Dashboard;
+use kamiflow_domain::verification::VerificationView;
 use kamiflow_kernel::ShopId;
 
 /// The first page of the console.
@@ -22,4 +23,6 @@ pub struct Overview {
     pub offers_sandbox: bool,
     /// Whether the member may connect shops.
     pub may_connect: bool,
+    /// Where the merchant's identity is, while real shops wait for its approval and the member may submit it.
+    pub verification: Option<VerificationView>,
 }

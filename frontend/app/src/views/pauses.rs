@@ -1,15 +1,13 @@
 //! `/console/pauses`, and pauses on the pages of what is paused.
 
 use kamiflow_domain::pause::PauseScope;
-use kamiflow_domain::show_pauses::{First, PauseLine};
+use kamiflow_domain::show_pauses::PauseLine;
 
 /// Pauses in force.
 #[derive(Debug)]
 pub struct Pauses {
     /// The oldest first.
     pub lines: Vec<PauseLine>,
-    /// What goes on first.
-    pub first: Vec<First>,
     /// What the form pauses; none for who may not.
     pub form: Option<PauseTarget>,
     /// Whether it is the page of one thing.

@@ -30,6 +30,8 @@ pub struct ShopList {
 /// Somebody wants a mall that is connected here.
 #[derive(Debug)]
 pub struct TakeOver {
+    /// Orders of the shop that are still to be sent.
+    pub waiting: i64,
     /// Which request.
     pub request: TakeOverId,
     /// The name of the merchant who asks.

@@ -42,6 +42,8 @@ pub struct OpenCase {
     pub held: Option<(String, DateTime<Utc>)>,
     /// Whether that is who looks at the list.
     pub is_mine: bool,
+    /// In how many merchants the number stands, where those are suspiciously many.
+    pub flagged: Option<i64>,
 }
 
 /// A case that was decided.
@@ -57,6 +59,8 @@ pub struct DecidedCase {
     pub at: DateTime<Utc>,
     /// Why it was rejected.
     pub reason: String,
+    /// In how many merchants the number stood then, where those were suspiciously many.
+    pub flagged: Option<i64>,
 }
 
 /// One case.

@@ -2,7 +2,7 @@
 
 use kamiflow_domain::card_file::RejectedLine;
 use kamiflow_domain::list_shops::ShopSummary;
-use kamiflow_domain::show_pauses::{First, PauseLine};
+use kamiflow_domain::show_pauses::PauseLine;
 use kamiflow_domain::stock_pages::{BatchRow, PoolSummary, SkuSummary};
 use kamiflow_kernel::{PoolId, ShopId};
 
@@ -26,8 +26,6 @@ pub struct Pool {
     pub may_pause: bool,
     /// Pauses of it.
     pub pauses: Vec<PauseLine>,
-    /// What goes on first when they end.
-    pub first: Vec<First>,
     /// Its latest batches, for who may import.
     pub batches: Vec<BatchRow>,
 }

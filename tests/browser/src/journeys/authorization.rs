@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 
 use super::Stage;
-use super::steps::{DELIVERED, fits, log_in, reopen_until, sandbox_shop, says, shown_once, until};
+use super::steps::{DELIVERED, fits, log_in, prove, reopen_until, sandbox_shop, says, shown_once, until};
 use crate::tour::NARROW;
 
 /// Orders that nobody has sent when the authorization ends.
@@ -40,6 +40,10 @@ pub(super) async fn walk(stage: &mut Stage) -> Result<()> {
     owners.arrive("/console/shops/tokens").await?;
     let id = shop.rsplit('/').next().unwrap_or_default();
     owners.click(&format!("td a[href='/console/shops/authorize?shop={id}']")).await?;
+    owners.click("form[action='/console/shops/link'] button[type=submit]").await?;
+    // Who makes a link gives away the right to authorize for three days, and proves first who she is.
+    prove(owners).await?;
+    owners.arrive("/console/shops/authorize").await?;
     owners.click("form[action='/console/shops/link'] button[type=submit]").await?;
     let link = shown_once(owners).await?;
 

@@ -7,11 +7,11 @@ use kamiflow_domain::card_file::Reason;
 use kamiflow_domain::engine::Wake;
 use kamiflow_domain::generate_cards::{GenerateCards, GenerateCardsError, generate_cards};
 use kamiflow_domain::import_cards::{FileChoices, ImportCards, ImportCardsError, ImportMode, import_cards};
-use kamiflow_domain::manage_cards::{CardAction, ManageCards, Unchanged, manage_cards};
-use kamiflow_kernel::{CardId, CardUseState, PoolId};
+use kamiflow_domain::manage_cards::{CardAction, ManageCards, ManageCardsError, Unchanged, manage_cards};
+use kamiflow_kernel::{CardId, CardUseState, GatewayKind, PoolId};
 use kamiflow_store::stock_waits::{self, NewWait};
 use kamiflow_store::{card_pools, card_uses};
-use kamiflow_test_support::{Merchant, TestApp};
+use kamiflow_test_support::{Merchant, TestApp, refused_by};
 use uuid::Uuid;
 
 fn import_of(pool: PoolId, caller_id: &str, file: &str, mode: ImportMode) -> ImportCards<Cursor<Vec<u8>>> {
@@ -265,6 +265,21 @@ async fn cards_are_voided_restored_and_moved_with_an_entry_in_the_ledger_each() 
         acts.ends_with(&["cards.void", "cards.move", "cards.restore", "cards.move"].map(str::to_owned)),
         "{acts:?}"
     );
+}
+
+#[tokio::test]
+async fn a_sample_card_is_never_moved_to_a_pool_of_real_shops() {
+    let app = TestApp::new().await;
+    let merchant = app.merchant().await;
+    let samples = merchant.pool("samples").await.with_cards(2).await;
+    let real = merchant.pool_at("real", GatewayKind::Production).await;
+    let request = ManageCards { cards: samples.cards().await, action: CardAction::Move(real.id) };
+    let refused = manage_cards(&app.engine, &merchant.ctx(), &request).await;
+    assert!(matches!(refused, Err(ManageCardsError::OtherPlatform)));
+    let moved = "UPDATE card_uses SET pool_id = $1, ledger_seq = ledger_seq + 1";
+    let moved = merchant.sql().await.execute(moved, &[&real.id.as_uuid()]).await;
+    assert_eq!(refused_by(moved), "card_uses_move_within_gateway");
+    assert_eq!((samples.stock().await.available, real.stock().await.available), (2, 0));
 }
 
 #[tokio::test]

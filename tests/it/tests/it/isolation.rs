@@ -133,7 +133,7 @@ async fn rows_cannot_be_written_for_a_foreign_merchant() {
     let owner = owner(&app).await;
     let thief = app.merchant().await;
     let sql = thief.sql().await;
-    let statement = "INSERT INTO card_pools (id, merchant_id, name) VALUES ($1, $2, 'x')";
+    let statement = "INSERT INTO card_pools (id, merchant_id, name, gateway) VALUES ($1, $2, 'x', 'sandbox')";
     let refused = sql.execute(statement, &[&Uuid::now_v7(), &owner.merchant.id.as_uuid()]).await;
     assert_eq!(refused_by(refused), "42501");
     let moved = sql

@@ -65,6 +65,7 @@ mod web_connect;
 mod web_deletion;
 mod web_exports;
 mod web_live;
+mod web_modes;
 mod web_orders;
 mod web_pages;
 mod web_passkeys;

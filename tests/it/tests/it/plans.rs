@@ -96,7 +96,7 @@ const HISTORY: &str = "
         SELECT pg_temp.i('g', n), pg_temp.i('m', pg_temp.owner(pg_temp.shop(n))), pg_temp.i('s', pg_temp.shop(n)), n, 'g' FROM generate_series(1, 20000) n;
     INSERT INTO skus (id, merchant_id, shop_id, product_id, platform_sku_id)
         SELECT pg_temp.i('u', n), pg_temp.i('m', pg_temp.owner(pg_temp.shop(n))), pg_temp.i('s', pg_temp.shop(n)), pg_temp.i('g', n), n FROM generate_series(1, 20000) n;
-    INSERT INTO card_pools (id, merchant_id, name) SELECT pg_temp.i('p', n), pg_temp.i('m', n), 'p' FROM generate_series(1, 1000) n;
+    INSERT INTO card_pools (id, merchant_id, name, gateway) SELECT pg_temp.i('p', n), pg_temp.i('m', n), 'p', 'production' FROM generate_series(1, 1000) n;
     INSERT INTO sku_mappings (id, merchant_id, sku_id, delivery_method, pool_id)
         SELECT id, merchant_id, id, 'voucher_send', pg_temp.i('p', 1) FROM skus;
     INSERT INTO card_batches (id, merchant_id, pool_id, source, idempotency_key)

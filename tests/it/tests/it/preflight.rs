@@ -78,6 +78,20 @@ async fn a_preflight_names_each_thing_that_is_missing_with_its_one_cure_until_al
 }
 
 #[tokio::test]
+async fn keys_of_a_hosted_application_are_the_operators_to_put_right() {
+    let world = trial(1).await;
+    let sql = world.sql_as_superuser().await;
+    let stop = "UPDATE applications SET state = 'stopped', stop_reason = '10019', stopped_at = now()";
+    sql.execute(stop, &[]).await.unwrap();
+    assert_eq!(cures(&look(&world).await)[&CheckCode::Application], [Cure::EnterKeys]);
+    let hosted = "SET LOCAL session_replication_role = replica;
+        UPDATE applications SET merchant_id = '00000000-0000-0000-0000-000000000000';
+        UPDATE shops SET application_merchant_id = '00000000-0000-0000-0000-000000000000'";
+    sql.transaction(hosted).await.unwrap();
+    assert_eq!(cures(&look(&world).await)[&CheckCode::Application], [Cure::AskOperator]);
+}
+
+#[tokio::test]
 async fn a_preflight_asks_the_platform_itself() {
     let world = trial(1).await;
     let cure = async |code| cures(&look(&world).await).remove(&code).unwrap_or_default();

@@ -9,12 +9,12 @@ use kamiflow_domain::marketplace::{PlatformProduct, PlatformSku, ProductDetail};
 use kamiflow_domain::pause::{Pause, PauseError, pause, resume};
 use kamiflow_domain::sync_products::sync_products;
 use kamiflow_kernel::{
-    Clock, DeliveryMethod, GoodsId, PlatformSkuId, PoolId, ReasonCode, RedemptionMethod, ShopState, SkuId,
+    Clock, DeliveryMethod, GatewayKind, GoodsId, PlatformSkuId, PoolId, ReasonCode, RedemptionMethod, ShopState, SkuId,
 };
 use kamiflow_store::pauses::{self, PauseScope, PausedWork};
 use kamiflow_store::products::{self, Handling};
 use kamiflow_store::{SealError, StoreError, shops};
-use kamiflow_test_support::{Merchant, Shop, TestApp};
+use kamiflow_test_support::{Merchant, Shop, TestApp, refused_by};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -96,10 +96,37 @@ async fn a_mapping_that_does_not_fit_the_goods_is_refused_with_its_reason() {
     let foreign = Some(app.merchant().await.pool("p").await.id);
     assert!(matches!(run(voucher, deliver(VoucherSend, foreign, none)).await, Err(MapSkuError::PoolUnknown)));
     assert!(matches!(run(SkuId::generate(), Handling::Skip).await, Err(MapSkuError::SkuUnknown)));
+    let real = Some(merchant.pool_at("real", GatewayKind::Production).await.id);
+    let refused = run(voucher, deliver(VoucherSend, real, none)).await;
+    assert!(matches!(refused, Err(MapSkuError::PoolOfOtherPlatform(GatewayKind::Production))));
     run(post, Handling::Skip).await.unwrap();
     run(voucher, deliver(VoucherSend, pool, none)).await.unwrap();
     let mut tx = merchant.tx().await;
     assert_eq!(products::fetch_sku(&mut tx, voucher).await.unwrap().delivery_method.as_deref(), Some("voucher_send"));
+}
+
+#[tokio::test]
+async fn sample_cards_are_mapped_to_no_sku_of_a_real_shop() {
+    let app = TestApp::new().await;
+    let merchant = app.merchant().await;
+    let shop = merchant.shop().await;
+    let sku = shop.sku(1, Some(1), Some(0)).await;
+    let (samples, real) = (merchant.pool("samples").await, merchant.pool_at("real", GatewayKind::Production).await);
+    // As if it were a shop of the real platform, which tests cannot reach.
+    merchant.sql().await.execute("UPDATE shops SET gateway = 'production'", &[]).await.unwrap();
+    let run = async |pool| {
+        let handling = deliver(DeliveryMethod::VoucherSend, Some(pool), RedemptionMethod::None);
+        map(&app, &merchant, sku, handling).await
+    };
+    assert!(matches!(run(samples.id).await, Err(MapSkuError::PoolOfOtherPlatform(GatewayKind::Sandbox))));
+    run(real.id).await.unwrap();
+    // Whoever writes past the use case is refused as well: mapped anew, or a pool that changes sides.
+    let sql = merchant.sql().await;
+    let moved = sql.execute("UPDATE sku_mappings SET pool_id = $1", &[&samples.id.as_uuid()]).await;
+    assert_eq!(refused_by(moved), "sku_mappings_pool_of_its_gateway");
+    let changed = sql.execute("UPDATE card_pools SET gateway = 'sandbox' WHERE name = 'real'", &[]).await;
+    assert_eq!(refused_by(changed), "card_pools_gateway_stays");
+    assert_eq!(sql.execute("UPDATE card_pools SET low_stock_at = 7", &[]).await.unwrap(), 2);
 }
 
 /// Inserts an order of SKU 70, paid so long ago.

@@ -114,23 +114,34 @@ async fn a_refresh_that_does_not_extend_asks_for_the_owner_and_is_told_at_a_fift
 }
 
 #[tokio::test]
-async fn a_reminder_is_mailed_with_a_link_for_that_mall() {
+async fn a_reminder_is_mailed_for_a_real_shop_with_a_link_for_that_mall() {
     let app = AccountsApp::new().await;
     let merchant = app.app.merchant().await;
     let shop = merchant.shop().await;
+    let sandbox = merchant.shop().await;
+    // As if it were a shop of the real platform, which tests cannot reach.
+    let real = "UPDATE shops SET gateway = 'production' WHERE id = $1";
+    merchant.sql().await.execute(real, &[&shop.id.as_uuid()]).await.unwrap();
     let config = EngineConfig { site: Some("https://kami.example".to_owned()), ..(*app.app.engine.config).clone() };
     let engine = Engine { config: config.into(), ..app.app.engine.clone() };
     let step = async || refresh_token::step(&engine, &merchant.ctx(), shop.id).await.unwrap();
+    let step_of_sandbox = async || refresh_token::step(&engine, &merchant.ctx(), sandbox.id).await.unwrap();
     step().await;
+    step_of_sandbox().await;
     app.app.clock.advance(TimeDelta::hours(18));
     app.app.market.next_tokens(Ok(merchant.tokens(shop.mall, "2", TimeDelta::hours(6))));
     step().await;
     step().await;
+    app.app.market.next_tokens(Ok(merchant.tokens(sandbox.mall, "2", TimeDelta::hours(6))));
+    step_of_sandbox().await;
+    step_of_sandbox().await;
     let address = "alarm@example.com".parse().unwrap();
     set_notification_address(&engine, &merchant.ctx(), &address).await.unwrap();
     app.app.clock.advance(TimeDelta::minutes(72));
     step().await;
     step().await;
+    step_of_sandbox().await;
+    assert_eq!(told(&merchant).await, ["20%", "20%"], "both are over soon");
     let mails = app.mails(&[merchant.id]).await;
     let [mail] = mails["alarm@example.com"].as_slice() else { panic!("told once: {}", mails.len()) };
     let (_, rest) = mail.text.split_once("https://kami.example/authorize/").unwrap();

@@ -5,13 +5,14 @@ use std::io::Cursor;
 use chrono::TimeDelta;
 use image::{DynamicImage, GrayImage, ImageFormat};
 use kamiflow_domain::connect_shop::{ConnectShop, Grant, Purpose, connect_shop};
+use kamiflow_domain::ctx::Ctx;
 use kamiflow_domain::engine::{Engine, EngineConfig};
 use kamiflow_domain::go_live::{GoLive, GoLiveError, go_live};
 use kamiflow_domain::register_application::{ApplicationOwner, RegisterApplication, register_application};
 use kamiflow_domain::tokens;
 use kamiflow_domain::verification::renewal::{self, AskedAgain, ask_again};
 use kamiflow_domain::verification::review::{
-    self, Case, ReviewError, Reviewer, Verdict, claim_case, decide_case, look_at_picture,
+    self, Case, ReviewError, Reviewer, Verdict, claim_case, decide_case, list_decisions, list_queue, look_at_picture,
 };
 use kamiflow_domain::verification::{
     Approval, Standing, Subject, SubmitVerification, SubmitVerificationError, Unverified, destruction,
@@ -256,6 +257,18 @@ async fn one_number_in_more_than_three_merchants_is_flagged_without_saying_whose
         let case = claim_case(&app.engine, &merchant.ctx(), &by, id).await.unwrap();
         assert_eq!((case.merchants_with_number, case.flagged), (n, n > 3));
     }
+    // The queue says so before anybody takes a case, and what was true at the decision stays.
+    let queue = list_queue(&app.engine, 10).await.unwrap();
+    assert_eq!(queue.iter().map(|row| row.merchants_with_number).collect::<Vec<_>>(), [4; 4]);
+    let first = Ctx { merchant: queue[0].merchant, ..app.merchant().await.ctx() };
+    decide_case(&app.engine, &first, &by, (queue[0].verification, &Verdict::Approve)).await.unwrap();
+    let admin = app.sql_as_superuser().await;
+    let left =
+        "UPDATE verifications SET state = 'rejected', reason = 'x', decided_at = now() WHERE state = 'submitted'";
+    admin.execute(left, &[]).await.unwrap();
+    let decided = list_decisions(&app.engine, 10).await.unwrap();
+    let approved = decided.iter().find(|row| row.state == "approved").unwrap();
+    assert_eq!(approved.merchants_with_number, Some(4));
     // A rejected number counts no more, and a company's code is another thing.
     let rejecting = app.merchant().await;
     let company = Subject::company("某某公司", COMPANY, "李小明").unwrap();
@@ -384,7 +397,7 @@ async fn an_approval_lets_no_shop_go_on_that_lost_its_tokens_or_whose_owner_was_
     app.clock.advance(TimeDelta::days(5));
     assert_eq!(step().await, None);
     let mut tx = merchant.tx().await;
-    tokens::stop(&mut tx, lapsed, ReasonCode::ReauthorizationNeeded).await.unwrap();
+    tokens::stop(&mut tx, app.clock.now(), lapsed, ReasonCode::ReauthorizationNeeded).await.unwrap();
     tx.commit().await.unwrap();
 
     app.clock.advance(TimeDelta::days(1));

@@ -109,6 +109,11 @@ async fn a_mall_is_connected_on_the_platforms_page_in_the_browser_that_began_onc
     assert_eq!(stranger.send(&request, &[("answer", "release")]).await.status, 404);
     assert!(browser.does(&request, &[("answer", "release")]).await.starts_with("/account/sudo?next="));
     browser.proves().await;
+    let question = browser.sees(&format!("/console/shops?release={}", &request["/console/take-overs/".len()..])).await;
+    assert!(
+        question.contains("把「新店 300000001」交给「测试商家」？") && question.contains("0 单还没发"),
+        "{question}"
+    );
     assert_eq!(browser.does(&request, &[("answer", "release")]).await, "/console/shops");
     assert_eq!(browser.send(&request, &[("answer", "refuse")]).await.status, 404, "answered once");
     assert!(browser.sees(&format!("/console/shops/{shop}")).await.contains("已断开。"));
@@ -126,6 +131,9 @@ async fn the_holder_of_the_main_account_authorizes_by_a_link_without_a_log_in() 
     let mall = 300_000_001;
     new_mall(&site, mall).await;
     let browser = Browser::signed_up_as(&site, "owner@example.com").await;
+    let unproved = link_is_made(&browser).await;
+    assert!(unproved.to().starts_with("/account/sudo?next=%2Fconsole%2Fshops%2Fauthorize"), "{}", unproved.to());
+    browser.proves().await;
     let made = link_is_made(&browser).await;
     assert_eq!((made.status, made.cache.as_str()), (200, "no-store"), "the link is shown once and kept nowhere");
     let link = format!("/authorize/{}", between(&made.body, "/authorize/", "</pre>"));
@@ -158,6 +166,7 @@ async fn a_link_is_worth_no_more_than_the_seat_of_who_made_it() {
     site.work();
     new_mall(&site, 300_000_001).await;
     let browser = Browser::signed_up_as(&site, "owner@example.com").await;
+    browser.proves().await;
     let made = link_is_made(&browser).await;
     let link = format!("/authorize/{}", between(&made.body, "/authorize/", "</pre>"));
     let holder = Browser::new(&site);

@@ -20,6 +20,11 @@ async fn the_only_owner_cannot_go_before_the_merchant_is_closed_or_handed_over()
     let site = TestSite::start().await;
     let owner = logged_in(&site, OWNER).await;
     owner.does("/console/shops/sandbox", &[]).await;
+    owner.proves().await;
+    assert!(!owner.sees(PAGE).await.contains("正在运行"), "a sandbox shop is nothing that runs");
+    let sql = site.world.sql_as_superuser().await;
+    let real = "SET LOCAL session_replication_role = replica; UPDATE shops SET gateway = 'production'";
+    sql.transaction(real).await.unwrap();
     let member = logged_in(&site, "member@example.com").await;
     member.joins(&owner, "viewer", &[]).await;
     owner.proves().await;
@@ -43,7 +48,6 @@ async fn the_only_owner_cannot_go_before_the_merchant_is_closed_or_handed_over()
     assert!(owner.sees("/console/pauses").await.contains("商户正在关闭"), "nobody may be left to look after it");
     assert!(owner.sees(PAGE).await.contains("action=\"/account/delete\""));
     assert_eq!(owner.does(PAGE, &[("login", OWNER)]).await, "/log-in");
-    let sql = site.world.sql_as_superuser().await;
     let open = "SELECT count(*) FROM merchants m JOIN memberships b ON b.merchant_id = m.id
                  WHERE b.role = 'owner' AND m.closes_at IS NULL AND NOT EXISTS (
                        SELECT FROM users u WHERE u.id = b.user_id AND u.closed_at IS NULL)";

@@ -7,7 +7,7 @@ use kamiflow_domain::engine::{Engine, EngineConfig};
 use kamiflow_domain::notices;
 use kamiflow_domain::push_hint::{NoticeKind, PushNotice, push_hint};
 use kamiflow_kernel::{GatewayKind, MallId, MerchantId, ShopId};
-use kamiflow_test_support::{Browser, RawSql, TestSite};
+use kamiflow_test_support::{Browser, RawSql, TestSite, between};
 use reqwest::Method;
 use serde_json::json;
 
@@ -206,6 +206,14 @@ async fn an_expired_authorization_is_told_on_every_page_with_what_waits() {
     assert_eq!(sql.execute(dead, &[&id]).await.unwrap(), 1);
     let told = browser.sees("/console").await;
     assert!(told.contains("店铺授权已过期。") && told.contains("0 单在等"), "{told}");
+    let shops = between(&told, "href=\"/console/shops\"", "</a>");
+    assert!(shops.contains("<em class=\"hot\">1</em>"), "the way to the shops is marked: {shops}");
+    // One banner stands above a page: the worst.
+    let pauses = browser.sees("/console/pauses").await;
+    let everything = format!("/console/pauses/mer_{}", between(&pauses, "action=\"/console/pauses/mer_", "\""));
+    browser.does(&everything, &[("work", "delivery"), ("reason", "盘点"), ("hours", "")]).await;
+    let told = browser.sees("/console").await;
+    assert!(told.contains("店铺授权已过期。") && !told.contains("盘点。"), "{told}");
     let list = browser.sees("/console/shops/tokens").await;
     assert!(list.contains("已过期") && list.contains(&format!("authorize?shop={shop}")), "{list}");
     drop(browser);

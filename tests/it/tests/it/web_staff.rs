@@ -29,7 +29,7 @@ pub(crate) async fn mail(site: &TestSite, address: &str, says: &str) -> Mail {
 }
 
 /// Logs a new reviewer in.
-async fn reviewer<'a>(site: &'a TestSite, email: &str, name: &str) -> Browser<'a> {
+pub(crate) async fn reviewer<'a>(site: &'a TestSite, email: &str, name: &str) -> Browser<'a> {
     let browser = Browser::new(site);
     let link = site.staff(email, name, StaffRole::Reviewer).await;
     let (seed, _codes) = browser.enrolls(&link).await;
@@ -48,7 +48,7 @@ pub(crate) async fn merchant(site: &TestSite) -> (Owner, Browser<'_>) {
 }
 
 /// Sends a person's identity with two pictures.
-async fn submits_identity(browser: &Browser<'_>) {
+pub(crate) async fn submits_identity(browser: &Browser<'_>) {
     let photo = picture();
     let texts = [("kind", "person"), ("name", "张三"), ("number", "11010519491231002X")];
     let answer = submits(browser, &texts, &[("picture1", &photo), ("picture2", &photo)]).await;
@@ -57,7 +57,7 @@ async fn submits_identity(browser: &Browser<'_>) {
 }
 
 /// Returns the path of the only case that waits.
-async fn only_case(browser: &Browser<'_>) -> String {
+pub(crate) async fn only_case(browser: &Browser<'_>) -> String {
     let list = browser.sees(QUEUE).await;
     assert_eq!(list.matches("/staff/verifications/mer_").count(), 1, "{list}");
     format!("/staff/verifications/mer_{}", between(&list, "/staff/verifications/mer_", "\""))
@@ -68,7 +68,8 @@ pub(crate) async fn production_shop(site: &TestSite, browser: &Browser<'_>) -> S
     let (shop, mall) = browser.sandbox_shop().await;
     let move_over = format!(
         "SET LOCAL session_replication_role = replica;
-         UPDATE shops SET gateway = 'production', state = 'trial_run' WHERE mall_id = {mall}"
+         UPDATE shops SET gateway = 'production', state = 'trial_run' WHERE mall_id = {mall};
+         UPDATE card_pools SET gateway = 'production'"
     );
     site.world.sql_as_superuser().await.transaction(&move_over).await.unwrap();
     browser.does("/console/mode", &[("mode", "live")]).await;

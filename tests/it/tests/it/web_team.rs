@@ -236,7 +236,7 @@ async fn closing_a_merchant_pauses_its_shops_and_can_be_taken_back_for_thirty_da
     let owner = Browser::signed_up_as(&site, "owner@example.com").await;
     let (shop, _mall) = owner.sandbox_shop().await;
     let page = "/console/merchant";
-    assert!(owner.sees(page).await.contains("现有 1 家在正式运行"));
+    assert!(owner.sees(page).await.contains("现有 0 家在正式运行"), "a sandbox shop is none");
     assert!(owner.does("/console/merchant/close", &[]).await.starts_with("/account/sudo?next="));
     owner.proves().await;
     assert_eq!(owner.does("/console/merchant/close", &[]).await, page);

@@ -2,6 +2,8 @@
 
 use kamiflow_test_support::{Answer, Browser, TestSite};
 
+use crate::web_staff::{OWNER, PAGE, mail, merchant, only_case, reviewer, submits_identity};
+
 /// Returns a picture such as a camera takes.
 pub(crate) fn picture() -> Vec<u8> {
     let picture = image::RgbImage::from_fn(640, 400, |x, y| image::Rgb([x.to_le_bytes()[0], y.to_le_bytes()[0], 90]));
@@ -44,7 +46,7 @@ async fn an_identity_is_submitted_with_pictures_and_never_shown_again() {
     let photo = picture();
     let unproven = submits(&browser, &person(number), &[("picture1", photo.as_slice())]).await;
     assert!(unproven.to().starts_with("/account/sudo?next="), "{}", unproven.to());
-    assert!(browser.sees(page).await.contains("href=\"/account/sudo?next=/console/verification\""));
+    assert!(browser.sees(page).await.contains("href=\"/account/sudo?next=%2Fconsole%2Fverification\""));
     browser.proves().await;
     let large = vec![0; 5 * 1024 * 1024 + 1];
     for (texts, files, told) in [
@@ -69,5 +71,36 @@ async fn an_identity_is_submitted_with_pictures_and_never_shown_again() {
     assert_eq!(browser.get(page).await.status, 403);
     assert_eq!(submits(&browser, &person(number), &both).await.status, 403);
     drop(browser);
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn the_decision_is_told_to_owners_and_to_the_admin_who_submitted() {
+    let site = TestSite::start().await;
+    let (owner, her) = merchant(&site).await;
+    site.owner("admin@example.com").await;
+    site.owner("other@example.com").await;
+    let admin = Browser::new(&site);
+    admin.log_in("admin@example.com").await;
+    admin.does("/preferences", &[("language", "zh-CN")]).await;
+    admin.joins(&her, "admin", &[]).await;
+    let other = Browser::new(&site);
+    other.log_in("other@example.com").await;
+    other.joins(&her, "admin", &[]).await;
+    assert!(admin.sees("/console").await.contains("href=\"/console/verification\""), "the account's menu leads there");
+    assert!(admin.sees(PAGE).await.contains("24 小时内有结果"), "said before it is submitted");
+    admin.proves().await;
+    submits_identity(&admin).await;
+
+    let staff = reviewer(&site, "chen@operator.test", "陈审核").await;
+    let case = only_case(&staff).await;
+    staff.does(&format!("{case}/claim"), &[]).await;
+    staff.does(&format!("{case}/decision"), &[("decision", "approve")]).await;
+    site.send_mails(owner.merchant).await;
+    mail(&site, OWNER, "实名认证已通过").await;
+    mail(&site, "admin@example.com", "实名认证已通过").await;
+    while let Some(mail) = site.mailbox.find("other@example.com") {
+        assert!(!mail.subject.contains("实名认证"), "who has no part in it is told nothing: {}", mail.subject);
+    }
     site.stop().await;
 }

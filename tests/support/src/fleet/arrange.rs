@@ -130,7 +130,11 @@ pub async fn insert_merchant(store: &Store, name: &str, poll_floor_s: i32) -> Re
 pub async fn empty_pool(store: &Store, merchant: MerchantId, name: &str) -> Result<PoolId> {
     let id = PoolId::generate();
     let mut tx = store.tenant_tx(merchant).await?;
-    card_pools::insert(&mut tx, &NewPool { id, name, min_validity_s: 0, low_stock_at: 0 }).await?;
+    card_pools::insert(
+        &mut tx,
+        &NewPool { id, name, gateway: GatewayKind::Sandbox, min_validity_s: 0, low_stock_at: 0 },
+    )
+    .await?;
     tx.commit().await?;
     Ok(id)
 }

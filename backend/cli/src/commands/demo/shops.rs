@@ -186,7 +186,13 @@ async fn pools(engine: &Engine, merchant: MerchantId) -> Result<BTreeMap<Good, P
             Some(row) => row.id,
             None => {
                 let id = PoolId::generate();
-                let new = card_pools::NewPool { id, name, min_validity_s: 0, low_stock_at: 100 };
+                let new = card_pools::NewPool {
+                    id,
+                    name,
+                    gateway: GatewayKind::Sandbox,
+                    min_validity_s: 0,
+                    low_stock_at: 100,
+                };
                 card_pools::insert(&mut tx, &new).await?;
                 id
             }

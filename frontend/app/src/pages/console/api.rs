@@ -9,7 +9,7 @@ use kamiflow_kernel::{ApiScope, ShopScope};
 use leptos::prelude::*;
 
 use super::ConsolePage;
-use crate::components::{Badge, Banner, Card, Column, Empty, Field, Icon, Look, Submit, Table, Tone};
+use crate::components::{Badge, Banner, Card, Column, Confirm, Empty, Field, Icon, Look, Submit, Table, Tone};
 use crate::layouts::Section;
 use crate::views::api::ApiTokens as Data;
 use crate::{context, format, t};
@@ -35,11 +35,37 @@ pub(crate) fn ApiTokens() -> AnyView {
     };
     view! {
         <ConsolePage section=Section::Api title=t::api::title() context=t::api::context() acts=reference>
+            {revocation(&data)}
             <Card title=t::api::tokens()>{list}</Card>
             <NewToken data=data/>
         </ConsolePage>
     }
     .into_any()
+}
+
+fn is_good(row: &ApiTokenRow, data: &Data) -> bool {
+    row.is_good(data.now)
+}
+
+/// Asks before a token ends, where the address names one that is good.
+fn revocation(data: &Data) -> Option<AnyView> {
+    let asked = context::page().query.get("revoke")?.clone();
+    let mut good = data.tokens.iter().filter(|token| is_good(&token.row, data));
+    let token = good.find(|token| token.row.id.to_string() == asked)?;
+    let used = token.row.last_used_at.map_or_else(|| t::api::never().to_owned(), format::moment);
+    Some(
+        view! {
+            <Confirm
+                question=t::api::revoke_question(&token.row.name)
+                consequence=t::api::revoke_consequence(used)
+                action="/console/api/revoke".to_owned()
+                field=("token", asked)
+                act=t::api::revoke()
+                back="/console/api"
+            />
+        }
+        .into_any(),
+    )
 }
 
 fn row(token: &ApiTokenView, data: &Data) -> impl IntoView + use<> {
@@ -56,11 +82,9 @@ fn row(token: &ApiTokenView, data: &Data) -> impl IntoView + use<> {
     let used = row.last_used_at.map_or_else(|| t::api::never().to_owned(), format::moment);
     let place = row.last_used_from.clone().map(|place| view! { <div class="sub mono">{place}</div> });
     let id = row.id.to_string();
-    let revoke = row.is_good(data.now).then(|| {
+    let revoke = is_good(row, data).then(|| {
         view! {
-            <form method="post" action="/console/api/revoke">
-                <button class="btn btn-danger sm" name="token" value=id>{t::api::revoke()}</button>
-            </form>
+            <a class="btn btn-danger sm" href=format!("/console/api?revoke={id}#confirm")>{t::api::revoke()}</a>
         }
     });
     view! {

@@ -7,7 +7,7 @@ use kamiflow_kernel::{ShopId, ShopState};
 use leptos::prelude::*;
 
 use self::figures::Figures;
-use super::ConsolePage;
+use super::{ConsolePage, verification};
 use crate::components::{Badge, Banner, Card, Column, Empty, Icon, Look, Stepper, Submit, Table, Tone};
 use crate::layouts::Section;
 use crate::views::overview;
@@ -34,6 +34,7 @@ pub(crate) fn Overview() -> AnyView {
                 </Card>
             })}
             {people(&data)}
+            {data.verification.as_ref().map(verification::standing_with_way)}
             {data.figures.clone().map(|figures| {
                 view! { <div id="figures" class="grid gap-4" data-live=""><Figures figures=figures/></div> }
             })}

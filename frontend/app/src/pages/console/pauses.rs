@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use super::ConsolePage;
 use super::shops::count;
-use crate::components::{Badge, Card, Empty, Field, Icon, Look, Moment, Submit, Tone, t_error};
+use crate::components::{Badge, Banner, Card, Empty, Field, Icon, Look, Moment, Submit, Tone, t_error};
 use crate::layouts::Section;
 use crate::views::pauses::{PauseTarget, Pauses as Data};
 use crate::{context, format, t};
@@ -25,32 +25,41 @@ pub(crate) fn Pauses() -> AnyView {
     view! {
         <ConsolePage section=Section::Dashboard title=title context=context>
             {nothing}
-            <PauseBanners lines=lines.clone() first=data.first.clone()/>
+            <PauseBanners lines=lines.clone()/>
             {data.form.clone().map(|target| view! { <div class="max-w-xl"><PauseCard target=target lines=lines/></div> })}
         </ConsolePage>
     }
     .into_any()
 }
 
-/// Pauses in force, each with what waits and the button that ends it; and what goes on first then.
+/// Pauses in force, each with what waits, the button that ends it, and what goes on first then.
 #[component]
-pub(crate) fn PauseBanners(lines: Vec<PauseLine>, first: Vec<First>) -> AnyView {
-    let first = (!first.is_empty()).then(|| going_first(first));
-    view! { {lines.into_iter().map(banner).collect_view()}{first} }.into_any()
+pub(crate) fn PauseBanners(lines: Vec<PauseLine>) -> AnyView {
+    let one = |line: PauseLine| {
+        let first = (!line.first.is_empty()).then(|| going_first(&line));
+        view! { {banner(&line)}{first} }
+    };
+    lines.into_iter().map(one).collect_view().into_any()
 }
 
-/// One pause.
-pub(super) fn banner(line: PauseLine) -> impl IntoView {
-    let end = line.may_end.then(|| end(&line));
+fn banner(line: &PauseLine) -> impl IntoView + use<> {
+    let end = line.may_end.then(|| end(line));
     view! {
         <div class=format!("note {}", Tone::Review.class()) role="status">
             <Icon name="pause"/>
             <div class="min-w-0 flex-1 flex gap-x-4 gap-y-2 flex-wrap items-center">
-                <p class="flex-1 min-w-56"><b>{lead(&line)}</b>{sentence(&line)}</p>
+                <p class="flex-1 min-w-56"><b>{lead(line)}</b>{sentence(line)}</p>
                 {end}
             </div>
         </div>
     }
+}
+
+/// A pause of the merchant as a whole, above every page: it is ended where its page says what goes first then.
+pub(super) fn reminder(line: &PauseLine) -> AnyView {
+    let act = (format!("/console/pauses/{}", line.target), t::pauses::look().to_owned());
+    let (lead, sentence) = (lead(line), sentence(line));
+    view! { <Banner tone=Tone::Review icon="pause" lead=lead act=act>{sentence}</Banner> }.into_any()
 }
 
 fn lead(line: &PauseLine) -> String {
@@ -89,7 +98,7 @@ fn end(line: &PauseLine) -> impl IntoView + use<> {
     }
 }
 
-fn going_first(orders: Vec<First>) -> impl IntoView {
+fn going_first(line: &PauseLine) -> impl IntoView + use<> {
     let row = |(order_sn, ship_by): First| {
         view! {
             <li class="flex gap-x-4 gap-y-1 flex-wrap px-4 py-2.5 text-sm">
@@ -98,9 +107,14 @@ fn going_first(orders: Vec<First>) -> impl IntoView {
             </li>
         }
     };
+    let rows = line.first.iter().cloned().map(row).collect_view();
+    let context = match line.name.is_empty() {
+        true => t::pauses::first_context().to_owned(),
+        false => t::pauses::first_context_of(&line.name),
+    };
     view! {
-        <Card title=t::pauses::first() context=t::pauses::first_context()>
-            <ol class="divide-y divide-line">{orders.into_iter().map(row).collect_view()}</ol>
+        <Card title=t::pauses::first() context=context>
+            <ol class="divide-y divide-line">{rows}</ol>
         </Card>
     }
 }

@@ -18,7 +18,7 @@ use leptos::prelude::*;
 
 use super::ConsolePage;
 use super::overview::ShopBadges;
-use crate::components::{Badge, Card, Column, Empty, Icon, Look, Submit, Table, Tone};
+use crate::components::{Badge, Card, Column, Confirm, Empty, Icon, Look, ProofFirst, Submit, Table, Tone};
 use crate::layouts::Section;
 use crate::views::shops::{self, TakeOver};
 use crate::{context, format, t};
@@ -34,7 +34,7 @@ fn take_overs(rows: &[TakeOver]) -> AnyView {
                 </div>
                 <form class="flex gap-2 flex-wrap" method="post" action=format!("/console/take-overs/{}", row.request)>
                     <button class="btn btn-quiet sm" name="answer" value="refuse">{t::shops::take_over_refuse()}</button>
-                    <button class="btn btn-danger sm" name="answer" value="release">{t::shops::take_over_release()}</button>
+                    <a class="btn btn-danger sm" href=format!("/console/shops?release={}#confirm", row.request)>{t::shops::take_over_release()}</a>
                 </form>
             </li>
         }
@@ -47,6 +47,26 @@ fn take_overs(rows: &[TakeOver]) -> AnyView {
         </Card>
     }
     .into_any()
+}
+
+/// Asks before a mall is let go, where the address names who asked for it.
+fn release(rows: &[TakeOver]) -> Option<AnyView> {
+    let asked = context::page().query.get("release")?.clone();
+    let row = rows.iter().find(|row| row.request.to_string() == asked)?;
+    Some(
+        view! {
+            <ProofFirst/>
+            <Confirm
+                question=t::shops::release_question(&row.shop, &row.asked_by)
+                consequence=t::shops::release_consequence(count(row.waiting))
+                action=format!("/console/take-overs/{}", row.request)
+                field=("answer", "release".to_owned())
+                act=t::shops::take_over_release()
+                back="/console/shops"
+            />
+        }
+        .into_any(),
+    )
 }
 
 /// The list.
@@ -66,6 +86,7 @@ pub(crate) fn ShopList() -> AnyView {
             context=t::shops::count(count)
             acts=acts.into_any()
         >
+            {release(&data.take_overs)}
             {(!data.take_overs.is_empty()).then(|| take_overs(&data.take_overs))}
             <Card title=t::shops::title() class="overflow-hidden">{rows(&data)}</Card>
         </ConsolePage>

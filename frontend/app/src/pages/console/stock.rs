@@ -2,7 +2,7 @@
 
 use kamiflow_domain::pause::PauseScope;
 use kamiflow_domain::stock_pages::{BatchRow, PoolSummary, SkuSummary};
-use kamiflow_kernel::DeliveryMethod;
+use kamiflow_kernel::{DeliveryMethod, GatewayKind};
 use leptos::prelude::*;
 
 use super::ConsolePage;
@@ -82,10 +82,12 @@ pub(crate) fn Pool() -> AnyView {
     let target =
         PauseTarget { scope: PauseScope::Pool(pool.pool), target: pool.pool.to_string(), name: pool.name.clone() };
     let trail = ("/console/pools".to_owned(), t::console::pools().to_owned());
+    let mark = (pool.gateway == GatewayKind::Sandbox)
+        .then(|| view! { <Badge tone=Tone::Review icon="flask-conical">{t::overview::sandbox_badge()}</Badge> });
     let stock = t::stock::stock_line(count(pool.stock.available), reserved(&pool));
     view! {
-        <ConsolePage section=Section::Pools title=pool.name.clone() context=stock trail=trail>
-            <PauseBanners lines=data.pauses.clone() first=data.first.clone()/>
+        <ConsolePage section=Section::Pools title=pool.name.clone() context=stock trail=trail marks=mark.into_any()>
+            <PauseBanners lines=data.pauses.clone()/>
             {data.may_manage.then(|| view! {
                 <Card title=t::stock::paste()>
                     <form class="p-4 grid gap-4" method="post" action=action>

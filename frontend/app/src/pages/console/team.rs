@@ -15,7 +15,7 @@ use leptos::prelude::*;
 
 use self::seat::SeatFields;
 use super::ConsolePage;
-use crate::components::{Badge, Card, Column, Field, Icon, Look, Submit, Table, Tone};
+use crate::components::{Badge, Card, Column, Confirm, Field, Icon, Look, Submit, Table, Tone};
 use crate::layouts::Section;
 use crate::views::team::{Invitation, Member, Team as Data};
 use crate::{context, format, t};
@@ -43,6 +43,7 @@ pub(crate) fn Team() -> AnyView {
     ];
     view! {
         <ConsolePage section=Section::Team title=t::console::team() context=t::team::context() acts=acts>
+            {removal(&data)}
             <Card title=t::team::members()><Table caption=t::team::members() columns=columns>{rows}</Table></Card>
             {(!data.invitations.is_empty()).then(|| view! { <Invitations rows=data.invitations.iter().map(invited).collect_view().into_any()/> })}
             {data.may_manage.then(|| view! { <Newcomers data=data.clone()/> })}
@@ -50,6 +51,26 @@ pub(crate) fn Team() -> AnyView {
         </ConsolePage>
     }
     .into_any()
+}
+
+/// Asks before a member goes, where the address names one who can be removed.
+fn removal(data: &Data) -> Option<AnyView> {
+    let asked = context::page().query.get("remove")?.clone();
+    let is_asked = |member: &&Member| member.user.to_string() == asked && member.is_governed && !member.is_oneself;
+    let member = data.members.iter().filter(|_| data.may_manage).find(is_asked)?;
+    Some(
+        view! {
+            <Confirm
+                question=t::team::remove_question(&member.name)
+                consequence=t::team::remove_consequence()
+                action="/console/team/remove".to_owned()
+                field=("user", asked)
+                act=t::team::remove()
+                back="/console/team"
+            />
+        }
+        .into_any(),
+    )
 }
 
 fn row(member: &Member, may_manage: bool) -> impl IntoView + use<> {
@@ -77,6 +98,7 @@ fn row(member: &Member, may_manage: bool) -> impl IntoView + use<> {
 fn acts(member: &Member) -> impl IntoView + use<> {
     let user = member.user.to_string();
     let seat = format!("/console/team/{}", member.user);
+    let removal = format!("/console/team?remove={}#confirm", member.user);
     let reset = member.is_sub_account.then(|| {
         view! { <button class="nv w-full" formaction="/console/team/password">{t::team::reset_password()}</button> }
     });
@@ -86,11 +108,11 @@ fn acts(member: &Member) -> impl IntoView + use<> {
     view! {
         <details class="menu end" name="menus">
             <summary class="btn btn-bare sq" aria-label=t::team::acts(&member.name)><Icon name="ellipsis"/></summary>
-            <form class="panel" method="post" action="/console/team/remove">
+            <form class="panel" method="post" action="/console/team/password">
                 <input type="hidden" name="user" value=user/>
                 <a class="nv" href=seat>{t::team::change_seat()}</a>
                 {reset}{factor}
-                <button class="nv w-full text-bad">{t::team::remove()}</button>
+                <a class="nv text-bad" href=removal>{t::team::remove()}</a>
             </form>
         </details>
     }

@@ -44,6 +44,17 @@ pub(crate) fn Verification() -> AnyView {
     .into_any()
 }
 
+/// Where it is, with the way to the page: for the console's first page.
+pub(super) fn standing_with_way(view: &VerificationView) -> AnyView {
+    view! {
+        <div class="grid gap-2">
+            {standing(view)}
+            <p><a class="lnk" href="/console/verification">{t::verification::open()}</a></p>
+        </div>
+    }
+    .into_any()
+}
+
 fn standing(view: &VerificationView) -> AnyView {
     let latest = view.submissions.first();
     match (view.may_go_live, view.standing) {
@@ -104,6 +115,7 @@ fn Form(kind: Kind) -> AnyView {
                 {fields}
                 <Picture name="picture1" label=first required=true/>
                 <Picture name="picture2" label=second required=false/>
+                <p class="text-sm text-ink2">{t::verification::within()}</p>
                 <div><Submit><Icon name="upload"/>{t::verification::submit()}</Submit></div>
             </form>
         </Card>

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use super::StaffPage;
 use super::decision::Decision;
-use super::queue::result;
+use super::queue::{flag, result};
 use crate::components::{Badge, Banner, Card, Look, Submit, Tone};
 use crate::views::staff::Case;
 use crate::{context, format, t};
@@ -64,10 +64,11 @@ fn decided(row: &SubmissionView) -> AnyView {
     let by = row.decided_by.clone().unwrap_or_else(|| t::staff::by_nobody().to_owned());
     let at = row.decided_at.map(format::moment).unwrap_or_default();
     let (mark, reason) = (result(row.standing == Standing::Approved), row.reason.clone());
+    let flagged = row.merchants_with_number.filter(|many| review::is_flagged(*many)).map(flag);
     view! {
         <Card title=t::staff::result()>
             <div class="p-4 grid gap-2 justify-items-start">
-                {mark}
+                <span class="inline-flex gap-2 flex-wrap">{mark}{flagged}</span>
                 <p class="text-ink2 text-sm">{t::staff::decided_line(by, at)}</p>
                 <p>{reason}</p>
             </div>

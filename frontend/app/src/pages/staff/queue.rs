@@ -59,7 +59,7 @@ fn waiting(cases: &[OpenCase]) -> AnyView {
         };
         view! {
             <tr>
-                <td>{subject(&case.case)}</td>
+                <td><span class="inline-flex gap-2 items-center flex-wrap">{subject(&case.case)}{case.flagged.map(flag)}</span></td>
                 <td class="rt">{held}</td>
                 <td class="r"><Moment at=case.submitted_at/></td>
                 <td class="r">{link(&case.case)}</td>
@@ -86,7 +86,7 @@ fn decided(cases: &[DecidedCase]) -> AnyView {
         let by = case.by.clone().unwrap_or_else(|| t::staff::by_nobody().to_owned());
         view! {
             <tr>
-                <td>{subject(&case.case)}</td>
+                <td><span class="inline-flex gap-2 items-center flex-wrap">{subject(&case.case)}{case.flagged.map(flag)}</span></td>
                 <td class="rt">{result(case.is_approved)}</td>
                 <td class="full">{t::staff::decided_line(by, format::moment(case.at))}" "{case.reason.clone()}</td>
                 <td class="r">{link(&case.case)}</td>
@@ -106,6 +106,11 @@ pub(super) fn result(is_approved: bool) -> AnyView {
         (Tone::Exception, "circle-x", t::staff::rejected())
     };
     view! { <Badge tone=tone icon=icon>{word}</Badge> }.into_any()
+}
+
+/// One number in many merchants.
+pub(super) fn flag(merchants: i64) -> AnyView {
+    view! { <Badge tone=Tone::Exception icon="triangle-alert">{t::staff::flag(merchants)}</Badge> }.into_any()
 }
 
 fn subject(case: &CaseRef) -> AnyView {

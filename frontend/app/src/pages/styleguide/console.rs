@@ -1,11 +1,12 @@
 //! `/styleguide/console`: the console's frame around an example of a dashboard.
 
+use chrono::DateTime;
 use kamiflow_kernel::Permission;
 use leptos::prelude::*;
 
 use super::lists::TimeToCard;
 use crate::components::{Badge, Banner, Card, Column, Icon, Look, Spark, Table, Tone};
-use crate::context::SessionView;
+use crate::context::{Running, SessionView};
 use crate::document::PageTitle;
 use crate::layouts::{ConsoleLayout, Frame, Section};
 use crate::t;
@@ -22,6 +23,9 @@ pub(crate) fn ConsoleSample() -> AnyView {
         permissions: Permission::ALL.to_vec(),
         is_test: true,
         waiting_for_authorization: None,
+        shops_without_authorization: 0,
+        need_person: 0,
+        running: Some(Running { read_at: Some(DateTime::UNIX_EPOCH) }),
         has_sudo: false,
         has_second_factor: false,
     };
@@ -29,7 +33,6 @@ pub(crate) fn ConsoleSample() -> AnyView {
         session,
         section: Section::Dashboard,
         counts: vec![(Section::Orders, 1284, false), (Section::Pools, 3, true)],
-        running: Some((t::console::running().to_owned(), t::console::synced(3))),
     };
     let banner = view! {
         <Banner

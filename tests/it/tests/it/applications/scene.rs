@@ -137,9 +137,12 @@ impl<'a> Stall<'a> {
         let (engine, ctx, pool) = (&self.world.engine, ctx(self.world, self.merchant), PoolId::generate());
         let mut tx = engine.store.tenant_tx(self.merchant).await.unwrap();
         let name = format!("vouchers-{number}");
-        card_pools::insert(&mut tx, &NewPool { id: pool, name: &name, min_validity_s: 0, low_stock_at: 0 })
-            .await
-            .unwrap();
+        card_pools::insert(
+            &mut tx,
+            &NewPool { id: pool, name: &name, gateway: GatewayKind::Sandbox, min_validity_s: 0, low_stock_at: 0 },
+        )
+        .await
+        .unwrap();
         tx.commit().await.unwrap();
         let request = ImportCards {
             pool,

@@ -175,13 +175,14 @@ attacks! { STOCK, t:
     card_claims::claim_waiting(&claim(t));
     card_claims::list_held(&[t.delivery], &[], t.now);
     card_claims::move_held(&[t.delivery], card_claims::HeldMove { from: CardUseState::Reserved, to: CardUseState::Sent, cause: "sent", exposes: true, lets_go: false }, t.now);
-    card_pools::insert(&card_pools::NewPool { id: t.pool, name: "x", min_validity_s: 0, low_stock_at: 0 });
+    card_pools::insert(&card_pools::NewPool { id: t.pool, name: "x", gateway: GatewayKind::Sandbox, min_validity_s: 0, low_stock_at: 0 });
     card_pools::fetch(t.pool);
     card_pools::find_by_name("pool");
     card_pools::list(None, 10);
-    card_pools::update(&card_pools::NewPool { id: t.pool, name: "x", min_validity_s: 0, low_stock_at: 0 });
+    card_pools::update(&card_pools::NewPool { id: t.pool, name: "x", gateway: GatewayKind::Sandbox, min_validity_s: 0, low_stock_at: 0 });
     card_pools::lock(&[t.pool]);
     card_pools::list_served(&[t.pool]);
+    card_pools::list_of_gateway(&[t.pool], GatewayKind::Sandbox);
     card_pools::count_stock(t.pool, t.now);
     card_uses::transition(&voided(t));
     card_uses::update_pool(&[t.free], t.pool, t.now);

@@ -286,7 +286,7 @@ const ROWS: &str = "
     INSERT INTO products (id, merchant_id, shop_id, goods_id, name) VALUES (:product:, :m:, :shop:, :goods:, 'goods');
     INSERT INTO skus (id, merchant_id, shop_id, product_id, platform_sku_id)
         VALUES (:sku:, :m:, :shop:, :product:, :platform_sku:);
-    INSERT INTO card_pools (id, merchant_id, name) VALUES (:pool:, :m:, 'pool');
+    INSERT INTO card_pools (id, merchant_id, name, gateway) VALUES (:pool:, :m:, 'pool', 'sandbox');
     INSERT INTO sku_mappings (id, merchant_id, sku_id, delivery_method, pool_id, top_up_below, top_up_to)
         VALUES (gen_random_uuid(), :m:, :sku:, 'platform_pool', :pool:, 5, 9);
     INSERT INTO card_batches (id, merchant_id, pool_id, source, idempotency_key)

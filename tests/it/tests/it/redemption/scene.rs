@@ -14,8 +14,8 @@ use kamiflow_domain::redeem::{self, Delivered};
 use kamiflow_domain::redemption_rules::{Conditions, Rule, RuleAction, RuleSet};
 use kamiflow_domain::save_rules;
 use kamiflow_kernel::{
-    DeliveryId, Fen, GoodsId, LineId, MerchantId, OrderId, OrderSn, PlatformSkuId, PoolId, RedemptionMethod, RuleId,
-    ShopId, SkuId,
+    DeliveryId, Fen, GatewayKind, GoodsId, LineId, MerchantId, OrderId, OrderSn, PlatformSkuId, PoolId,
+    RedemptionMethod, RuleId, ShopId, SkuId,
 };
 use kamiflow_store::card_pools::{self, NewPool};
 use kamiflow_store::redemptions::acts;
@@ -249,7 +249,7 @@ impl Scene {
         let id = PoolId::generate();
         let mut tx = self.engine.store.tenant_tx(self.merchant).await.unwrap();
         let name = format!("pool {number}");
-        let new = NewPool { id, name: &name, min_validity_s: 0, low_stock_at: 0 };
+        let new = NewPool { id, name: &name, gateway: GatewayKind::Sandbox, min_validity_s: 0, low_stock_at: 0 };
         card_pools::insert(&mut tx, &new).await.unwrap();
         tx.commit().await.unwrap();
         let file: String = (1..=lines).map(|n| format!("{},secret-{n}\n", code_of(number, n))).collect();

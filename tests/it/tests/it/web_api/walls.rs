@@ -121,8 +121,14 @@ async fn live_and_test_tokens_see_nothing_of_one_another() {
     {
         assert_eq!(live.get(list).await.ok()[name], json!([]), "{list}");
     }
-    // A pool that serves nothing yet could be a real shop's tomorrow: it is for live tokens.
+    // A pool is for the mode that it was made in, whatever it serves later.
+    sold.browser.does("/console/pools", &[("name", "samples")]).await;
+    assert_eq!(live.get("/pools").await.ok()["pools"], json!([]));
+    let samples = test.get("/pools").await.ok()["pools"][1]["id"].as_str().unwrap().to_owned();
+    assert_eq!(live.post(&format!("/pools/{samples}/cards"), &json!({ "text": "a----b" })).await.status, 404);
+    sold.browser.does("/console/mode", &[("mode", "live")]).await;
     sold.browser.does("/console/pools", &[("name", "new")]).await;
+    assert!(!sold.browser.sees("/console/pools").await.contains("samples"), "lists show one mode");
     let new = live.get("/pools").await.ok()["pools"][0]["id"].as_str().unwrap().to_owned();
     assert_eq!(test.get(&format!("/pools/{new}")).await.status, 404);
     let import = json!({ "text": "NEW-0001----a" });
@@ -132,7 +138,8 @@ async fn live_and_test_tokens_see_nothing_of_one_another() {
     // As if the shop were a real one.
     let sql = site.world.sql_as_superuser().await;
     let real = "SET LOCAL session_replication_role = replica; UPDATE shops SET gateway = 'production'
-                 WHERE id IN (SELECT shop_id FROM orders)";
+                 WHERE id IN (SELECT shop_id FROM orders);
+                UPDATE card_pools SET gateway = 'production' WHERE id IN (SELECT pool_id FROM sku_mappings)";
     sql.transaction(real).await.unwrap();
     assert_eq!(live.get("/shops").await.ok()["shops"][0]["id"], names.shop);
     live.get(&names.path("/shops/{shop}/orders/{order_sn}")).await.ok();

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::settings::PlatformSettings;
 use super::steps;
-use crate::components::{Banner, Card, Icon, Look, Stepper, Submit, Tone};
+use crate::components::{Banner, Card, Icon, Look, ProofFirst, Stepper, Submit, Tone};
 use crate::layouts::Section;
 use crate::pages::console::ConsolePage;
 use crate::views::connect::{self, PlatformAddress};
@@ -55,6 +55,7 @@ pub(crate) fn Authorize() -> AnyView {
                     <Card title=t::connect::by_link()>
                         <div class="p-4 grid gap-4">
                             <p class="text-ink2 leading-6">{t::connect::by_link_text()}</p>
+                            <ProofFirst/>
                             <form method="post" action="/console/shops/link">
                                 {hidden()}
                                 <Submit look=Look::Quiet><Icon name="send"/>{t::connect::make_link()}</Submit>

@@ -42,7 +42,7 @@ fn may_open(cure: Cure) -> bool {
     let asks = match cure {
         Cure::Reauthorize | Cure::EnterKeys => Permission::ManageShops,
         Cure::ApplyForPackage | Cure::LookAtShop | Cure::TryAgain => Permission::ShowShops,
-        Cure::SetClock => return true,
+        Cure::SetClock | Cure::AskOperator => return true,
         Cure::SyncProducts | Cure::MapSku => Permission::ShowProducts,
         Cure::AddStock => Permission::ShowStock,
         Cure::ChooseRule => Permission::ManageRules,
@@ -103,6 +103,7 @@ fn words(check: &Found, cure: Cure) -> (String, &'static str) {
     match cure {
         Cure::Reauthorize => (t::preflight::reauthorize_why().to_owned(), t::preflight::reauthorize()),
         Cure::EnterKeys => (t::preflight::enter_keys_why().to_owned(), t::preflight::enter_keys()),
+        Cure::AskOperator => (t::preflight::ask_operator_why().to_owned(), t::preflight::ask_operator()),
         Cure::ApplyForPackage => (t::preflight::apply_why(name), t::preflight::apply()),
         Cure::LookAtShop => (t::preflight::look_why().to_owned(), t::preflight::look()),
         Cure::TryAgain => (t::preflight::try_again_why().to_owned(), t::preflight::try_again()),
@@ -122,8 +123,8 @@ fn href(shop: ShopId, check: &Found, cure: Cure) -> String {
         Cure::EnterKeys => "/console/shops/new?route=own_keys".to_owned(),
         Cure::ApplyForPackage => format!("/console/shops/{shop}/connected"),
         Cure::LookAtShop | Cure::TryAgain => format!("/console/shops/{shop}"),
-        Cure::SetClock => "/status".to_owned(),
-        Cure::SyncProducts | Cure::MapSku => "/console/products".to_owned(),
+        Cure::SetClock | Cure::AskOperator => "/help#operator".to_owned(),
+        Cure::SyncProducts | Cure::MapSku => format!("/console/products?shop={shop}"),
         Cure::AddStock => match &check.about {
             About::Pool { pool, .. } => format!("/console/pools/{pool}"),
             About::Shop | About::Api(_) | About::Sku { .. } => "/console/pools".to_owned(),

@@ -40,7 +40,7 @@ pub(crate) fn Shop() -> AnyView {
         >
             <State shop=shop.summary.clone() may_manage=may_manage/>
             {data.outside.as_ref().map(outside_banner)}
-            <PauseBanners lines=pauses.clone() first=shop.first.clone()/>
+            <PauseBanners lines=pauses.clone()/>
             <div class="grid xl:grid-cols-[minmax(0,1fr)_20rem] gap-4 items-start">
                 <div class="grid gap-4 min-w-0">
                     {preflight.map(|checks| view! {
