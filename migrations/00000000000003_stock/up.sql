@@ -272,12 +272,14 @@ BEGIN
         RAISE EXCEPTION 'only a card in stock that never left can be moved'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'card_uses_move_never_exposed';
     END IF;
-    IF OLD.pool_id <> NEW.pool_id AND EXISTS (
-            SELECT FROM public.card_pools f, public.card_pools t
-             WHERE f.merchant_id = OLD.merchant_id AND f.id = OLD.pool_id
-               AND t.merchant_id = NEW.merchant_id AND t.id = NEW.pool_id AND f.gateway <> t.gateway) THEN
-        RAISE EXCEPTION 'card use % cannot be moved to another platform', OLD.id
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'card_uses_move_within_gateway';
+    -- Two steps: most changes leave the pool, and none of those pays for the look.
+    IF OLD.pool_id <> NEW.pool_id THEN
+        IF EXISTS (SELECT FROM public.card_pools f, public.card_pools t
+                    WHERE f.merchant_id = OLD.merchant_id AND f.id = OLD.pool_id
+                      AND t.merchant_id = NEW.merchant_id AND t.id = NEW.pool_id AND f.gateway <> t.gateway) THEN
+            RAISE EXCEPTION 'card use % cannot be moved to another platform', OLD.id
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'card_uses_move_within_gateway';
+        END IF;
     END IF;
     IF NEW.ledger_seq <> OLD.ledger_seq + 1 AND (OLD.state <> NEW.state OR OLD.pool_id <> NEW.pool_id) THEN
         RAISE EXCEPTION 'card use % changed without an entry in the ledger', OLD.id

@@ -279,6 +279,9 @@ impl<'a> Browser<'a> {
         }
         let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         let (location, cache) = (header("location"), header("cache-control").unwrap_or_default());
-        Answer { status: answer.status().as_u16(), location, cache, body: answer.text().await.unwrap() }
+        // Marks of what the browser wakes up; nobody sees them.
+        let status = answer.status().as_u16();
+        let body = answer.text().await.unwrap().replace("<!>", "");
+        Answer { status, location, cache, body }
     }
 }

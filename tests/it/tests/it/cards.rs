@@ -347,7 +347,7 @@ async fn waits(merchant: &Merchant<'_>, pool: PoolId, wanted: &[i32]) -> Vec<Uui
         sql.execute(
             "INSERT INTO deliveries (id, merchant_id, shop_id, order_day, order_id, order_sn, sku_id, method,
                                      redemption_method, pool_id, lines_expected)
-             VALUES ($1, $2, $3, '1970-01-01', $1, $4, $5, 'voucher_send', 'none', $6, $7)",
+             VALUES ($1, $2, $3, '1970-01-01', $1, $4, $5, 'voucher_send', 'none', $6, $7::integer)",
             &[
                 &id,
                 &merchant.id.as_uuid(),

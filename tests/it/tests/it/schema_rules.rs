@@ -68,7 +68,7 @@ async fn every_pair_of_order_states_is_judged_by_the_one_table() {
                 known.iter().find(|(f, t, _)| f == from.as_str() && t == to.as_str()).map(|(_, _, cause)| cause);
             let arranged = format!("SET session_replication_role = replica; UPDATE orders SET state = '{from}'");
             admin.transaction(&arranged).await.unwrap();
-            let statement = "UPDATE orders SET state = $1, state_cause = $2";
+            let statement = "UPDATE orders SET state = $1::text, state_cause = $2";
             let outcome = sql.execute(statement, &[&to.as_str(), &cause.map_or("none", String::as_str)]).await;
             match cause {
                 Some(_) => assert_eq!(outcome.unwrap(), 1, "{from} -> {to}"),

@@ -141,7 +141,7 @@ async fn order(merchant: &Merchant<'_>, shop: &Shop<'_>, state: &str, paid_ago: 
                                  confirm_status, group_status, risk_control_status, after_sales_status, trade_type,
                                  is_lucky_flag, goods_id, platform_sku_id, goods_count, updated_at, content_hash,
                                  read_at, paid_at)
-             VALUES ($1, $2, $3, $4, $5, $6, 1, 1, 1, 1, 0, 0, 0, 1, 7, 70, 1, $7, '\\x00', $7, $7)",
+             VALUES ($1, $2, $3, $4, $5::text, $6::text, 1, 1, 1, 1, 0, 0, 0, 1, 7, 70, 1, $7, '\\x00', $7, $7)",
             &[&id, &day, &merchant.id.as_uuid(), &shop.id.as_uuid(), &sn, &state, &paid_at],
         )
         .await

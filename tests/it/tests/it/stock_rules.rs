@@ -46,7 +46,7 @@ impl Scene {
     async fn line(&self, line_no: i32, card_use: Uuid) -> Result<Uuid, tokio_postgres::Error> {
         let line = Uuid::now_v7();
         let statement = "INSERT INTO delivery_lines (id, merchant_id, delivery_id, item_no, line_no, card_use_id)
-                         VALUES ($1, $2, $3, 1, $4, $5)";
+                         VALUES ($1, $2, $3, 1, $4::integer, $5)";
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
             [&line, &self.merchant, &self.delivery, &line_no, &card_use];
         self.sql.execute(statement, &parameters).await?;
@@ -77,7 +77,7 @@ impl Scene {
         let statement = format!(
             "INSERT INTO delivery_attempts (id, merchant_id, delivery_id, n, method, idempotency_key, data_key_id,
                                             payload_sealed, payload_hash, evidence, evidence_at, fence)
-             SELECT $1, $2, $3, $4, 'voucher_send', 'k', k.id, '\\x00', '{hash}', '{{}}', now(), 0 FROM data_keys k
+             SELECT $1, $2, $3, $4::integer, 'voucher_send', 'k', k.id, '\\x00', '{hash}', '{{}}', now(), 0 FROM data_keys k
               WHERE k.merchant_id = $2"
         );
         self.sql.execute(&statement, &[&id, &self.merchant, &self.delivery, &n]).await

@@ -242,7 +242,7 @@ async fn closing_a_merchant_pauses_its_shops_and_can_be_taken_back_for_thirty_da
     assert_eq!(owner.does("/console/merchant/close", &[]).await, page);
     let closing = owner.sees("/console").await;
     assert!(closing.contains("这个商家正在关闭。") && !closing.contains("全部店铺的发货已暂停。"), "{closing}");
-    let paused = owner.sees(&format!("/console/shops/{shop}")).await;
+    let paused = owner.sees("/console/pauses").await;
     assert!(paused.contains("全部店铺的发货已暂停。"), "{paused}");
     owner.does(&format!("/console/shops/{shop}/buyer"), &[]).await;
     let sql = site.world.sql_as_superuser().await;

@@ -157,6 +157,7 @@ attacks! { SHOPS, t:
     shop_sync::rewind(t.shop, CoverageKind::Orders, t.now - TimeDelta::days(1));
     shop_sync::update_due(t.shop, t.now + TimeDelta::days(1));
     shop_sync::commit_lazily();
+    shop_sync::list_last_read(10);
     shops::fetch_access(t.shop);
     shops::insert(&shop(t, ShopId::generate()));
     shops::fetch(t.shop);
@@ -298,6 +299,7 @@ attacks! { ORDERS, t:
     dashboard::sums(&[t.shop], &["delivered"], t.now - TimeDelta::hours(1));
     dashboard::to_ship(&[t.shop], t.now);
     dashboard::need_person(&[t.shop]);
+    dashboard::need_person_by_shop();
     order_list::newest(&[t.shop], order_list::Place::start());
     order_list::of_states(&[t.shop], order_list::Place::start(), OrderState::ALL);
     order_list::need_person(&[t.shop], order_list::Place::start());

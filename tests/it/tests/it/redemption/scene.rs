@@ -130,7 +130,7 @@ impl Scene {
             };
             self.execute(
                 "INSERT INTO delivery_lines (id, merchant_id, delivery_id, item_no, line_no, card_use_id)
-                 VALUES ($1, $2, $3, 1, $4, $5)",
+                 VALUES ($1, $2, $3, 1, $4::integer, $5)",
                 &[
                     &line.as_uuid(),
                     &self.merchant.as_uuid(),
@@ -191,8 +191,8 @@ impl Scene {
                  refund_status, confirm_status, group_status, risk_control_status, after_sales_status, trade_type,
                  is_lucky_flag, goods_id, platform_sku_id, goods_count, pay_amount_fen, updated_at, content_hash,
                  read_at, delivered_at)
-             VALUES ($1, $2, $3, $4, $5, 'awaiting_redemption', 'redemption_planned', 2, 1, 1, 1, 0, 0, 0, 1, $6, $7, $8,
-                 990, $9, '', $9, $9)",
+             VALUES ($1, $2, $3, $4, $5::text, 'awaiting_redemption', 'redemption_planned', 2, 1, 1, 1, 0, 0, 0, 1, $6, $7,
+                 $8::integer, 990, $9, '', $9, $9)",
             &[
                 &id.as_uuid(),
                 &sn.day().unwrap(),
@@ -225,7 +225,7 @@ impl Scene {
         self.execute(
             "INSERT INTO deliveries (id, merchant_id, shop_id, order_day, order_id, order_sn, sku_id, method,
                  redemption_method, pool_id, lines_expected)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text, $9::text, $10, $11::integer)",
             &[
                 &id.as_uuid(),
                 &self.merchant.as_uuid(),

@@ -1,7 +1,7 @@
 //! Tokens: made once by who may, shown once, kept as a hash, worth what their maker is worth.
 
 use kamiflow_test_support::accounts::token_in;
-use kamiflow_test_support::{ApiClient, Browser, TestSite};
+use kamiflow_test_support::{ApiClient, Browser, TestSite, between};
 use reqwest::Method;
 
 use super::Sold;
@@ -130,7 +130,7 @@ async fn a_token_is_good_until_it_is_revoked_ends_or_its_maker_may_not_work() {
     browser.becomes("owner").await;
 
     let page = browser.sees("/console/api").await;
-    let id = kamiflow_test_support::between(&page, "name=\"token\" value=\"", "\"").to_owned();
+    let id = between(&page, "/console/api?revoke=", "#").to_owned();
     let stranger = Browser::signed_up(&site).await;
     assert_eq!(stranger.send("/console/api/revoke", &[("token", &id)]).await.status, 404);
     assert_eq!(browser.does("/console/api/revoke", &[("token", &id)]).await, "/console/api");
@@ -244,7 +244,7 @@ async fn a_reset_password_ends_the_tokens_that_were_made_before_it() {
     assert_eq!(client.get("/shops").await.status, 401);
     browser.send("/log-in", &[("login", &email), ("password", "another long password")]).await;
     let page = browser.sees("/console/api").await;
-    assert!(page.contains("创建者已离开或重置过密码，已失效") && !page.contains("/console/api/revoke"), "{page}");
+    assert!(page.contains("创建者已离开或重置过密码，已失效") && !page.contains("/console/api?revoke="), "{page}");
     drop((client, browser));
     site.stop().await;
 }
