@@ -238,7 +238,7 @@ async fn surround(
         session.waiting_for_authorization = waiting(&frame);
         session.shops_without_authorization = frame.expired.len();
         session.need_person = u64::try_from(frame.need_person).unwrap_or_default();
-        session.running = frame.has_live.then(|| Running { read_at: frame.last_read_at });
+        session.running = frame.has_live.then_some(Running { read_at: frame.last_read_at });
         session.paused = frame.pauses;
     }
     Ok((frame.shops, is_test))

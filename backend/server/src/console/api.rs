@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn the_page_shows_every_operation_with_its_scope_and_what_it_gives() {
         let reference = described(document());
-        assert_eq!(reference.operations.len(), 13);
+        assert_eq!(reference.operations.len(), 14);
         for operation in &reference.operations {
             let name = operation.gives.as_ref().unwrap_or_else(|| panic!("{} gives nothing", operation.id));
             assert!(reference.shapes.iter().any(|shape| shape.name == *name), "{name}");
