@@ -1,7 +1,7 @@
 //! `cargo dev screenshots`: pictures of every page, and what does not fit on them.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -24,18 +24,47 @@ pub(crate) struct Options {
     /// Where the pictures go.
     #[arg(long, value_name = "FOLDER", default_value = ".kamiflow/screenshots")]
     out: PathBuf,
+    /// Puts those that the merchants' guide shows into it as well: docs/guide
+    #[arg(long, value_name = "FOLDER")]
+    guide: Option<PathBuf>,
 }
+
+/// Pages that the guide shows, and what their pictures are called there.
+const GUIDE: [(&str, &str); 7] = [
+    ("/sign-up", "sign-up"),
+    ("/console/products", "products"),
+    ("/console/pools", "pools"),
+    ("/console/shops/new", "connect"),
+    ("/console/shops/:shop in trial run", "shop"),
+    ("/console/shops/:shop/trial in trial run", "trial"),
+    ("/console/team", "team"),
+];
 
 /// Takes the pictures.
 pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
     fs::create_dir_all(&options.out).with_context(|| format!("could not create {}", options.out.display()))?;
-    let seen = tour::walk(&options.only, &mut Camera { out: &options.out }).await?;
+    let mut camera = Camera { out: &options.out, guide: options.guide.as_deref() };
+    let seen = tour::walk(&options.only, &mut camera).await?;
     println!("screenshots: {} pictures in {}, {} to mend", seen.looks, options.out.display(), seen.found);
     Ok(if seen.found == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 struct Camera<'a> {
-    out: &'a PathBuf,
+    out: &'a Path,
+    guide: Option<&'a Path>,
+}
+
+impl Camera<'_> {
+    /// Keeps a picture for the guide, if that shows the page.
+    fn keep(&self, page: &str, view: View, picture: &[u8]) -> Result<()> {
+        let Some(guide) = self.guide.filter(|_| view.theme == "light" && view.screen.name == DESKTOP.name) else {
+            return Ok(());
+        };
+        let Some((_, name)) = GUIDE.iter().find(|(shown, _)| *shown == page) else { return Ok(()) };
+        let folder = guide.join(if view.language == "en" { "en" } else { "zh" }).join("pictures");
+        fs::create_dir_all(&folder)?;
+        Ok(fs::write(folder.join(format!("{name}.png")), picture)?)
+    }
 }
 
 impl Eyes for Camera<'_> {
@@ -47,7 +76,9 @@ impl Eyes for Camera<'_> {
 
     async fn look(&mut self, browser: &Browser, name: &str, view: View) -> Result<Vec<String>> {
         let file = format!("{}-{}-{}-{}.png", file_name(name), view.language, view.theme, view.screen.name);
-        fs::write(self.out.join(file), browser.picture().await?)?;
+        let picture = browser.picture().await?;
+        fs::write(self.out.join(file), &picture)?;
+        self.keep(name, view, &picture)?;
         Ok(serde_json::from_value(browser.ask(CHECKS).await?)?)
     }
 }
