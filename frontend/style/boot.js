@@ -64,6 +64,7 @@ const isLeftAlone = () =>
   document.hidden || document.activeElement?.closest("[data-live]") || getSelection()?.type === "Range";
 let isBehind = false;
 let isLooking = false;
+let patience = 2000;
 const exchange = async () => {
   isBehind = true;
   if (isLooking || isLeftAlone()) return;
@@ -73,6 +74,8 @@ const exchange = async () => {
     const answer = await fetch(location.href, { headers: { accept: "text/html" } });
     // A page elsewhere is the log-in: whoever goes on will meet it.
     if (answer.redirected) return;
+    // Who may not look any more need not ask again.
+    if (answer.status < 500 && answer.status !== 429 && !answer.ok) return;
     if (!answer.ok) throw answer.status;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const old of document.querySelectorAll("[data-live]")) {
@@ -80,12 +83,14 @@ const exchange = async () => {
       if (isLeftAlone()) isBehind = true;
       else if (now) old.replaceWith(now);
     }
+    patience = 2000;
   } catch {
     isBehind = true;
+    patience = Math.min(patience * 2, 60_000);
   } finally {
     isLooking = false;
     // It failed, or something moved meanwhile.
-    if (isBehind) setTimeout(() => isBehind && exchange(), 2000);
+    if (isBehind) setTimeout(() => isBehind && exchange(), patience);
   }
 };
 if (document.querySelector("[data-live]")) {

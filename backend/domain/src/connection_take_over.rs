@@ -90,6 +90,6 @@ async fn disconnect(tx: &mut TenantTx, ctx: &Ctx, shop: ShopId) -> Result<(), St
         "after": { "state": ShopState::Disconnected },
         "mall": row.mall_id,
     });
-    acts::record(tx, ctx, "shop.disconnect", shop, detail).await?;
-    notices::tell(tx, ctx.now, &Notice::ShopDisconnected { shop }).await
+    notices::tell(tx, ctx.now, &Notice::ShopDisconnected { shop }).await?;
+    acts::record(tx, ctx, "shop.disconnect", shop, detail).await
 }

@@ -118,9 +118,11 @@ impl Notice {
         }
     }
 
-    /// What is told at most once in [`QUIET`]. Of two members who look at many cards both are told.
+    /// What is told at most once in [`QUIET`]. Of two members who look at many cards both are told, and so is a shop that
+    /// stops for another reason, which asks for something else.
     fn about(&self, merchant: MerchantId) -> String {
         match self {
+            Self::ShopStopped { shop, reason } => format!("{shop}:{}", reason.as_str()),
             Self::RevealsNearQuota { member, .. } => member.clone(),
             other => other.shop().map_or_else(|| merchant.to_string(), |shop| shop.to_string()),
         }

@@ -77,8 +77,10 @@ pub async fn report(engine: &Engine, ctx: &Ctx, report: &ReportUse) -> Result<Ve
     let detail = json!({ "by": ctx.actor.name(), "used_at": report.used_at, "codes": told });
     order_events::append(&tx, ctx.now, &[NewEvent { order, kind: "use_reported", detail }]).await?;
     let detail = json!({ "order_sn": report.order_sn, "used_at": report.used_at, "codes": told });
+    let wakes = wake(&mut tx, ctx, report.shop, &report.order_sn).await?;
     audited::record(&mut tx, ctx, "redemption.report_use", order.id, detail).await?;
-    wake(tx, ctx, report.shop, &report.order_sn).await
+    tx.commit().await?;
+    Ok(wakes)
 }
 
 /// Records that the buyer saw the codes, and lets the rules look at the order again. Only the first time counts.
@@ -98,7 +100,9 @@ pub async fn seen_by_buyer(
     }
     let detail = json!({ "by": ctx.actor.name() });
     order_events::append(&tx, ctx.now, &[NewEvent { order, kind: "seen_by_buyer", detail }]).await?;
-    wake(tx, ctx, shop, order_sn).await
+    let wakes = wake(&mut tx, ctx, shop, order_sn).await?;
+    tx.commit().await?;
+    Ok(wakes)
 }
 
 async fn lock(tx: &mut TenantTx, shop: ShopId, order_sn: &OrderSn) -> Result<OrderKey, ReportUseError> {
@@ -170,8 +174,7 @@ async fn plan_told(
     Ok(())
 }
 
-async fn wake(mut tx: TenantTx, ctx: &Ctx, shop: ShopId, order_sn: &OrderSn) -> Result<Vec<Wake>, ReportUseError> {
-    let woken = redemptions::wake_orders(&mut tx, shop, std::slice::from_ref(order_sn), ctx.now).await?;
-    tx.commit().await?;
+async fn wake(tx: &mut TenantTx, ctx: &Ctx, shop: ShopId, order_sn: &OrderSn) -> Result<Vec<Wake>, ReportUseError> {
+    let woken = redemptions::wake_orders(tx, shop, std::slice::from_ref(order_sn), ctx.now).await?;
     Ok(if woken > 0 { vec![Wake::Redeem(shop)] } else { Vec::new() })
 }

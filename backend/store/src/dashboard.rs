@@ -65,8 +65,8 @@ pub struct ToShip {
     pub later: i64,
 }
 
-/// Counts the orders of connected shops that are to be handed over and may be now, by the time that is left: the same as
-/// [`crate::ship_by`] watches. Index orders_ship_by, which holds nothing else.
+/// Counts the orders of connected shops that are to be handed over and may be now, by the time that is left, in trial
+/// runs too. Index orders_ship_by, which holds nothing else.
 ///
 /// # Errors
 /// When the statement fails.
@@ -111,6 +111,7 @@ pub async fn need_person(tx: &TenantTx, shops: &[ShopId]) -> Result<i64, StoreEr
 pub(crate) const NEED_PERSON_BY_SHOP: &str = "SELECT shop_id AS shop, count(DISTINCT order_sn) AS orders
        FROM exceptions
       WHERE merchant_id = $1 AND resolved_at IS NULL AND (blocking OR needs_review) AND order_id IS NOT NULL
+        AND shop_id IN (SELECT id FROM shops WHERE merchant_id = $1 AND state <> 'disconnected')
       GROUP BY shop_id";
 
 /// Counts the orders of each shop that wait for a person; shops without one are left out. See [`NEED_PERSON_BY_SHOP`].

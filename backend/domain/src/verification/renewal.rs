@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use kamiflow_kernel::{GatewayKind, ReasonCode, ShopId, ShopState};
 use kamiflow_store::jobs::{self, NewJob};
 use kamiflow_store::shops::{ShopChange, ShopRow};
-use kamiflow_store::{StoreError, TenantTx, exceptions, shops, verifications};
-use serde_json::json;
+use kamiflow_store::{StoreError, TenantTx, credentials, exceptions, shops, verifications};
+use serde_json::{Value, json};
 
 use super::RENEW_WITHIN;
 use crate::acts;
@@ -117,11 +117,18 @@ pub(super) async fn follow_approval(tx: &mut TenantTx, now: DateTime<Utc>) -> Re
     Ok(wakes)
 }
 
-/// Returns why a shop would have stopped while it waited for the approval ([`tokens::stop`]).
+/// Returns why a shop would have stopped while it waited for the approval ([`tokens::stop`]): its mall was stopped, or its
+/// tokens are dead. An application that was stopped holds back calls and no shop's state, and tokens that end some day are
+/// a reminder only.
 async fn other_reason(tx: &mut TenantTx, shop: ShopId) -> Result<Option<ReasonCode>, StoreError> {
     let open = exceptions::list_open(tx, shop, &[""]).await?;
-    let stops = [ReasonCode::StoppedByPlatform, ReasonCode::ReauthorizationNeeded];
-    Ok(stops.into_iter().find(|code| open.iter().any(|exception| exception.code == code.as_str())))
+    let is_mall = |detail: &Value| detail.get("level").is_none_or(|level| level != "application");
+    let stopped = ReasonCode::StoppedByPlatform;
+    if open.iter().any(|exception| exception.code == stopped.as_str() && is_mall(&exception.detail)) {
+        return Ok(Some(stopped));
+    }
+    let is_dead = credentials::fetch(tx, shop).await?.dead_reason.is_some();
+    Ok(is_dead.then_some(ReasonCode::ReauthorizationNeeded))
 }
 
 async fn list_shops(tx: &mut TenantTx) -> Result<Vec<ShopRow>, StoreError> {

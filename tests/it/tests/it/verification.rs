@@ -20,7 +20,8 @@ use kamiflow_domain::verification::{
 };
 use kamiflow_domain::verification_picture::PictureError;
 use kamiflow_kernel::{Clock, GatewayKind, MallId, ReasonCode, ShopId, ShopState, UserId, VerificationId};
-use kamiflow_store::shops;
+use kamiflow_store::exceptions::NewException;
+use kamiflow_store::{credentials, exceptions, shops};
 use kamiflow_test_support::{Merchant, TestApp, refused_by};
 use serde_json::json;
 use uuid::Uuid;
@@ -397,7 +398,14 @@ async fn an_approval_lets_no_shop_go_on_that_lost_its_tokens_or_whose_owner_was_
     app.clock.advance(TimeDelta::days(5));
     assert_eq!(step().await, None);
     let mut tx = merchant.tx().await;
-    tokens::stop(&mut tx, app.clock.now(), lapsed, ReasonCode::ReauthorizationNeeded).await.unwrap();
+    // One loses its tokens. The other is only reminded of theirs, and its application was stopped, which ends by itself.
+    credentials::update_dead(&mut tx, lapsed, 1, "refused by the platform").await.unwrap();
+    let reminded = |code, detail| NewException { shop: running, order: None, code, needs_review: true, detail };
+    let noted = [
+        reminded(ReasonCode::ReauthorizationNeeded, json!({})),
+        reminded(ReasonCode::StoppedByPlatform, json!({ "level": "application" })),
+    ];
+    exceptions::open(&mut tx, &noted).await.unwrap();
     tx.commit().await.unwrap();
 
     app.clock.advance(TimeDelta::days(1));

@@ -277,8 +277,8 @@ const ROWS: &str = "
         VALUES (:application:, :m:, 'sandbox', :client:, :key:, 's');
     INSERT INTO shops (id, merchant_id, application_merchant_id, application_id, gateway, mall_id, name, state, deliver_from)
         VALUES (:shop:, :m:, :m:, :application:, 'sandbox', :mall:, 'shop', 'live', :now: - interval '1 day');
-    INSERT INTO shop_sync (shop_id, merchant_id, orders_watermark, refunds_watermark, next_due_at)
-        VALUES (:shop:, :m:, :now:, :now:, :now:);
+    INSERT INTO shop_sync (shop_id, merchant_id, orders_watermark, refunds_watermark, next_due_at, last_ok_at)
+        VALUES (:shop:, :m:, :now:, :now:, :now:, :now:);
     INSERT INTO credentials (id, merchant_id, shop_id, data_key_id, access_token_sealed, refresh_token_sealed, expires_at, refresh_expires_at)
         VALUES (:credential:, :m:, :shop:, :key:, 'a', 'r', :now: + interval '1 day', :now: + interval '1 day');
     INSERT INTO coverage (id, merchant_id, shop_id, kind, source, from_at, to_at)
