@@ -68,7 +68,7 @@ pub async fn list_orders(engine: &Engine, ctx: &Ctx, request: &ListOrders<'_>) -
     let after = after.map_or_else(Place::start, |cursor| cursor.0);
     let asked = Asked { merchant: ctx.merchant, shops, wanted: wanted.clone(), after };
     let found = order_list::list(&engine.store, &asked).await?;
-    Ok(page(found.to_vec(), wanted, limit.clamp(1, PAGE)))
+    Ok(page(found, wanted, limit.clamp(1, PAGE)))
 }
 
 /// Cuts a page out of what was found: what is one too many, or was looked at last, says that there is more.

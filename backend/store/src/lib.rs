@@ -24,7 +24,6 @@ mod keys;
 mod pool;
 pub(crate) mod sql;
 mod stored;
-mod together;
 mod tx;
 
 pub mod account_recoveries;

@@ -9,8 +9,6 @@
 //! with a thousand orders as with a million. No index knows the state: it changes too often. A list of some states looks
 //! at the last [`LOOKED_AT`] orders of each shop and tells where it stopped, so that who wants to goes on from there.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::QueryableByName;
 use diesel::sql_types::{Array, BigInt, Bool, Date, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -55,27 +53,21 @@ pub struct Asked {
     pub after: Place,
 }
 
-/// Lists a page of orders, and one or two more rows that tell whether there are more. Asked for by several at the same time,
-/// it is read once.
+/// Lists a page of orders, and one or two more rows that tell whether there are more.
 ///
 /// # Errors
 /// When no connection can be had, or the statement fails.
-pub async fn list(store: &Store, asked: &Asked) -> Result<Arc<Vec<ListedOrder>>, StoreError> {
+pub async fn list(store: &Store, asked: &Asked) -> Result<Vec<ListedOrder>, StoreError> {
     let Asked { merchant, shops, wanted, after } = asked;
-    store
-        .lists()
-        .read(asked, async || {
-            let mut tx = store.listing_tx(*merchant).await?;
-            let found = match wanted {
-                Wanted::All => newest(&mut tx, shops, *after).await?,
-                Wanted::In(states) => of_states(&mut tx, shops, *after, states).await?,
-                Wanted::NeedPerson => need_person(&mut tx, shops, *after).await?,
-                Wanted::Number(order_sn) => by_number(&mut tx, shops, order_sn).await?,
-            };
-            tx.commit().await?;
-            Ok(found)
-        })
-        .await
+    let mut tx = store.listing_tx(*merchant).await?;
+    let found = match wanted {
+        Wanted::All => newest(&mut tx, shops, *after).await?,
+        Wanted::In(states) => of_states(&mut tx, shops, *after, states).await?,
+        Wanted::NeedPerson => need_person(&mut tx, shops, *after).await?,
+        Wanted::Number(order_sn) => by_number(&mut tx, shops, order_sn).await?,
+    };
+    tx.commit().await?;
+    Ok(found)
 }
 
 /// A place in the list: of the last order of a page.

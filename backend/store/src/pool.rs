@@ -15,8 +15,6 @@ use kamiflow_kernel::{DataKeyId, MerchantId, UserId};
 use crate::connection::{SESSION, Target, told};
 use crate::error::StoreError;
 use crate::keys::{DataKey, KeyRing};
-use crate::order_list::{self, ListedOrder};
-use crate::together::Together;
 use crate::tx::{SystemTx, TenantTx, UserTx};
 
 /// How to reach Postgres.
@@ -39,7 +37,6 @@ pub(crate) const ACTIVE_KEY_KEPT: Duration = Duration::from_secs(10);
 pub struct Store {
     pool: Pool<AsyncPgConnection>,
     keys: Arc<Keys>,
-    lists: Arc<Together<order_list::Asked, Vec<ListedOrder>>>,
     place: Arc<str>,
 }
 
@@ -87,7 +84,7 @@ impl Store {
                 .build()
                 .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let keys = Keys { ring, opened: RwLock::default(), active: RwLock::default() };
-        Ok(Self { pool, keys: Arc::new(keys), lists: Arc::new(Together::new()), place })
+        Ok(Self { pool, keys: Arc::new(keys), place })
     }
 
     /// Begins a transaction that sees one merchant's rows. Dropped without a commit, it is rolled back.
@@ -146,11 +143,6 @@ impl Store {
     pub fn pool_use(&self) -> PoolUse {
         let status = self.pool.status();
         PoolUse { most: status.max_size, open: status.size, idle: status.available, waiting: status.waiting }
-    }
-
-    /// Returns who waits for lists of orders.
-    pub(crate) fn lists(&self) -> &Together<order_list::Asked, Vec<ListedOrder>> {
-        &self.lists
     }
 
     /// Returns the master keys of this process.
