@@ -1,4 +1,5 @@
-//! What the compiler cannot see: catalogs that lack a text, words outside of the catalogs, icons outside of the sprite.
+//! What the compiler cannot see: catalogs that lack a text, icons outside of the sprite. Words outside of the catalogs are
+//! looked for in `words.rs`.
 #![cfg(feature = "ssr")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a source that cannot be read is a test that fails")]
 
@@ -50,73 +51,6 @@ fn every_text_is_there_in_both_languages_with_the_same_placeholders() {
     }
     for key in english.keys() {
         assert!(chinese.contains_key(key), "{key} in Chinese");
-    }
-}
-
-/// Attributes that people read or hear.
-const SPOKEN: &[&str] = &["title=", "alt=", "placeholder=", "aria-label=", "label="];
-
-/// Returns the words of one line that stand in the source instead of a catalog.
-fn words_in(line: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut rest = line;
-    while let Some(start) = rest.find('"') {
-        let Some(length) = rest[start + 1..].find('"') else { break };
-        let (before, text) = (rest[..start].trim_end(), &rest[start + 1..start + 1 + length]);
-        // Alone on its line it is a text of a view, unless it is one of several arguments.
-        let is_argument = rest[start + length + 2..].trim_start().starts_with([',', ')']);
-        let is_text = (before.is_empty() && !is_argument) || before.ends_with('>') || before.ends_with('}');
-        let is_spoken = SPOKEN.iter().any(|attribute| before.ends_with(attribute));
-        let says_something = text.chars().filter(|letter| letter.is_alphabetic()).count() > 1;
-        let is_chinese = text.chars().any(|letter| ('\u{3400}'..='\u{9fff}').contains(&letter));
-        if is_chinese || (says_something && (is_spoken || is_text) && !text.starts_with('/')) {
-            found.push(text.to_owned());
-        }
-        rest = &rest[start + length + 2..];
-    }
-    found
-}
-
-#[test]
-fn no_page_says_anything_that_is_not_in_the_catalogs() {
-    let mut found = Vec::new();
-    for folder in ["src/pages", "src/layouts", "src/components", "src/islands"] {
-        for path in files(&root(folder), "rs") {
-            let source = fs::read_to_string(&path).unwrap();
-            let shown = source.split("#[cfg(test)]").next().unwrap();
-            // Only what stands in a view is shown; outside of one, a literal at the start of a line is a match arm's.
-            for (index, line) in shown.lines().enumerate() {
-                let code = line.split("//").next().unwrap();
-                if code.contains("=>") || code.trim_start().starts_with("#[") {
-                    continue;
-                }
-                found
-                    .extend(words_in(code).into_iter().map(|text| format!("{}:{}: {text}", path.display(), index + 1)));
-            }
-        }
-    }
-    assert_eq!(found, [""; 0], "move them to locales/");
-}
-
-#[test]
-fn the_search_for_words_finds_them() {
-    for line in [
-        r#"<p>"Hello"</p>"#,
-        r#"<p>{name}" is here"</p>"#,
-        r#"<img alt="A picture"/>"#,
-        r#"<button aria-label="Close">"#,
-        r#"let title = "你好";"#,
-        r#"    "Standing alone""#,
-    ] {
-        assert_eq!(words_in(line).len(), 1, "{line}");
-    }
-    for line in [
-        r#"    "circle-alert","#,
-        r#"<p class="card">{t::site::name()}</p>"#,
-        r#"<a href="/pricing">" "</a>"#,
-        r#"icon="eye""#,
-    ] {
-        assert_eq!(words_in(line), [""; 0], "{line}");
     }
 }
 
