@@ -9,6 +9,8 @@ CREATE TABLE card_pools (
     -- A card must be valid for at least this long when it is handed out.
     min_validity_s integer NOT NULL DEFAULT 0 CONSTRAINT card_pools_min_validity CHECK (min_validity_s >= 0),
     low_stock_at integer NOT NULL DEFAULT 0 CONSTRAINT card_pools_low_stock CHECK (low_stock_at >= 0),
+    -- Since when no more cards can be handed out than that; NULL while there are more. A pool begins empty, which is no fall.
+    low_since timestamptz DEFAULT now(),
     created_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (merchant_id, id),
     CONSTRAINT card_pools_name_once UNIQUE (merchant_id, name)

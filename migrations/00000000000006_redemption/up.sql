@@ -61,6 +61,8 @@ CREATE TABLE redemptions (
     FOREIGN KEY (merchant_id, line_id) REFERENCES delivery_lines (merchant_id, id)
 ) WITH (fillfactor = 80);
 CREATE INDEX redemptions_due ON redemptions (merchant_id, shop_id, due_at) WHERE due_at IS NOT NULL;
+-- Lists of a shop, the newest first.
+CREATE INDEX redemptions_of_shop ON redemptions (merchant_id, shop_id, id);
 CREATE INDEX redemptions_of_delivery ON redemptions (merchant_id, delivery_id);
 -- Daily caps count what a rule has started.
 CREATE INDEX redemptions_of_rule ON redemptions (merchant_id, started_at, rule_id)

@@ -13,6 +13,7 @@ DROP FUNCTION system_low_platform_stock(text, integer);
 DROP FUNCTION platform_stock(uuid, uuid, uuid);
 DROP FUNCTION system_stale_uploads(timestamptz, integer);
 DROP FUNCTION system_ship_by_shops(timestamptz, timestamptz, integer);
+DROP FUNCTION system_pools_turned(timestamptz, integer);
 DROP FUNCTION system_pools_with_waits(integer);
 DROP FUNCTION system_expiring_credentials(timestamptz, integer);
 DROP FUNCTION system_push_applications();
@@ -23,6 +24,7 @@ DROP FUNCTION system_due_jobs(timestamptz, integer);
 DROP FUNCTION system_due_shops(timestamptz, integer);
 DROP POLICY system ON platform_upload_uses;
 DROP POLICY system ON card_uses;
+DROP POLICY system ON card_pools;
 DROP POLICY system ON skus;
 DROP POLICY system ON sku_mappings;
 DROP POLICY system ON platform_uploads;
@@ -40,7 +42,7 @@ DROP POLICY system ON shops;
 DROP POLICY system ON merchants;
 DROP POLICY system ON data_keys;
 REVOKE ALL ON data_keys FROM kamiflow_system;
-REVOKE ALL ON platform_upload_uses, card_uses, skus, sku_mappings, platform_uploads, orders, coverage, exceptions, stock_waits, order_hints, redemptions, deliveries, credentials, applications,
+REVOKE ALL ON platform_upload_uses, card_uses, card_pools, skus, sku_mappings, platform_uploads, orders, coverage, exceptions, stock_waits, order_hints, redemptions, deliveries, credentials, applications,
     shop_sync, shops, merchants FROM kamiflow_system;
 DROP TABLE jobs;
 DROP TABLE audit_log;

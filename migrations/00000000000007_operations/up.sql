@@ -192,6 +192,24 @@ CREATE FUNCTION system_pools_with_waits(max_rows integer)
 $$;
 CALL system_function('system_pools_with_waits(integer)');
 
+-- Pools for real shops that have become low since they were looked at, or are low no more. No more of each is read than tells.
+-- Index card_uses_available. `store::card_pools::update_low` says the same about one pool.
+CREATE FUNCTION system_pools_turned(at timestamptz, max_rows integer)
+    RETURNS TABLE (merchant_id uuid, pool_id uuid)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT p.merchant_id, p.id
+      FROM card_pools p,
+           LATERAL (SELECT count(*) AS cards
+                      FROM (SELECT FROM card_uses u
+                             WHERE u.merchant_id = p.merchant_id AND u.pool_id = p.id AND u.state = 'available'
+                               AND (u.expires_at IS NULL OR u.expires_at > at + make_interval(secs => p.min_validity_s))
+                             LIMIT p.low_stock_at::bigint + 1) few) stock
+     WHERE p.gateway = 'production' AND (p.low_since IS NULL) = (stock.cards <= p.low_stock_at)
+     LIMIT max_rows
+$$;
+CALL system_sees('card_pools', 'SELECT');
+CALL system_function('system_pools_turned(timestamptz, integer)');
+
 -- Shops with orders whose latest shipping time nears or has passed and that nobody was told of, or with open
 -- exceptions about orders that this is no longer true of. `store::ship_by` says the same about one shop.
 -- Indexes orders_ship_by, exceptions_open_of_code.

@@ -29,6 +29,6 @@ DROP TABLE one_time_tokens;
 DROP TABLE sessions;
 DROP FUNCTION sessions_guard();
 DROP TABLE users;
-ALTER TABLE merchants DROP COLUMN closes_at, DROP COLUMN code;
+ALTER TABLE merchants DROP COLUMN ended_at, DROP COLUMN closes_at, DROP COLUMN code;
 DROP PROCEDURE account_table(regclass, text);
 DROP FUNCTION current_account();

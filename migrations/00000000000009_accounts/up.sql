@@ -32,6 +32,9 @@ ALTER TABLE merchants
         CONSTRAINT merchants_code_form CHECK (code ~ '^[a-z][a-z0-9-]{3,19}$'),
     -- The end of the days of grace after its owner closed it.
     ADD COLUMN closes_at timestamptz,
+    -- When those days were over and nothing was left to go on with; there is no way back.
+    ADD COLUMN ended_at timestamptz,
+    ADD CONSTRAINT merchants_ended_was_closed CHECK (ended_at IS NULL OR closes_at IS NOT NULL),
     ADD CONSTRAINT merchants_code_once UNIQUE (code);
 
 -- ── Users ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ ALTER TABLE credentials
     DROP COLUMN r2_expires_at,
     DROP COLUMN w1_expires_at,
     DROP COLUMN w2_expires_at;
+DROP TABLE wizard_places;
 DROP TABLE own_applications;
 DROP TABLE authorization_requests;
 DROP TABLE authorization_links;

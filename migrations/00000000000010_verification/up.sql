@@ -173,6 +173,26 @@ CREATE TABLE own_applications (
 );
 CALL tenant_table('own_applications', 'SELECT, INSERT, UPDATE');
 
+-- Where a member stopped in the wizard that connects shops, so that another device goes on there.
+CREATE TABLE wizard_places (
+    merchant_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    sold text CONSTRAINT wizard_places_sold CHECK (sold IN ('merchant_cards', 'platform_cards', 'direct_charge', 'plain_virtual')),
+    own_keys boolean NOT NULL,
+    -- What was about to be authorized.
+    application_merchant_id uuid,
+    application_id uuid,
+    kept_at timestamptz NOT NULL,
+    PRIMARY KEY (merchant_id, user_id),
+    CONSTRAINT wizard_places_application_has_owner CHECK ((application_id IS NULL) = (application_merchant_id IS NULL)),
+    CONSTRAINT wizard_places_application_is_ours CHECK (
+        application_merchant_id IN (merchant_id, '00000000-0000-0000-0000-000000000000')),
+    FOREIGN KEY (merchant_id, user_id) REFERENCES memberships (merchant_id, user_id) ON DELETE CASCADE,
+    FOREIGN KEY (application_merchant_id, application_id) REFERENCES applications (merchant_id, id)
+);
+CALL tenant_table('wizard_places', 'SELECT, INSERT, UPDATE, DELETE');
+CALL system_sees('wizard_places', 'SELECT, DELETE');
+
 -- Life of a token: reminders come at shares of it. The platform's permission levels end by themselves (protocol 2.2).
 ALTER TABLE credentials
     ADD COLUMN issued_at timestamptz,
@@ -261,7 +281,7 @@ CREATE TABLE notification_addresses (
     email text NOT NULL CONSTRAINT notification_addresses_length CHECK (char_length(email) BETWEEN 3 AND 254),
     changed_at timestamptz NOT NULL
 );
-CALL tenant_table('notification_addresses', 'SELECT, INSERT, UPDATE');
+CALL tenant_table('notification_addresses', 'SELECT, INSERT, UPDATE, DELETE');
 
 -- When a merchant was last written to about what needs a person: a mailbox that is flooded is read by nobody.
 CREATE TABLE mailed_notices (

@@ -106,3 +106,15 @@ CREATE TABLE api_requests (
 );
 CREATE INDEX api_requests_by_age ON api_requests (merchant_id, token_id, began_at);
 CALL tenant_table('api_requests', 'SELECT, INSERT, UPDATE, DELETE');
+CALL system_sees('api_requests', 'SELECT, DELETE');
+
+-- An answer is given again for a day. A token clears away behind itself; this is for those that fell silent.
+CREATE FUNCTION system_prune_api_requests(before timestamptz, max_rows integer, apply boolean) RETURNS bigint
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    WITH old AS (SELECT r.merchant_id, r.token_id, r.key FROM api_requests r
+                  WHERE r.began_at < least(before, now() - interval '1 day') LIMIT max_rows),
+    gone AS (DELETE FROM api_requests r USING old o
+              WHERE apply AND r.merchant_id = o.merchant_id AND r.token_id = o.token_id AND r.key = o.key RETURNING 1)
+    SELECT CASE WHEN apply THEN (SELECT count(*) FROM gone) ELSE (SELECT count(*) FROM old) END
+$$;
+CALL system_function('system_prune_api_requests(timestamptz, integer, boolean)');

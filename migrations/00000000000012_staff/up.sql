@@ -204,7 +204,8 @@ CALL system_function('system_recoveries(integer)');
 
 -- ── What is good for nothing any more ───────────────────────────────────────────────────────────────────────
 
--- As before, and authorizations that were begun a week ago, with the links they came by.
+-- As before, authorizations that were begun a week ago with the links they came by, and places in the wizard: they are
+-- promised to be gone after 30 days, and this runs once a day.
 CALL system_sees('authorization_links', 'SELECT, DELETE');
 GRANT DELETE ON authorization_requests TO kamiflow_system;
 SET LOCAL ROLE kamiflow_system;
@@ -218,16 +219,19 @@ CREATE OR REPLACE FUNCTION system_prune_accounts(before timestamptz, max_rows in
     links AS (SELECT l.merchant_id, l.id FROM authorization_links l, ended WHERE l.expires_at < ended.at
                  AND NOT EXISTS (SELECT FROM authorization_requests r WHERE r.merchant_id = l.merchant_id AND r.link_id = l.id)
                LIMIT max_rows),
+    places AS (SELECT p.merchant_id, p.user_id FROM wizard_places p WHERE p.kept_at < now() - interval '29 days' LIMIT max_rows),
     a AS (DELETE FROM one_time_tokens t USING tokens d WHERE apply AND t.id = d.id RETURNING 1),
     b AS (DELETE FROM sign_ups u USING signs d WHERE apply AND u.id = d.id RETURNING 1),
     c AS (DELETE FROM mails m USING letters d WHERE apply AND m.id = d.id RETURNING 1),
     e AS (DELETE FROM authorization_requests r USING requests d
            WHERE apply AND r.merchant_id = d.merchant_id AND r.id = d.id RETURNING 1),
     f AS (DELETE FROM authorization_links l USING links d
-           WHERE apply AND l.merchant_id = d.merchant_id AND l.id = d.id RETURNING 1)
+           WHERE apply AND l.merchant_id = d.merchant_id AND l.id = d.id RETURNING 1),
+    g AS (DELETE FROM wizard_places p USING places d
+           WHERE apply AND p.merchant_id = d.merchant_id AND p.user_id = d.user_id RETURNING 1)
     SELECT CASE WHEN apply THEN (SELECT count(*) FROM a) + (SELECT count(*) FROM b) + (SELECT count(*) FROM c)
-                                + (SELECT count(*) FROM e) + (SELECT count(*) FROM f)
+                                + (SELECT count(*) FROM e) + (SELECT count(*) FROM f) + (SELECT count(*) FROM g)
                 ELSE (SELECT count(*) FROM tokens) + (SELECT count(*) FROM signs) + (SELECT count(*) FROM letters)
-                     + (SELECT count(*) FROM requests) + (SELECT count(*) FROM links) END
+                     + (SELECT count(*) FROM requests) + (SELECT count(*) FROM links) + (SELECT count(*) FROM places) END
 $$;
 RESET ROLE;

@@ -158,7 +158,7 @@ pub(crate) fn authorization_pages(endpoint: &GatewayEndpoint) -> Result<Platform
             (at("/service-market/auth")?, at("/h5-login.html")?)
         }
     };
-    Ok(PlatformPages { gateway: endpoint.kind(), web, phone })
+    Ok(PlatformPages { gateway: endpoint.kind(), web, phone, egress_ips: Vec::new() })
 }
 
 /// A budget against a sandbox whose limits are a multiple of the platform's.

@@ -78,7 +78,7 @@ pub const AREAS: &[Area] = &[
             "team.transfer",
         ],
     ),
-    area("merchant", &["merchant.open", "merchant.rename", "merchant.close", "merchant.reopen"]),
+    area("merchant", &["merchant.open", "merchant.rename", "merchant.close", "merchant.reopen", "merchant.end"]),
     area(
         "verification",
         &[
@@ -164,6 +164,7 @@ mod tests {
         "keys.data_key",
         "keys.master_missing",
         "keys.master_wrong",
+        "merchant.closing",
         "merchant.verified",
         "order.delivered",
         "order.redeemed",

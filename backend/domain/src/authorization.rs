@@ -17,7 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use kamiflow_kernel::{
-    ApplicationId, AuthorizationLinkId, GatewayKind, MallId, MerchantId, Permission, SecretText, ShopId,
+    ApplicationId, AuthorizationLinkId, GatewayKind, MallId, MerchantId, Permission, SecretText, ShopId, UserId,
 };
 use kamiflow_store::authorization_requests::{NewRequest, RequestRow};
 use kamiflow_store::{
@@ -29,6 +29,7 @@ use uuid::Uuid;
 
 use crate::authorization_link::is_backed;
 use crate::connect_shop::{ConnectShop, ConnectShopError, ConnectedShop, Grant, Purpose, connect_shop};
+use crate::connection_place;
 use crate::connection_routes::{ApiGrant, grants};
 use crate::ctx::{Actor, Ctx, Denied};
 use crate::engine::Engine;
@@ -291,7 +292,7 @@ async fn spend(
     Ok(row)
 }
 
-/// Uses the link up, marks own keys as active, and says which APIs the token may call.
+/// Uses the link up, ends the wizard of who began, marks own keys as active, and says which APIs the token may call.
 async fn settle(
     engine: &Engine,
     ctx: &Ctx,
@@ -299,8 +300,13 @@ async fn settle(
     connected: &ConnectedShop,
 ) -> Result<Vec<ApiGrant>, StoreError> {
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
-    if let Some(link) = row.link_id {
-        authorization_links::update_used(&mut tx, AuthorizationLinkId::from_uuid(link), ctx.now).await?;
+    let mut began = ctx.member().map(|member| member.user);
+    if let Some(link) = row.link_id.map(AuthorizationLinkId::from_uuid) {
+        began = authorization_links::lock(&mut tx, link).await?.made_by.parse::<UserId>().ok();
+        authorization_links::update_used(&mut tx, link, ctx.now).await?;
+    }
+    if row.shop_id.is_none() {
+        connection_place::forget(&mut tx, began).await?;
     }
     if connected.mall_confirmed {
         own_applications::update_activated(&mut tx, row.application, ctx.now).await?;

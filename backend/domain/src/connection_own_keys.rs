@@ -8,8 +8,8 @@
 //! here, and nobody takes one by typing it.
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{ApplicationId, GatewayKind, Permission, SecretText};
-use kamiflow_store::{StoreError, own_applications};
+use kamiflow_kernel::{ApplicationId, GatewayKind, Permission, SecretText, ShopId, ShopState};
+use kamiflow_store::{StoreError, applications, own_applications, shops};
 
 use crate::ctx::{Ctx, Denied};
 use crate::engine::Engine;
@@ -107,17 +107,6 @@ pub async fn enter_own_keys(
 ) -> Result<(ApplicationId, OwnKeysStanding), EnterOwnKeysError> {
     ctx.require(Permission::ManageShops)?;
     ctx.require_sudo()?;
-    let plain = |text: &str| (4..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if !plain(&request.client_id) || !plain(request.client_secret.expose()) {
-        return Err(EnterOwnKeysError::Shape);
-    }
-    let access = ApplicationAccess {
-        gateway: request.gateway,
-        client_id: request.client_id.clone(),
-        client_secret: request.client_secret.clone(),
-        denied_apis: Vec::new(),
-    };
-    engine.market.probe(&access).await?;
     let register = RegisterApplication {
         owner: ApplicationOwner::Own,
         gateway: request.gateway,
@@ -126,11 +115,65 @@ pub async fn enter_own_keys(
         app_type: request.app_type.clone(),
         packages: Vec::new(),
     };
-    let application = register_application(engine, ctx, &register).await?;
+    let application = prove_and_keep(engine, ctx, &register).await?;
+    Ok((application, show_own_keys(engine, ctx, application).await?))
+}
+
+/// Exchanges the secret of the merchant's own application that a shop is connected through, once the new one is proved.
+/// Every shop of the application goes on with it at its next turn; no authorization is needed for that.
+///
+/// # Errors
+/// See [`EnterOwnKeysError`]; [`StoreError::NotFound`] for a disconnected shop and for a hosted application. Nothing has
+/// changed then.
+pub async fn exchange_secret(
+    engine: &Engine,
+    ctx: &Ctx,
+    shop: ShopId,
+    client_secret: &SecretText,
+) -> Result<ApplicationId, EnterOwnKeysError> {
+    ctx.require(Permission::ManageShops)?;
+    ctx.sees(shop)?;
+    let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
+    let shop = shops::fetch(&mut tx, shop).await?;
+    let row = applications::fetch(&mut tx, shop.application).await?;
+    tx.commit().await?;
+    ctx.require_sudo()?;
+    if row.owner != ctx.merchant || shop.state == ShopState::Disconnected {
+        return Err(StoreError::NotFound("application").into());
+    }
+    let register = RegisterApplication {
+        owner: ApplicationOwner::Own,
+        gateway: row.gateway,
+        client_id: row.client_id,
+        client_secret: client_secret.clone(),
+        app_type: row.app_type,
+        packages: row.packages,
+    };
+    prove_and_keep(engine, ctx, &register).await
+}
+
+/// Asks the platform for its clock with the keys, and stores them only if it answers.
+async fn prove_and_keep(
+    engine: &Engine,
+    ctx: &Ctx,
+    keys: &RegisterApplication,
+) -> Result<ApplicationId, EnterOwnKeysError> {
+    let plain = |text: &str| (4..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if !plain(&keys.client_id) || !plain(keys.client_secret.expose()) {
+        return Err(EnterOwnKeysError::Shape);
+    }
+    let access = ApplicationAccess {
+        gateway: keys.gateway,
+        client_id: keys.client_id.clone(),
+        client_secret: keys.client_secret.clone(),
+        denied_apis: Vec::new(),
+    };
+    engine.market.probe(&access).await?;
+    let application = register_application(engine, ctx, keys).await?;
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     own_applications::upsert_proved(&mut tx, application, ctx.now).await?;
     tx.commit().await?;
-    Ok((application, show_own_keys(engine, ctx, application).await?))
+    Ok(application)
 }
 
 /// Shows how far keys are.

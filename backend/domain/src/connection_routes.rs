@@ -36,6 +36,12 @@ impl SaleKind {
         }
     }
 
+    /// Returns the kind of a stable name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// Returns what the engine calls goods of this kind.
     #[must_use]
     pub const fn goods(self) -> VirtualReason {
@@ -160,6 +166,43 @@ pub const NEEDED: &[(&str, NeededFor)] = &[
     ("pdd.voucher.realtime.verify.sync", NeededFor::Redemption(SaleKind::PlainVirtual)),
 ];
 
+/// A package of APIs that an application applies for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Package {
+    /// The platform's name.
+    pub name: &'static str,
+    /// Which of [`NEEDED`] it holds.
+    pub apis: &'static [&'static str],
+    /// The only type of application that gets it.
+    pub only_for: Option<&'static str>,
+}
+
+/// The packages whose names and contents are known (protocol 9.4). No source names the packages of the other APIs;
+/// [`unpackaged`] lists those by their own names, instead of names made up here.
+pub const PACKAGES: &[Package] = &[
+    Package {
+        name: "订单信息查询权限包",
+        apis: &["pdd.order.number.list.increment.get", "pdd.order.information.get"],
+        only_for: None,
+    },
+    Package {
+        name: "售后管理权限包",
+        apis: &["pdd.refund.list.increment.get", "pdd.refund.status.check"],
+        only_for: None,
+    },
+    Package { name: "商品查询", apis: &["pdd.goods.list.get", "pdd.goods.detail.get"], only_for: None },
+    Package { name: "卡券商工具权限包", apis: OTA, only_for: Some("商家后台系统") },
+    Package { name: "电子凭证权限包", apis: OTA, only_for: Some("电子凭证商家后台系统") },
+];
+
+const OTA: &[&str] = &["pdd.voucher.ota.card.prepare.verification", "pdd.voucher.ota.card.verification"];
+
+/// Returns the needed APIs of which no source says in which package they are.
+pub fn unpackaged() -> impl Iterator<Item = &'static str> {
+    let packaged = |api: &str| PACKAGES.iter().any(|package| package.apis.contains(&api));
+    NEEDED.iter().map(|(api, _)| *api).filter(move |api| !packaged(api))
+}
+
 /// Whether an API may be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Granted {
@@ -239,6 +282,15 @@ mod tests {
         for kind in SaleKind::ALL {
             assert!(compat::TABLE.iter().any(|row| row.serves.contains(&kind.goods())), "{kind:?}");
         }
+    }
+
+    #[test]
+    fn every_needed_api_is_applied_for_by_package_or_by_name_and_nothing_else() {
+        let packaged: Vec<&str> = PACKAGES.iter().flat_map(|package| package.apis).copied().collect();
+        for (api, _) in NEEDED {
+            assert!(packaged.contains(api) != unpackaged().any(|name| name == *api), "{api}");
+        }
+        assert!(packaged.iter().all(|api| NEEDED.iter().any(|(needed, _)| needed == api)));
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub async fn list_redemptions(
 
 /// Cuts a page out of what was found: what is one too many, or was looked at last, says that there is more.
 fn page(mut found: Vec<ListedRedemption>, limit: usize) -> RedemptionPage {
-    let looked_at_last = found.last().filter(|last| last.looked >= LOOKED_AT).map(|last| last.id);
+    let looked_at_last = found.last().filter(|last| last.is_end).map(|last| last.id);
     found.retain(|redemption| redemption.is_wanted);
     let has_more = found.len() > limit;
     found.truncate(limit);
@@ -65,7 +65,7 @@ mod tests {
 
     use super::*;
 
-    fn found(is_wanted: bool, looked: i64) -> ListedRedemption {
+    fn found(is_wanted: bool, is_end: bool) -> ListedRedemption {
         ListedRedemption {
             id: RedemptionId::generate(),
             shop: ShopId::generate(),
@@ -79,18 +79,18 @@ mod tests {
             created_at: DateTime::UNIX_EPOCH,
             done_at: None,
             is_wanted,
-            looked,
+            is_end,
         }
     }
 
     #[test]
     fn a_full_page_goes_on_behind_its_last_one_and_an_early_end_behind_what_was_looked_at() {
-        let three = vec![found(true, 1), found(true, 2), found(true, 3)];
+        let three = vec![found(true, false), found(true, false), found(true, true)];
         let second = three[1].id;
         let cut = page(three, 2);
         assert_eq!((cut.redemptions.len(), cut.next), (2, Some(second)));
-        assert_eq!(page(vec![found(true, 1), found(true, 2)], 2).next, None);
-        let rare = vec![found(true, 7), found(false, LOOKED_AT)];
+        assert_eq!(page(vec![found(true, false), found(true, false)], 2).next, None);
+        let rare = vec![found(true, false), found(false, true)];
         let last = rare[1].id;
         let cut = page(rare, 2);
         assert_eq!((cut.redemptions.len(), cut.next), (1, Some(last)));

@@ -1,4 +1,5 @@
-//! Writes to a merchant about what needs a person: shops that stopped, malls that are asked for, looks at cards that grow.
+//! Writes to a merchant about what needs a person: shops that stopped, malls that are asked for, looks at cards that
+//! grow, pools that run low.
 //!
 //! ```text
 //! transaction: state + outbox row + job `mail_notice.v1` ──commit──► jobs pool: who, which language ─► mails, sealed
@@ -8,7 +9,8 @@
 //!
 //! **Once.** The mails are planned in one transaction with the note that they were, so a job that is run twice plans
 //! once. The same note keeps a mailbox readable: about one shop, one kind of news is written at most once in
-//! [`QUIET`]. A shop that stops and goes on all night is one mail an hour, and the console shows the rest.
+//! [`QUIET`]. A shop that stops and goes on all night is one mail an hour, and the console shows the rest. Of a pool that
+//! runs low one mail is written for each fall ([`crate::stock_watch`]), however long it lasts.
 //!
 //! **To whom.** The merchant's address for it, else every owner; looks at cards concern who leads, whatever the address
 //! is. Sandbox shops are for trying and alarm nobody.
@@ -18,12 +20,13 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use kamiflow_kernel::{EmailAddress, GatewayKind, Locale, MerchantId, ReasonCode, Role, ShopId};
+use kamiflow_kernel::{EmailAddress, GatewayKind, Locale, MerchantId, PoolId, ReasonCode, Role, ShopId};
 use kamiflow_store::jobs::NewJob;
 use kamiflow_store::shops::ShopRow;
 use kamiflow_store::team::members::{self, MemberRow};
 use kamiflow_store::{
-    StoreError, TenantTx, api_tokens, jobs, mailed_notices, merchants, notification_addresses, outbox, shops,
+    StoreError, TenantTx, api_tokens, card_pools, jobs, mailed_notices, merchants, notification_addresses, outbox,
+    shops,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -91,6 +94,13 @@ pub enum Notice {
         /// Until when.
         renew_by: DateTime<Utc>,
     },
+    /// A pool for real shops has few cards left.
+    LowStock {
+        /// Which.
+        pool: PoolId,
+        /// Since when, which tells one fall from the next.
+        since: DateTime<Utc>,
+    },
 }
 
 impl Notice {
@@ -103,6 +113,7 @@ impl Notice {
             Self::ShopDisconnected { .. } => "shop_disconnected",
             Self::RevealsNearQuota { .. } => "reveals_near_quota",
             Self::VerificationAskedAgain { .. } => "verification_asked_again",
+            Self::LowStock { .. } => "low_stock",
         }
     }
 
@@ -114,7 +125,7 @@ impl Notice {
             | Self::TakeOverAsked { shop }
             | Self::ShopDisconnected { shop }
             | Self::RevealsNearQuota { shop, .. } => Some(*shop),
-            Self::VerificationAskedAgain { .. } => None,
+            Self::VerificationAskedAgain { .. } | Self::LowStock { .. } => None,
         }
     }
 
@@ -124,7 +135,17 @@ impl Notice {
         match self {
             Self::ShopStopped { shop, reason } => format!("{shop}:{}", reason.as_str()),
             Self::RevealsNearQuota { member, .. } => member.clone(),
+            Self::LowStock { pool, .. } => pool.to_string(),
             other => other.shop().map_or_else(|| merchant.to_string(), |shop| shop.to_string()),
+        }
+    }
+
+    /// After which moment it must not have been told before.
+    fn quiet_since(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            // Told in this very moment counts as told.
+            Self::LowStock { since, .. } => *since - TimeDelta::microseconds(1),
+            _ => now - QUIET,
         }
     }
 
@@ -138,6 +159,7 @@ impl Notice {
             Self::AnotherToolAtWork { shop, .. } => format!("/console/shops/{shop}/outside"),
             Self::TakeOverAsked { .. } | Self::ShopDisconnected { .. } => "/console/shops".to_owned(),
             Self::RevealsNearQuota { .. } => "/console/audit?area=cards".to_owned(),
+            Self::LowStock { pool, .. } => format!("/console/pools/{pool}"),
         }
     }
 }
@@ -150,7 +172,8 @@ pub async fn tell(tx: &mut TenantTx, now: DateTime<Utc>, notice: &Notice) -> Res
     let payload: Value = json!(notice);
     outbox::push(tx, "notify", payload.clone()).await?;
     let key = format!("{}:{}", notice.kind(), notice.about(tx.merchant()));
-    jobs::insert(tx, &NewJob { name: NAME, key: &key, payload, due_at: now }).await?;
+    // One that failed for good is old news, and must not keep what happens now from being told.
+    jobs::insert_or_replace_parked(tx, &NewJob { name: NAME, key: &key, payload, due_at: now }).await?;
     Ok(())
 }
 
@@ -170,7 +193,7 @@ pub async fn run(engine: &Engine, ctx: &Ctx, notice: Notice) -> Result<Vec<Wake>
         return Ok(Vec::new());
     }
     let about = notice.about(ctx.merchant);
-    if !mailed_notices::claim(&mut tx, (notice.kind(), &about), ctx.now, ctx.now - QUIET).await? {
+    if !mailed_notices::claim(&mut tx, (notice.kind(), &about), ctx.now, notice.quiet_since(ctx.now)).await? {
         return Ok(Vec::new());
     }
     let team = members::list(&mut tx).await?;
@@ -180,7 +203,7 @@ pub async fn run(engine: &Engine, ctx: &Ctx, notice: Notice) -> Result<Vec<Wake>
         Notice::RevealsNearQuota { .. } => reachable(&team, &[Role::Owner, Role::Admin]),
         _ => receivers(&mut tx).await?,
     };
-    let news = news(&mut tx, notice, shop, &team).await?;
+    let Some(news) = news(&mut tx, ctx.now, notice, (shop, &team)).await? else { return Ok(Vec::new()) };
     let mut wakes = Vec::new();
     for (to, locale) in receivers {
         let letter = Letter::NeedsPerson { merchant: merchant.clone(), news: news.clone(), link: link.clone() };
@@ -206,14 +229,15 @@ fn reachable(team: &[MemberRow], roles: &[Role]) -> Vec<(EmailAddress, Locale)> 
     led.filter_map(|member| Some((member.login.parse().ok()?, member.locale))).collect()
 }
 
+/// Returns what is written; none when it is true no more.
 async fn news(
     tx: &mut TenantTx,
+    now: DateTime<Utc>,
     notice: Notice,
-    shop: Option<ShopRow>,
-    team: &[MemberRow],
-) -> Result<News, StoreError> {
+    (shop, team): (Option<ShopRow>, &[MemberRow]),
+) -> Result<Option<News>, StoreError> {
     let shop = shop.map_or_else(String::new, |row| row.name);
-    Ok(match notice {
+    Ok(Some(match notice {
         Notice::ShopStopped { reason, .. } => News::ShopStopped { shop, reason },
         Notice::ApplicationStopped { .. } => News::ApplicationStopped { shop },
         Notice::AnotherToolAtWork { orders, .. } => News::AnotherToolAtWork { shop, orders },
@@ -223,7 +247,12 @@ async fn news(
             News::RevealsNearQuota { member: called(tx, team, member).await?, most }
         }
         Notice::VerificationAskedAgain { renew_by, .. } => News::VerificationAskedAgain { renew_by },
-    })
+        Notice::LowStock { pool, since } => {
+            let low = card_pools::find_low(tx, pool, now).await?.filter(|low| low.low_since == since);
+            let Some(low) = low else { return Ok(None) };
+            News::LowStock { pool: low.name, left: low.left, at: low.low_stock_at }
+        }
+    }))
 }
 
 /// Returns what the team calls who acts under a name of the audit log.

@@ -12,6 +12,8 @@ use crate::acts;
 use crate::ctx::{Ctx, Denied};
 use crate::engine::{Engine, Wake};
 
+/// Why everything of a merchant that closes is paused: a key, which pages put into words. What people write is shown as it is.
+pub const CLOSING: &str = "merchant.closing";
 /// Shops one page of the list holds.
 const PAGE: i64 = 500;
 

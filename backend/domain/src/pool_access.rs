@@ -10,7 +10,7 @@
 //! A pool is for shops of one platform from its making (`card_pools_gateway_stays`, `sku_mappings_pool_of_its_gateway`),
 //! so a token's cards stay in its own world whatever is done with the pool later.
 
-use kamiflow_kernel::{GatewayKind, PoolId};
+use kamiflow_kernel::{GatewayKind, PoolId, ShopId, ShopScope};
 use kamiflow_store::card_pools::{self, ServedShop};
 use kamiflow_store::{StoreError, TenantTx};
 
@@ -52,6 +52,22 @@ impl<'a> PoolAccess<'a> {
         }
         shops.any(|served| self.ctx.sees(served.shop).is_ok())
     }
+}
+
+/// Returns the shops whose orders' cards an actor sees of a pool: all without a list. A pool that serves no other shops is
+/// seen whole, and of one that shops share whoever is limited sees what went to her own.
+pub(crate) async fn shops_of_cards(
+    tx: &mut TenantTx,
+    ctx: &Ctx,
+    pool: PoolId,
+) -> Result<Option<Vec<ShopId>>, StoreError> {
+    let Some(ShopScope::Only(own)) = ctx.shops() else { return Ok(None) };
+    if ctx.api_caller().is_some_and(|caller| caller.sees_all) {
+        return Ok(None);
+    }
+    let served = card_pools::list_served(tx, &[pool]).await?;
+    let is_shared = served.iter().any(|served| !own.contains(&served.shop));
+    Ok(is_shared.then(|| own.iter().copied().collect()))
 }
 
 const fn world(is_test: bool) -> GatewayKind {

@@ -13,6 +13,8 @@ use serde::Serialize;
 const BATCH: i32 = 5_000;
 /// What is good for nothing any more (links, mails, sign-ups) is kept so long, for those who ask why it did not work.
 const SPENT_DAYS: u32 = 7;
+/// What a token was answered is given again for a day, and kept for one more.
+const ANSWERS_DAYS: u32 = 2;
 /// A dry run counts up to so many rows of a kind.
 pub const COUNTED_AT_MOST: i32 = 1_000_000;
 
@@ -60,6 +62,7 @@ impl RetentionPolicy {
             OldRows::Hints => self.hints,
             OldRows::Payloads => self.payloads,
             OldRows::Accounts => SPENT_DAYS,
+            OldRows::ApiRequests => ANSWERS_DAYS,
         }
     }
 

@@ -4,8 +4,9 @@
 
 use chrono::{DateTime, Utc};
 use kamiflow_kernel::{Permission, ShopId, ShopState, UserId};
+use kamiflow_store::shops::FramedShop;
 use kamiflow_store::team::members;
-use kamiflow_store::{TenantTx, dashboard, pauses, shop_sync, shops, token_lives};
+use kamiflow_store::{pauses, shops, token_lives};
 
 use crate::accounts::Seat;
 use crate::ctx::{ActError, Ctx};
@@ -47,34 +48,36 @@ pub async fn show_frame(
 ) -> Result<FrameView, ActError> {
     ctx.require(Permission::ShowShops)?;
     let mut tx = engine.store.user_tx(ctx.merchant, user).await?;
-    let seats = members::list_seats(&mut tx).await?;
-    let hers: &TenantTx = tx.tenant();
-    let (shops, expired, active, need_person, last_read) = futures_util::try_join!(
-        shops::list(hers, None, MOST),
-        token_lives::count_expired(hers, ctx.now, MOST),
+    let hers = tx.shared_tenant();
+    let (seats, framed, active) = futures_util::try_join!(
+        members::list_seats(&tx),
+        shops::list_framed(hers, ctx.now, MOST),
         pauses::list_active(hers, ctx.now),
-        dashboard::need_person_by_shop(hers),
-        shop_sync::list_last_read(hers, MOST),
     )?;
-    let sees = |shop| ctx.sees(shop).is_ok();
-    let shops: Vec<ShopSummary> = shops.into_iter().filter(|row| sees(row.id)).map(ShopSummary::from).collect();
+    let seen: Vec<FramedShop> = framed.into_iter().filter(|row| ctx.sees(row.shop.id).is_ok()).collect();
+    let shops: Vec<ShopSummary> = seen.iter().map(|row| ShopSummary::from(row.shop.clone())).collect();
     let is_test = is_test(&shops);
-    let looked_at: Vec<ShopId> =
-        shops.iter().filter(|shop| shop.is_sandbox() == is_test).map(|shop| shop.shop).collect();
-    let is_looked_at = |shop: &ShopId| looked_at.contains(shop);
-    let has_live = shops.iter().any(|shop| shop.state == ShopState::Live && is_looked_at(&shop.shop));
+    let looked_at: Vec<&FramedShop> =
+        seen.iter().zip(&shops).filter(|(_, shop)| shop.is_sandbox() == is_test).map(|(row, _)| row).collect();
+    let ids_of = |rows: &[&FramedShop]| rows.iter().map(|row| row.shop.id).collect::<Vec<ShopId>>();
+    let expired: Vec<&FramedShop> = looked_at.iter().copied().filter(|row| row.is_expired).collect();
+    let expired = match expired.is_empty() {
+        true => Vec::new(),
+        false => token_lives::count_waiting(tx.tenant(), &ids_of(&expired)).await?,
+    };
+    let live: Vec<&FramedShop> = looked_at.iter().copied().filter(|row| row.shop.state == ShopState::Live).collect();
     let which = Which::Of(PauseScope::Merchant);
-    let look = Look { ctx, which, gateway: None, shops: Some(looked_at.clone()) };
+    let look = Look { ctx, which, gateway: None, shops: Some(ids_of(&looked_at)) };
     let pauses = show_pauses::lines_among(tx.tenant(), &look, active).await?;
     tx.commit().await?;
     Ok(FrameView {
         seats: seats.into_iter().map(Seat::from).collect(),
         is_test,
         pauses,
-        expired: expired.into_iter().filter(|(shop, _)| is_looked_at(shop)).collect(),
-        need_person: need_person.iter().filter(|(shop, _)| is_looked_at(shop)).map(|(_, orders)| *orders).sum(),
-        has_live,
-        last_read_at: last_read.into_iter().filter(|(shop, _)| is_looked_at(shop)).map(|(_, at)| at).max(),
+        expired,
+        need_person: looked_at.iter().map(|row| row.need_person).sum(),
+        has_live: !live.is_empty(),
+        last_read_at: live.iter().filter_map(|row| row.last_read_at).max(),
         shops,
     })
 }

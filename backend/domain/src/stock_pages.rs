@@ -102,7 +102,8 @@ pub async fn show_pool(engine: &Engine, ctx: &Ctx, pool: PoolId) -> Result<PoolS
     Ok(shown)
 }
 
-/// Lists the cards of one import after a cursor, oldest first, their numbers masked.
+/// Lists the cards of one import after a cursor, oldest first, their numbers masked; of a pool that other shops share those
+/// only that went to orders the actor sees.
 ///
 /// # Errors
 /// When the actor may not see stock; [`StoreError::NotFound`] for a batch of a pool that the actor does not see.
@@ -117,7 +118,9 @@ pub async fn list_cards(
     let mut tx = engine.store.tenant_tx(ctx.merchant).await?;
     let pool = cards::fetch_batch(&mut tx, batch).await?.pool;
     pool_access::check(&mut tx, ctx, pool).await?;
-    let rows = cards::list_of_batch(&mut tx, batch, after, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
+    let shops = pool_access::shops_of_cards(&mut tx, ctx, pool).await?;
+    let page = (after, i64::try_from(limit).unwrap_or(i64::MAX));
+    let rows = cards::list_of_batch(&mut tx, batch, page, shops.as_deref()).await?;
     tx.commit().await?;
     Ok(rows)
 }

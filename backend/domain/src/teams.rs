@@ -6,6 +6,7 @@
 pub mod accept_invitation;
 pub mod change_member;
 pub mod close_merchant;
+pub mod end_merchant;
 pub mod invite;
 pub mod leave;
 pub mod open_merchant;
@@ -163,7 +164,13 @@ pub(crate) async fn write_to(
     write_to_members(tx, now, |member| roles.contains(&member.role), letter).await
 }
 
-/// Writes a letter to every member who is meant and has an address.
+/// Returns the language in which a member reads.
+pub(crate) async fn language_of(tx: &mut TenantTx, user: UserId) -> Result<Locale, StoreError> {
+    let reader = members::list(tx).await?.into_iter().find(|member| member.user == user);
+    Ok(reader.map(|member| member.locale).unwrap_or_default())
+}
+
+/// Writes a letter to every member who is meant and has an address, to each in her language.
 pub(crate) async fn write_to_members(
     tx: &mut TenantTx,
     now: DateTime<Utc>,
@@ -174,8 +181,7 @@ pub(crate) async fn write_to_members(
     for member in members::list(tx).await? {
         let Ok(to) = member.login.parse() else { continue };
         if is_meant(&member) {
-            // In the language of most: whose it is is not told to the team.
-            let mail = Addressed { to, locale: Locale::Zh, letter: letter.clone() };
+            let mail = Addressed { to, locale: member.locale, letter: letter.clone() };
             wakes.push(send_mail::plan(tx, &mail, now, NEWS_FOR).await?);
         }
     }

@@ -304,6 +304,7 @@ async fn load(asked: &Asked<'_>, segments: &[&str]) -> Result<Loaded, Stop> {
         ["console", "shops", shop] => shops::show(asked, shop).await?,
         ["console", "shops", shop, "connected"] => connect::connected(asked, shop).await?,
         ["console", "shops", shop, "disconnect"] => shops::disconnection(asked, shop).await?,
+        ["console", "shops", shop, "keys"] => shops::keys(asked, shop).await?,
         ["console", "shops", shop, "outside"] => shops::outside(asked, shop).await?,
         ["console", "shops", shop, "trial"] => shops::trial(asked, shop).await?,
         ["console", "verification"] => verification::load(asked).await?,

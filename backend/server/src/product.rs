@@ -1,5 +1,6 @@
 //! What the web pages work with.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use kamiflow_domain::accounts::Accounts;
@@ -38,6 +39,8 @@ pub struct PlatformPages {
     pub web: String,
     /// For a phone.
     pub phone: String,
+    /// Where the platform sees our calls come from; none where nobody said.
+    pub egress_ips: Vec<IpAddr>,
 }
 
 /// A sandbox that merchants may try shops on.

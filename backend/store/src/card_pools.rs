@@ -1,7 +1,7 @@
 //! Card pools, and the lock under which stock meets those who wait for it.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{BigInt, Integer, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName};
 use diesel_async::RunQueryDsl;
 use kamiflow_kernel::{GatewayKind, PoolId, ShopId};
@@ -202,6 +202,77 @@ pub async fn count_stock(tx: &mut TenantTx, pool: PoolId, now: DateTime<Utc>) ->
     .bind::<Timestamptz, _>(now)
     .get_result(tx.conn()?)
     .await?)
+}
+
+/// A pool with few cards left.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+pub struct LowPool {
+    /// Its name.
+    #[diesel(sql_type = Text)]
+    pub name: String,
+    /// From how few cards on it is low.
+    #[diesel(sql_type = Integer)]
+    pub low_stock_at: i32,
+    /// Since when it is.
+    #[diesel(sql_type = Timestamptz)]
+    pub low_since: DateTime<Utc>,
+    /// Cards that can still be handed out.
+    #[diesel(sql_type = BigInt)]
+    pub left: i64,
+}
+
+/// Cards of pool `p` that can be handed out at `$3`, and one more than makes it low at most. Index card_uses_available.
+const FEW: &str = "SELECT count(*) AS cards
+      FROM (SELECT FROM card_uses u
+             WHERE u.merchant_id = $1 AND u.pool_id = $2 AND u.state = 'available'
+               AND (u.expires_at IS NULL OR u.expires_at > $3 + make_interval(secs => p.min_validity_s))
+             LIMIT p.low_stock_at::bigint + 1) few";
+
+/// Notes that a pool has become low, or is low no more. Returns since when it is low if it has just become so.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn update_low(
+    tx: &mut TenantTx,
+    pool: PoolId,
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Turned {
+        #[diesel(sql_type = Nullable<Timestamptz>)]
+        low_since: Option<DateTime<Utc>>,
+    }
+    let merchant = tx.merchant();
+    let turned: Option<Turned> = sql(format!(
+        "UPDATE card_pools p SET low_since = CASE WHEN p.low_since IS NULL THEN $3 END
+          WHERE p.merchant_id = $1 AND p.id = $2 AND (p.low_since IS NULL) = (({FEW}) <= p.low_stock_at)
+         RETURNING p.low_since"
+    ))
+    .bind::<SqlUuid, _>(merchant.as_uuid())
+    .bind::<SqlUuid, _>(pool.as_uuid())
+    .bind::<Timestamptz, _>(now)
+    .get_result(tx.conn()?)
+    .await
+    .optional()?;
+    Ok(turned.and_then(|turned| turned.low_since))
+}
+
+/// Returns a pool if it is low.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn find_low(tx: &mut TenantTx, pool: PoolId, now: DateTime<Utc>) -> Result<Option<LowPool>, StoreError> {
+    let merchant = tx.merchant();
+    Ok(sql(format!(
+        "SELECT p.name, p.low_stock_at, p.low_since, ({FEW}) AS \"left\" FROM card_pools p
+          WHERE p.merchant_id = $1 AND p.id = $2 AND p.low_since IS NOT NULL"
+    ))
+    .bind::<SqlUuid, _>(merchant.as_uuid())
+    .bind::<SqlUuid, _>(pool.as_uuid())
+    .bind::<Timestamptz, _>(now)
+    .get_result(tx.conn()?)
+    .await
+    .optional()?)
 }
 
 /// A shop that a pool serves: a SKU of it is delivered from there.

@@ -4,13 +4,13 @@ use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, BigInt, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName};
 use diesel_async::RunQueryDsl;
-use kamiflow_kernel::{BatchId, CardId, CardUseId, DataKeyId, PoolId, SecretText};
+use kamiflow_kernel::{BatchId, CardId, CardUseId, DataKeyId, PoolId, SecretText, ShopId};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::error::StoreError;
 use crate::keys::{CARD_HASH_VERSION, DataKey, SealError};
-use crate::sql::sql;
+use crate::sql::{sql, uuids};
 use crate::tx::TenantTx;
 
 /// Place of a sealed card number; the row is the card.
@@ -385,25 +385,33 @@ pub struct CardRow {
     pub available: i64,
 }
 
-/// Lists a batch's cards after a cursor, oldest first. Index cards_of_batch.
+/// Lists a batch's cards after a cursor, oldest first; with shops those that orders of theirs hold. Indexes
+/// cards_of_batch, card_uses_once, delivery_lines_pkey, deliveries_pkey.
 ///
 /// # Errors
 /// When the statement fails.
 pub async fn list_of_batch(
     tx: &mut TenantTx,
     batch: BatchId,
-    after: Option<CardId>,
-    limit: i64,
+    (after, limit): (Option<CardId>, i64),
+    shops: Option<&[ShopId]>,
 ) -> Result<Vec<CardRow>, StoreError> {
     let merchant = tx.merchant();
     Ok(sql("SELECT c.id, c.pool_id AS pool, c.batch_id AS batch, c.number_mask, c.expires_at, c.uses_permitted,
                    (SELECT count(*) FROM card_uses u
                      WHERE u.merchant_id = $1 AND u.card_id = c.id AND u.state = 'available') AS available
-              FROM cards c WHERE c.merchant_id = $1 AND c.batch_id = $2 AND c.id > $3 ORDER BY c.id LIMIT $4")
+              FROM cards c WHERE c.merchant_id = $1 AND c.batch_id = $2 AND c.id > $3
+               AND ($5 IS NULL OR EXISTS (
+                   SELECT FROM card_uses u
+                     JOIN delivery_lines l ON l.merchant_id = $1 AND l.id = u.line_id
+                     JOIN deliveries d ON d.merchant_id = $1 AND d.id = l.delivery_id
+                    WHERE u.merchant_id = $1 AND u.card_id = c.id AND d.shop_id = ANY ($5)))
+             ORDER BY c.id LIMIT $4")
     .bind::<SqlUuid, _>(merchant.as_uuid())
     .bind::<SqlUuid, _>(batch.as_uuid())
     .bind::<SqlUuid, _>(after.map_or_else(Uuid::nil, CardId::as_uuid))
     .bind::<BigInt, _>(limit)
+    .bind::<Nullable<Array<SqlUuid>>, _>(shops.map(uuids))
     .load(tx.conn()?)
     .await?)
 }

@@ -35,9 +35,10 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::error::StoreError;
 
 /// Limits every session has (engine.md, Postgres). Nothing is compiled just in time: statements are short, and compiling
-/// one takes seconds where the planner's costs are no times ([`crate::Store::listing_tx`]).
-pub(crate) const SESSION: &str =
-    "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=15s -c TimeZone=UTC -c jit=off";
+/// one takes seconds where the planner's costs are no times ([`crate::Store::listing_tx`]). Nothing is merge-joined: who
+/// asks about a few rows must not read two indexes from their beginning, as is planned while tables are young.
+pub(crate) const SESSION: &str = "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=15s \
+     -c TimeZone=UTC -c jit=off -c enable_mergejoin=off";
 /// `sslrootcert` with this value means the public authorities, as with libpq.
 const SYSTEM_ROOTS: &str = "system";
 

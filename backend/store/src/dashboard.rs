@@ -5,7 +5,6 @@ use diesel::QueryableByName;
 use diesel::sql_types::{Array, BigInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use kamiflow_kernel::ShopId;
-use uuid::Uuid;
 
 use crate::error::StoreError;
 use crate::sql::{sql, uuids};
@@ -105,28 +104,4 @@ pub async fn need_person(tx: &TenantTx, shops: &[ShopId]) -> Result<i64, StoreEr
     .get_result(&mut tx.shared()?)
     .await?;
     Ok(count.n)
-}
-
-/// Index exceptions_one_open, which holds nothing that is resolved.
-pub(crate) const NEED_PERSON_BY_SHOP: &str = "SELECT shop_id AS shop, count(DISTINCT order_sn) AS orders
-       FROM exceptions
-      WHERE merchant_id = $1 AND resolved_at IS NULL AND (blocking OR needs_review) AND order_id IS NOT NULL
-        AND shop_id IN (SELECT id FROM shops WHERE merchant_id = $1 AND state <> 'disconnected')
-      GROUP BY shop_id";
-
-/// Counts the orders of each shop that wait for a person; shops without one are left out. See [`NEED_PERSON_BY_SHOP`].
-///
-/// # Errors
-/// When the statement fails.
-pub async fn need_person_by_shop(tx: &TenantTx) -> Result<Vec<(ShopId, i64)>, StoreError> {
-    #[derive(QueryableByName)]
-    struct OfShop {
-        #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
-        shop: ShopId,
-        #[diesel(sql_type = BigInt)]
-        orders: i64,
-    }
-    let statement = sql(NEED_PERSON_BY_SHOP).bind::<SqlUuid, _>(tx.merchant().as_uuid());
-    let rows: Vec<OfShop> = statement.load(&mut tx.shared()?).await?;
-    Ok(rows.into_iter().map(|row| (row.shop, row.orders)).collect())
 }

@@ -7,8 +7,8 @@
 
 use crate::tx::LISTING;
 use crate::{
-    attempts, card_claims, coverage, dashboard, deliveries, delivery_lines, exceptions, exports, jobs, order_hints,
-    order_list, orders, redemptions, shop_sync, sku_lookup, stock_waits,
+    attempts, card_claims, coverage, deliveries, delivery_lines, exceptions, exports, jobs, order_hints, order_list,
+    orders, redemptions, shop_sync, sku_lookup, stock_waits,
 };
 
 /// A hot statement.
@@ -88,8 +88,6 @@ pub const HOT_STATEMENTS: &[HotStatement] = &[
     ),
     hot("coverage::extend, the latest span", coverage::LATEST, "uuid, uuid, text", &["coverage_of_shop"]),
     // With every page of the console.
-    hot("dashboard::need_person_by_shop", dashboard::NEED_PERSON_BY_SHOP, "uuid", &["exceptions_one_open"]),
-    hot("shop_sync::list_last_read", shop_sync::LAST_READ, "uuid, bigint", &["shop_sync_pkey", "shops_of_merchant"]),
     hot(
         "deliveries::due::list_due",
         deliveries::due::LIST_DUE,
@@ -223,7 +221,14 @@ pub const HOT_STATEMENTS: &[HotStatement] = &[
 pub const LISTINGS: (&str, &[HotStatement]) = (
     LISTING,
     &[
+        hot("exports::list_deliveries", exports::DELIVERIES, "uuid, uuid, text, bigint", &["deliveries_once"]),
         hot("exports::list_orders", exports::LIST, "uuid, uuid, timestamptz, uuid, bigint", &["orders_of_shop"]),
+        hot(
+            "exports::list_redemptions",
+            exports::REDEMPTIONS,
+            "uuid, uuid, uuid[]",
+            &["redemptions_of_delivery", "delivery_lines_pkey"],
+        ),
         hot(
             "order_list::by_number",
             order_list::BY_NUMBER,

@@ -80,6 +80,21 @@ pub async fn insert(tx: &mut TenantTx, new: &NewJob<'_>) -> Result<JobId, StoreE
     Ok(row.id)
 }
 
+/// Plans a job whose payload stands for itself: one of its name and key that waits for a person makes way.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn insert_or_replace_parked(tx: &mut TenantTx, new: &NewJob<'_>) -> Result<JobId, StoreError> {
+    let merchant = tx.merchant();
+    sql("DELETE FROM jobs WHERE merchant_id = $1 AND name = $2 AND key = $3 AND parked")
+        .bind::<SqlUuid, _>(merchant.as_uuid())
+        .bind::<Text, _>(new.name)
+        .bind::<Text, _>(new.key)
+        .execute(tx.conn()?)
+        .await?;
+    insert(tx, new).await
+}
+
 pub(crate) const FIND: &str = "SELECT id, name, key, payload, due_at, failures, last_error, parked
               FROM jobs WHERE merchant_id = $1 AND id = $2";
 

@@ -58,6 +58,7 @@ pub mod jobs;
 pub mod ledger_roots;
 pub mod mailed_notices;
 pub mod mails;
+pub mod merchant_end;
 pub mod merchants;
 pub mod migrate;
 pub mod notification_addresses;
@@ -97,6 +98,7 @@ pub mod told;
 pub mod trial_orders;
 pub mod verification_pictures;
 pub mod verifications;
+pub mod wizard_places;
 
 pub use error::StoreError;
 pub use keys::{DataKey, KeyRing, KeyRingError, SealError};

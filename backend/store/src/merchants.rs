@@ -35,6 +35,9 @@ pub struct MerchantRow {
     /// When it closes for good, while it does.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub closes_at: Option<DateTime<Utc>>,
+    /// When it had closed for good.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub ended_at: Option<DateTime<Utc>>,
 }
 
 /// Inserts the merchant the transaction is bound to, and its data key at once, so that no two workers make one each.
@@ -59,7 +62,7 @@ pub async fn insert(tx: &mut TenantTx, new: &NewMerchant<'_>) -> Result<(), Stor
 /// When the statement fails.
 pub async fn find(tx: &mut TenantTx) -> Result<Option<MerchantRow>, StoreError> {
     let merchant = tx.merchant();
-    Ok(sql("SELECT id, name, poll_floor_s, closes_at FROM merchants WHERE merchant_id = $1")
+    Ok(sql("SELECT id, name, poll_floor_s, closes_at, ended_at FROM merchants WHERE merchant_id = $1")
         .bind::<SqlUuid, _>(merchant.as_uuid())
         .get_result(tx.conn()?)
         .await

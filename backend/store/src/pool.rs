@@ -132,6 +132,15 @@ impl Store {
         SystemTx::begin(self.connection().await?).await
     }
 
+    /// Returns what [`Store::system_tx`] does, for a single statement: it is its own transaction, and two round trips are
+    /// spared on every request that asks who somebody is.
+    ///
+    /// # Errors
+    /// When no connection can be had.
+    pub async fn system_statement(&self) -> Result<SystemTx, StoreError> {
+        Ok(SystemTx::of_one_statement(self.connection().await?))
+    }
+
     /// Returns `user@host:port/database`, for people; there is no password in it.
     #[must_use]
     pub fn place(&self) -> &str {

@@ -52,11 +52,14 @@ pub enum OldRows {
     Payloads,
     /// Links, codes, sign-ups, mails and begun authorizations that are good for nothing any more.
     Accounts,
+    /// What tokens of the API asked to be written, and what they were answered.
+    ApiRequests,
 }
 
 impl OldRows {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Coverage, Self::Rollups, Self::Hints, Self::Payloads, Self::Accounts];
+    pub const ALL: [Self; 6] =
+        [Self::Coverage, Self::Rollups, Self::Hints, Self::Payloads, Self::Accounts, Self::ApiRequests];
 
     /// Returns the name the schema knows the class by.
     #[must_use]
@@ -67,6 +70,7 @@ impl OldRows {
             Self::Hints => "order_hints",
             Self::Payloads => "payloads",
             Self::Accounts => "accounts",
+            Self::ApiRequests => "api_requests",
         }
     }
 
@@ -77,6 +81,7 @@ impl OldRows {
             Self::Hints => "SELECT system_prune_hints($1, $2, $3) AS n",
             Self::Payloads => "SELECT system_forget_payloads($1, $2, $3) AS n",
             Self::Accounts => "SELECT system_prune_accounts($1, $2, $3) AS n",
+            Self::ApiRequests => "SELECT system_prune_api_requests($1, $2, $3) AS n",
         }
     }
 }

@@ -1,11 +1,10 @@
 //! How far each shop is read, and when it is due again. Hot rows: no index covers a column that changes here.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{BigInt, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use kamiflow_kernel::ShopId;
-use uuid::Uuid;
 
 use crate::coverage::CoverageKind;
 use crate::error::StoreError;
@@ -174,26 +173,4 @@ pub async fn update_due(tx: &mut TenantTx, shop: ShopId, at: DateTime<Utc>) -> R
 /// When the connection is lost.
 pub async fn commit_lazily(tx: &TenantTx) -> Result<(), StoreError> {
     Ok(tx.shared()?.batch_execute("SET LOCAL synchronous_commit = off").await?)
-}
-
-/// Indexes shops_of_merchant, shop_sync_pkey.
-pub(crate) const LAST_READ: &str = "SELECT s.id AS shop, y.last_ok_at AS at
-       FROM shops s JOIN shop_sync y ON y.shop_id = s.id AND y.merchant_id = s.merchant_id
-      WHERE s.merchant_id = $1 AND s.state = 'live' AND y.last_ok_at IS NOT NULL LIMIT $2";
-
-/// Lists when each live shop was read last without a failure; see [`LAST_READ`].
-///
-/// # Errors
-/// When the statement fails.
-pub async fn list_last_read(tx: &TenantTx, limit: i64) -> Result<Vec<(ShopId, DateTime<Utc>)>, StoreError> {
-    #[derive(QueryableByName)]
-    struct Read {
-        #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
-        shop: ShopId,
-        #[diesel(sql_type = Timestamptz)]
-        at: DateTime<Utc>,
-    }
-    let statement = sql(LAST_READ).bind::<SqlUuid, _>(tx.merchant().as_uuid()).bind::<BigInt, _>(limit);
-    let rows: Vec<Read> = statement.load(&mut tx.shared()?).await?;
-    Ok(rows.into_iter().map(|row| (row.shop, row.at)).collect())
 }

@@ -297,6 +297,51 @@ pub async fn list(tx: &TenantTx, after: Option<ShopId>, limit: i64) -> Result<Ve
     .await?)
 }
 
+/// A shop with what stands around every page.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct FramedShop {
+    /// The shop.
+    #[diesel(embed)]
+    pub shop: ShopRow,
+    /// When it was read last without a failure.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub last_read_at: Option<DateTime<Utc>>,
+    /// Whether it is connected and its tokens are dead or over.
+    #[diesel(sql_type = Bool)]
+    pub is_expired: bool,
+    /// Orders that wait for a person, unless it is disconnected.
+    #[diesel(sql_type = BigInt)]
+    pub need_person: i64,
+}
+
+const FRAMED: &str = "SELECT s.id, s.application_merchant_id AS application_owner,
+            s.application_id AS application, s.gateway, s.mall_id, s.name, s.state, s.stop_reason, s.deliver_from,
+            s.connected_at, y.last_ok_at AS last_read_at,
+            s.state <> 'disconnected' AND coalesce(c.dead_reason IS NOT NULL OR c.expires_at <= $2, false) AS is_expired,
+            CASE WHEN s.state = 'disconnected' THEN 0 ELSE w.orders END AS need_person
+       FROM shops s
+       LEFT JOIN shop_sync y ON y.shop_id = s.id AND y.merchant_id = $1
+       LEFT JOIN credentials c ON c.shop_id = s.id AND c.merchant_id = $1
+      CROSS JOIN LATERAL (SELECT count(DISTINCT e.order_sn) AS orders FROM exceptions e
+                           WHERE e.merchant_id = $1 AND e.shop_id = s.id AND e.resolved_at IS NULL
+                             AND (e.blocking OR e.needs_review) AND e.order_id IS NOT NULL) AS w
+      WHERE s.merchant_id = $1 ORDER BY s.id LIMIT $3";
+
+/// Lists the merchant's shops, the oldest connection first, disconnected ones too, with what stands around every page.
+/// Index exceptions_one_open, once for each shop; the others are read whole, because every shop is.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_framed(tx: &TenantTx, at: DateTime<Utc>, limit: i64) -> Result<Vec<FramedShop>, StoreError> {
+    let merchant = tx.merchant().as_uuid();
+    Ok(sql(FRAMED)
+        .bind::<SqlUuid, _>(merchant)
+        .bind::<Timestamptz, _>(at)
+        .bind::<BigInt, _>(limit)
+        .load(&mut tx.shared()?)
+        .await?)
+}
+
 /// Where a shop goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ShopChange<'a> {

@@ -322,6 +322,22 @@ pub async fn list_awaited_pools(tx: &mut SystemTx, limit: i32) -> Result<Vec<Awa
         .await?)
 }
 
+/// Lists pools for real shops that have become low, or are low no more, since they were last looked at.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_turned_pools(
+    tx: &mut SystemTx,
+    now: DateTime<Utc>,
+    limit: i32,
+) -> Result<Vec<AwaitedPool>, StoreError> {
+    Ok(sql("SELECT merchant_id AS merchant, pool_id AS pool FROM system_pools_turned($1, $2)")
+        .bind::<Timestamptz, _>(now)
+        .bind::<Integer, _>(limit)
+        .load(tx.conn()?)
+        .await?)
+}
+
 /// Lists every merchant.
 ///
 /// # Errors

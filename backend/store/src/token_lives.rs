@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::credentials::TokenLevels;
 use crate::error::StoreError;
-use crate::sql::sql;
+use crate::sql::{sql, uuids};
 use crate::tx::TenantTx;
 
 /// The tokens of one shop, without the tokens.
@@ -71,30 +71,25 @@ pub async fn list(tx: &mut TenantTx, only: Option<ShopId>, limit: i64) -> Result
     .await?)
 }
 
-/// Lists the merchant's shops whose tokens are dead or over at a moment, with the orders that are to be shipped: nothing is
-/// counted while all tokens live. Indexes credentials_one_per_shop, orders_ship_by.
+/// Counts the orders that are to be shipped, of each of these shops. Index orders_ship_by.
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn count_expired(tx: &TenantTx, at: DateTime<Utc>, limit: i64) -> Result<Vec<(ShopId, i64)>, StoreError> {
+pub async fn count_waiting(tx: &mut TenantTx, shops: &[ShopId]) -> Result<Vec<(ShopId, i64)>, StoreError> {
     #[derive(QueryableByName)]
-    struct Expired {
+    struct Waiting {
         #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
         shop: ShopId,
         #[diesel(sql_type = BigInt)]
         waiting: i64,
     }
     let merchant = tx.merchant();
-    let rows: Vec<Expired> = sql("SELECT s.id AS shop, (SELECT count(*) FROM orders o
+    let rows: Vec<Waiting> = sql("SELECT s.id AS shop, (SELECT count(*) FROM orders o
                                           WHERE o.merchant_id = $1 AND o.shop_id = s.id AND o.to_ship) AS waiting
-                                    FROM shops s JOIN credentials c ON c.shop_id = s.id AND c.merchant_id = s.merchant_id
-                                   WHERE s.merchant_id = $1 AND s.state <> 'disconnected'
-                                     AND (c.dead_reason IS NOT NULL OR c.expires_at <= $2)
-                                   ORDER BY s.id LIMIT $3")
+                                    FROM shops s WHERE s.merchant_id = $1 AND s.id = ANY ($2) ORDER BY s.id")
     .bind::<SqlUuid, _>(merchant.as_uuid())
-    .bind::<Timestamptz, _>(at)
-    .bind::<BigInt, _>(limit)
-    .load(&mut tx.shared()?)
+    .bind::<Array<SqlUuid>, _>(uuids(shops))
+    .load(tx.conn()?)
     .await?;
     Ok(rows.into_iter().map(|row| (row.shop, row.waiting)).collect())
 }

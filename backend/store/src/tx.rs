@@ -32,12 +32,16 @@ use crate::sql::sql;
 pub(crate) const LISTING: &str = "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_sort = off";
 
 /// A connection inside a transaction. Dropped without a commit, it rolls back and returns the connection.
-struct Open(Option<Object<AsyncPgConnection>>);
+struct Open {
+    conn: Option<Object<AsyncPgConnection>>,
+    /// Not where the transaction is of one statement.
+    is_begun: bool,
+}
 
 impl Open {
     async fn begin(mut conn: Object<AsyncPgConnection>, statement: &str) -> Result<Self, StoreError> {
         match conn.batch_execute(statement).await {
-            Ok(()) => Ok(Self(Some(conn))),
+            Ok(()) => Ok(Self { conn: Some(conn), is_begun: true }),
             Err(error) => {
                 // Whatever state it is in, nobody else shall meet it.
                 drop(Object::take(conn));
@@ -47,7 +51,7 @@ impl Open {
     }
 
     async fn commit(mut self) -> Result<(), StoreError> {
-        let Some(mut conn) = self.0.take() else { return Ok(()) };
+        let Some(mut conn) = self.conn.take().filter(|_| self.is_begun) else { return Ok(()) };
         match conn.batch_execute("COMMIT").await {
             Ok(()) => Ok(()),
             Err(error) => {
@@ -60,7 +64,7 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        let Some(mut conn) = self.0.take() else { return };
+        let Some(mut conn) = self.conn.take().filter(|_| self.is_begun) else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             drop(Object::take(conn));
             return;
@@ -154,12 +158,12 @@ impl TenantTx {
     }
 
     pub(crate) fn conn(&mut self) -> Result<&mut AsyncPgConnection, StoreError> {
-        self.open.0.as_deref_mut().ok_or_else(|| StoreError::Unavailable("the transaction has ended".to_owned()))
+        self.open.conn.as_deref_mut().ok_or_else(|| StoreError::Unavailable("the transaction has ended".to_owned()))
     }
 
     /// Returns the connection for statements that are sent together: see the module.
     pub(crate) fn shared(&self) -> Result<&AsyncPgConnection, StoreError> {
-        self.open.0.as_deref().ok_or_else(|| StoreError::Unavailable("the transaction has ended".to_owned()))
+        self.open.conn.as_deref().ok_or_else(|| StoreError::Unavailable("the transaction has ended".to_owned()))
     }
 
     /// Returns the merchant's active data key, making one for a merchant that has none.
@@ -262,6 +266,12 @@ pub struct UserTx {
 }
 
 impl UserTx {
+    /// Returns the transaction of the merchant, for statements that are sent together.
+    #[must_use]
+    pub const fn shared_tenant(&self) -> &TenantTx {
+        &self.tenant
+    }
+
     pub(crate) async fn begin(
         conn: Object<AsyncPgConnection>,
         keys: Arc<Keys>,
@@ -304,6 +314,11 @@ pub struct SystemTx {
 }
 
 impl SystemTx {
+    /// Begins nothing: for one statement, which Postgres makes a transaction of.
+    pub(crate) const fn of_one_statement(conn: Object<AsyncPgConnection>) -> Self {
+        Self { open: Open { conn: Some(conn), is_begun: false } }
+    }
+
     pub(crate) async fn begin(conn: Object<AsyncPgConnection>) -> Result<Self, StoreError> {
         Ok(Self { open: Open::begin(conn, "BEGIN").await? })
     }
@@ -317,6 +332,6 @@ impl SystemTx {
     }
 
     pub(crate) fn conn(&mut self) -> Result<&mut AsyncPgConnection, StoreError> {
-        self.open.0.as_deref_mut().ok_or_else(|| StoreError::Unavailable("the transaction has ended".to_owned()))
+        self.open.conn.as_deref_mut().ok_or_else(|| StoreError::Unavailable("the transaction has ended".to_owned()))
     }
 }

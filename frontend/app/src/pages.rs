@@ -28,9 +28,9 @@ pub(crate) use self::account::{Email, Password, Sudo};
 pub(crate) use self::api_reference::ApiReference;
 pub(crate) use self::authorize::{AuthorizeByLink, CameBack};
 pub(crate) use self::console::{
-    ApiTokens, Audit, Authorize, ConnectShop, Connected, DisconnectShop, Export, HandledOutside, ImportResult,
-    LeaveTeam, MemberSeat, Merchant, Notifications, Order, Orders, Overview, Pauses, Pool, Pools, Products, Revealed,
-    Rules, Shop, ShopList, Team, Tokens, TrialRun, Verification,
+    ApiTokens, Audit, Authorize, ConnectShop, Connected, DisconnectShop, ExchangeSecret, Export, HandledOutside,
+    ImportResult, LeaveTeam, MemberSeat, Merchant, Notifications, Order, Orders, Overview, Pauses, Pool, Pools,
+    Products, Revealed, Rules, Shop, ShopList, Team, Tokens, TrialRun, Verification,
 };
 pub(crate) use self::delete_account::DeleteAccount;
 pub(crate) use self::error::{ErrorPage, NotFound, error_title};

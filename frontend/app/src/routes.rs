@@ -10,12 +10,12 @@ use crate::document::Document;
 use crate::pages::error_title;
 use crate::pages::{
     ApiReference, ApiTokens, Audit, Authorize, AuthorizeByLink, CameBack, ChangeEmail, Confirm, ConnectShop, Connected,
-    ConsoleSample, DeleteAccount, DisconnectShop, Email, ErrorPage, Export, HandledOutside, Help, ImportResult, Join,
-    Landing, LeaveTeam, LogIn, MemberSeat, Merchant, Merchants, NotFound, Notifications, OncePage, Order, Orders,
-    Overview, PasskeyPage, Password, Pauses, Pool, Pools, Pricing, Privacy, Products, Recover, RecoverFinish,
-    RecoverStop, Reset, ResetPassword, Revealed, Rules, SecondStep, Security, Shop, ShopList, SignUp, SignUpSent,
-    StaffAccount, StaffCase, StaffEnroll, StaffLogIn, StaffQueue, StaffRecoveries, StaffRecovery, StaffSecondStep,
-    Status, Styleguide, Sudo, Team, Terms, Tokens, TrialRun, Verification,
+    ConsoleSample, DeleteAccount, DisconnectShop, Email, ErrorPage, ExchangeSecret, Export, HandledOutside, Help,
+    ImportResult, Join, Landing, LeaveTeam, LogIn, MemberSeat, Merchant, Merchants, NotFound, Notifications, OncePage,
+    Order, Orders, Overview, PasskeyPage, Password, Pauses, Pool, Pools, Pricing, Privacy, Products, Recover,
+    RecoverFinish, RecoverStop, Reset, ResetPassword, Revealed, Rules, SecondStep, Security, Shop, ShopList, SignUp,
+    SignUpSent, StaffAccount, StaffCase, StaffEnroll, StaffLogIn, StaffQueue, StaffRecoveries, StaffRecovery,
+    StaffSecondStep, Status, Styleguide, Sudo, Team, Terms, Tokens, TrialRun, Verification,
 };
 use crate::t;
 
@@ -109,6 +109,7 @@ pub fn App(
                     <Route path=path!("/console/shops/:shop/connected") view=Connected ssr=SsrMode::Async/>
                     <Route path=path!("/console/shops/:shop") view=Shop ssr=SsrMode::Async/>
                     <Route path=path!("/console/shops/:shop/disconnect") view=DisconnectShop ssr=SsrMode::Async/>
+                    <Route path=path!("/console/shops/:shop/keys") view=ExchangeSecret ssr=SsrMode::Async/>
                     <Route path=path!("/console/shops/:shop/outside") view=HandledOutside ssr=SsrMode::Async/>
                     <Route path=path!("/console/shops/:shop/trial") view=TrialRun ssr=SsrMode::Async/>
                     <Route path=path!("/console/verification") view=Verification ssr=SsrMode::Async/>

@@ -5,10 +5,12 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use kamiflow_domain::accounts::Accounts;
+use kamiflow_domain::accounts::mailer::Mailer;
 use kamiflow_domain::accounts::staff::make::{CreateStaff, create_staff};
 use kamiflow_domain::ctx::Ctx;
+use kamiflow_domain::deliver;
 use kamiflow_domain::register_application::{ApplicationOwner, RegisterApplication, register_application};
-use kamiflow_kernel::{ApplicationId, GatewayKind, MerchantId, StaffRole};
+use kamiflow_kernel::{ApplicationId, GatewayKind, MerchantId, ShopId, StaffRole};
 use kamiflow_queue::Queue;
 use kamiflow_runner::{Liveness, PoolKind, PushSettings, Runner, RunnerConfig, RunnerHandle, Waker, queue_config};
 use kamiflow_runtime::config::{self, Ui};
@@ -88,6 +90,7 @@ impl TestSite {
                 gateway: GatewayKind::Sandbox,
                 web: world.sandbox.auth_url(),
                 phone: world.sandbox.auth_url(),
+                egress_ips: settings.egress_ips.clone(),
             },
             api,
             sandbox: Some(sandbox),
@@ -119,11 +122,16 @@ impl TestSite {
 
     /// Starts workers beside it: orders are delivered, and mails come.
     pub fn work(&mut self) {
+        self.work_with(self.mailbox.clone());
+    }
+
+    /// Starts workers beside it that hand mails to a mailer of the test's choice.
+    pub fn work_with(&mut self, mailer: Arc<dyn Mailer>) {
         let push = PushSettings::new(GatewayKind::Sandbox, self.world.sandbox.push_url().parse().unwrap());
         let config = RunnerConfig {
             pools: PoolKind::ALL.map(|kind| (kind, 2)).to_vec(),
             push: Some(push),
-            mailer: Some(self.mailbox.clone()),
+            mailer: Some(mailer),
         };
         let stop = CancellationToken::new();
         let workers = Runner::start(&config, &self.world.engine, &self.queue, &Liveness::unobserved(), &stop);
@@ -133,6 +141,11 @@ impl TestSite {
     /// Has somebody sign up and confirm; call it before [`TestSite::work`].
     pub async fn owner(&self, email: &str) -> Owner {
         owner(&self.accounts, &self.mailbox, &visit(self.world.engine.now()), email).await
+    }
+
+    /// Runs one deliver tick of a shop, where no workers do.
+    pub async fn deliver(&self, merchant: MerchantId, shop: ShopId) {
+        deliver::tick(&self.world.engine, merchant, shop).await.unwrap();
     }
 
     /// Copies an order under other numbers, as if so many had come; `seen` says when, by `n`. Returns how many.

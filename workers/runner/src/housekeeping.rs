@@ -22,6 +22,7 @@ mod platform_stock;
 mod rollups;
 mod ship_by;
 mod stock;
+mod stock_watch;
 mod tokens;
 
 pub use backlog_gauge::BacklogGauge;
@@ -31,6 +32,7 @@ pub use platform_stock::PlatformStockWatch;
 pub use rollups::RollupFolder;
 pub use ship_by::ShipByWatch;
 pub use stock::StockSweep;
+pub use stock_watch::StockWatch;
 pub use tokens::TokenWatch;
 
 /// How long another process waits until it does the work of one that fell silent, beyond the chore's own pause.

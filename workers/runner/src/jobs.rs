@@ -20,6 +20,7 @@ use kamiflow_domain::notices;
 use kamiflow_domain::redeem::destroyed;
 use kamiflow_domain::refresh_token;
 use kamiflow_domain::sync_products::{self, SyncProductsError};
+use kamiflow_domain::teams::end_merchant::{self, Ending};
 use kamiflow_domain::top_up::{self, Filled};
 use kamiflow_domain::upload_cards::UploadError;
 use kamiflow_domain::verification::{destruction, renewal};
@@ -185,6 +186,11 @@ async fn dispatch(engine: &Engine, mailer: Option<&dyn Mailer>, ctx: &Ctx, job: 
             let wakes = notices::run(engine, ctx, payload(job)?).await?;
             Ok(JobEnd::Woke(vec![(ctx.merchant, wakes)]))
         }
+        end_merchant::NAME => Ok(match end_merchant::run(engine, ctx).await? {
+            Ending::Nothing => JobEnd::Done,
+            Ending::Later(at) => JobEnd::Again(at),
+            Ending::Ended(wakes) => JobEnd::Woke(vec![(ctx.merchant, wakes)]),
+        }),
         renewal::NAME => Ok(renewal::step(engine, ctx).await?.map_or(JobEnd::Done, JobEnd::Again)),
         send_mail::NAME => mail(engine, mailer, ctx, job).await,
         unknown => Err(JobError::UnknownName(unknown.to_owned())),

@@ -61,7 +61,7 @@ mod tests;
 pub use budget::SharedBudget;
 pub use housekeeping::{
     BacklogGauge, Chore, Led, LedgerRoots, PartitionCheck, PlatformStockWatch, RollupFolder, ShipByWatch, StockSweep,
-    TokenWatch,
+    StockWatch, TokenWatch,
 };
 pub use live::{LiveEvent, LiveFeed};
 pub use liveness::{Beat, Liveness};

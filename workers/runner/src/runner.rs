@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use crate::housekeeping::{
     BacklogGauge, Led, LedgerRoots, PartitionCheck, PlatformStockWatch, RollupFolder, ShipByWatch, StockSweep,
-    TokenWatch,
+    StockWatch, TokenWatch,
 };
 use crate::liveness::Liveness;
 use crate::pool::PoolLoop;
@@ -146,6 +146,7 @@ impl RunnerHandle {
         self.run(relay, liveness);
         self.run(Led::new(queue, RollupFolder::new(engine.store.clone())), liveness);
         self.run(Led::new(queue, StockSweep::new(engine.clone(), queue)), liveness);
+        self.run(Led::new(queue, StockWatch::new(engine.clone())), liveness);
         self.run(Led::new(queue, ShipByWatch::new(engine.clone())), liveness);
         self.run(Led::new(queue, PlatformStockWatch::new(engine.clone(), queue)), liveness);
         self.run(Led::new(queue, TokenWatch::new(engine.clone(), queue)), liveness);

@@ -61,6 +61,7 @@ pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
     };
     let engine = platform.engine(store.clone(), Some(&queue))?;
     let mut product = site::product(&auth, api, &gateway.endpoint, &engine, &queue).await?;
+    product.platform.egress_ips.clone_from(&ui.egress_ips);
     product.inbox = mail.inbox;
     product.sandbox = desk(&engine, &gateway, sandbox).await?;
     let dependencies = Dependencies { store, queue, health: Health::new(), metrics: Metrics::install()? };

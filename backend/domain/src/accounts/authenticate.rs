@@ -117,9 +117,9 @@ impl Account {
 pub async fn authenticate(accounts: &Accounts, visit: &Visit, access: &str) -> Result<Account, AuthenticateError> {
     let bearer = accounts.keys.read(access, visit.now).map_err(|_refused| AuthenticateError::TokenRefused)?;
     // It is not known yet which merchant the session works for; one row of this session is told.
-    let mut tx = accounts.store.system_tx().await?;
-    let found = lookup::authenticate(&mut tx, bearer.user, bearer.session, visit.now).await?;
-    tx.commit().await?;
+    let mut statement = accounts.store.system_statement().await?;
+    let found = lookup::authenticate(&mut statement, bearer.user, bearer.session, visit.now).await?;
+    drop(statement);
     let found = found.ok_or(AuthenticateError::SessionEnded)?;
     Ok(Account {
         user: bearer.user,

@@ -35,7 +35,7 @@ const NAMED: i64 = 200;
 const TRIES: usize = 3;
 
 /// Every kind of link and challenge that could still be followed.
-const LINKS: [TokenPurpose; 6] = [
+pub(crate) const LINKS: [TokenPurpose; 6] = [
     TokenPurpose::ResetPassword,
     TokenPurpose::ChangeEmail,
     TokenPurpose::SecondStep,
@@ -130,8 +130,8 @@ pub async fn delete_account(
 }
 
 async fn seats(accounts: &Accounts, account: &Account) -> Result<Vec<SeatRow>, StoreError> {
-    let mut tx = accounts.store.user_tx(MerchantId::PLATFORM, account.user).await?;
-    let seats = members::list_seats(&mut tx).await?;
+    let tx = accounts.store.user_tx(MerchantId::PLATFORM, account.user).await?;
+    let seats = members::list_seats(&tx).await?;
     tx.commit().await?;
     Ok(seats)
 }
@@ -188,7 +188,7 @@ async fn close(
     let mut tx = accounts.store.user_tx(MerchantId::PLATFORM, account.user).await?;
     // From here on nobody gives it a seat.
     users::lock(&mut tx).await?;
-    if members::list_seats(&mut tx).await?.iter().any(|seat| seat.closes_at.is_none()) {
+    if members::list_seats(&tx).await?.iter().any(|seat| seat.closes_at.is_none()) {
         return Ok(false);
     }
     let letter = Letter::AccountDeleted { at: visit.now };

@@ -202,10 +202,19 @@ pub enum News {
         /// Until when.
         renew_by: DateTime<Utc>,
     },
+    /// A pool has few cards left.
+    LowStock {
+        /// Its name.
+        pool: String,
+        /// How many.
+        left: i64,
+        /// From how few on the merchant wants to be told.
+        at: i32,
+    },
 }
 
 /// What happened to a merchant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MerchantChange {
     /// It has another owner.
@@ -215,7 +224,12 @@ pub enum MerchantChange {
     /// It will not close after all.
     Reopened,
     /// It has another name.
-    Renamed,
+    Renamed {
+        /// What it was called.
+        before: String,
+    },
+    /// It has closed for good.
+    Ended,
 }
 
 /// How far the recovery of an account is.

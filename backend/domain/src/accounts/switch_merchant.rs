@@ -15,8 +15,8 @@ use super::{Account, Accounts, Seat, Visit};
 /// # Errors
 /// When the store fails.
 pub async fn list_merchants(accounts: &Accounts, account: &Account) -> Result<Vec<Seat>, StoreError> {
-    let mut tx = accounts.store.user_tx(MerchantId::PLATFORM, account.user).await?;
-    let seats = members::list_seats(&mut tx).await?;
+    let tx = accounts.store.user_tx(MerchantId::PLATFORM, account.user).await?;
+    let seats = members::list_seats(&tx).await?;
     tx.commit().await?;
     Ok(seats.into_iter().map(Seat::from).collect())
 }

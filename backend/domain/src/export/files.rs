@@ -22,6 +22,8 @@ use crate::teams::{self, TeamError};
 const LONGEST: Duration = Duration::from_secs(30 * 60);
 /// Rows of a page.
 const PAGE: i64 = 1_000;
+/// Deliveries whose redemptions are a page: each has one per card and use.
+const DELIVERIES_AT_ONCE: i64 = 200;
 
 /// A part of the archive.
 pub(super) enum Piece {
@@ -76,6 +78,10 @@ async fn send_all(engine: &Engine, accounts: &Accounts, ctx: &Ctx, pieces: &Piec
     send_skus(engine, ctx, &shops, pieces).await?;
     send_pools(engine, ctx, pieces).await?;
     send_orders(engine, ctx, &shops, pieces).await?;
+    send_deliveries(engine, ctx, &shops, pieces).await?;
+    if ctx.may(Permission::ShowRedemptions) {
+        send_redemptions(engine, ctx, &shops, pieces).await?;
+    }
     if ctx.may(Permission::ShowTeam) {
         send_members((engine, accounts), ctx, pieces).await?;
     }
@@ -202,15 +208,55 @@ async fn send_orders(engine: &Engine, ctx: &Ctx, shops: &[ShopSummary], pieces: 
             tx.commit().await?;
             let Some(last) = page.last() else { break };
             after = last.place();
-            let row = |order: exports::OrderCells| {
-                let mut row = vec![shop.shop.to_string()];
-                row.extend(order.cells);
-                row
-            };
-            lines(pieces, page.into_iter().map(row).collect()).await?;
+            lines(pieces, page.into_iter().map(|order| of_shop(shop, order.cells)).collect()).await?;
         }
     }
     Ok(())
+}
+
+async fn send_deliveries(engine: &Engine, ctx: &Ctx, shops: &[ShopSummary], pieces: &Pieces) -> Result<(), Broken> {
+    let columns =
+        ["shop", "order_sn", "state", "method", "pool", "cards", "last_ship_at", "planned_at", "delivered_at"];
+    begin(pieces, "deliveries.csv", &columns).await?;
+    for shop in shops {
+        let mut after = String::new();
+        loop {
+            let mut tx = page_tx(engine, ctx).await?;
+            let page = exports::list_deliveries(&mut tx, shop.shop, &after, PAGE).await?;
+            tx.commit().await?;
+            let Some(last) = page.last() else { break };
+            after.clone_from(&last.order_sn);
+            lines(pieces, page.into_iter().map(|delivery| of_shop(shop, delivery.cells)).collect()).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn send_redemptions(engine: &Engine, ctx: &Ctx, shops: &[ShopSummary], pieces: &Pieces) -> Result<(), Broken> {
+    let columns =
+        ["shop", "order_sn", "item", "line", "use", "method", "state", "trans_no", "planned_at", "used_at", "done_at"];
+    begin(pieces, "redemptions.csv", &columns).await?;
+    for shop in shops {
+        let mut after = String::new();
+        loop {
+            let mut tx = page_tx(engine, ctx).await?;
+            let page = exports::list_deliveries(&mut tx, shop.shop, &after, DELIVERIES_AT_ONCE).await?;
+            let Some(last) = page.last() else { break };
+            after.clone_from(&last.order_sn);
+            let ids: Vec<_> = page.iter().map(|delivery| delivery.id).collect();
+            let rows = exports::list_redemptions(&mut tx, shop.shop, &ids).await?;
+            tx.commit().await?;
+            lines(pieces, rows.into_iter().map(|cells| of_shop(shop, cells)).collect()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns a line that begins with its shop.
+fn of_shop(shop: &ShopSummary, cells: Vec<String>) -> Vec<String> {
+    let mut row = vec![shop.shop.to_string()];
+    row.extend(cells);
+    row
 }
 
 async fn send_members((engine, accounts): (&Engine, &Accounts), ctx: &Ctx, pieces: &Pieces) -> Result<(), Broken> {

@@ -1,4 +1,5 @@
-//! Closes a merchant: after 30 days nobody works for it any more. Until then its owners can think better of it.
+//! Closes a merchant: after 30 days nobody works for it any more ([`super::end_merchant`]). Until then its owners can think
+//! better of it.
 //!
 //! All work pauses at once, as one pause of the merchant that people see and that nobody can end before the merchant is
 //! reopened. What a shop has delivered stays; orders that come wait, and are worked off once the pause is ended then.
@@ -9,16 +10,15 @@ use kamiflow_store::pauses::{self, NewPause, PauseScope, PausedWork};
 use kamiflow_store::{StoreError, TenantTx, merchants};
 use serde_json::json;
 
-use super::{TeamError, write_to};
+use super::{TeamError, end_merchant, write_to};
 use crate::accounts::Accounts;
 use crate::accounts::letter::{Letter, MerchantChange};
 use crate::acts;
 use crate::ctx::Ctx;
 use crate::engine::Wake;
+use crate::pause::CLOSING;
 
 const GRACE: TimeDelta = TimeDelta::days(30);
-/// Why all work is paused, as people read it.
-const PAUSED_FOR: &str = "商家将关闭";
 
 /// Begins the days of grace and pauses all work; returns when they end.
 ///
@@ -33,7 +33,8 @@ pub async fn close_merchant(accounts: &Accounts, ctx: &Ctx) -> Result<DateTime<U
     pause_everything(&mut tx, ctx.now).await?;
     let closes_at = ctx.now + GRACE;
     merchants::update_closes_at(&mut tx, Some(closes_at)).await?;
-    let wakes = tell_leaders(&mut tx, ctx, MerchantChange::Closing).await?;
+    let mut wakes = tell_leaders(&mut tx, ctx, MerchantChange::Closing).await?;
+    wakes.push(end_merchant::plan(&mut tx, closes_at).await?);
     acts::record(&mut tx, ctx, "merchant.close", ctx.merchant, json!({ "closes_at": closes_at })).await?;
     tx.commit().await?;
     accounts.wakes.wake(ctx.merchant, &wakes).await;
@@ -59,7 +60,7 @@ pub async fn reopen_merchant(accounts: &Accounts, ctx: &Ctx) -> Result<(), TeamE
 /// Pauses all work until somebody ends the pause: reopening does not, because nobody shall be surprised by what is sent.
 async fn pause_everything(tx: &mut TenantTx, now: DateTime<Utc>) -> Result<(), StoreError> {
     for work in [PausedWork::Delivery, PausedWork::Redemption] {
-        let pause = NewPause { scope: PauseScope::Merchant, work, reason: PAUSED_FOR, ends_at: None, at: now };
+        let pause = NewPause { scope: PauseScope::Merchant, work, reason: CLOSING, ends_at: None, at: now };
         pauses::upsert(tx, &pause).await?;
     }
     Ok(())

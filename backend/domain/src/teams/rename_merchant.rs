@@ -52,7 +52,8 @@ async fn change(accounts: &Accounts, ctx: &Ctx, name: &str) -> Result<(), TeamEr
         Passage::Wait(retry_after) => return Err(TeamError::TooMany { retry_after }),
     }
     merchants::update_name(&mut tx, name).await?;
-    let mut wakes = close_merchant::tell_leaders(&mut tx, ctx, MerchantChange::Renamed).await?;
+    let mut wakes =
+        close_merchant::tell_leaders(&mut tx, ctx, MerchantChange::Renamed { before: before.clone() }).await?;
     wakes.extend(ask_again(&mut tx, ctx, AskedAgain::NewName).await?);
     let detail = json!({ "before": before, "after": name });
     acts::record(&mut tx, ctx, "merchant.rename", ctx.merchant, detail).await?;

@@ -1,5 +1,6 @@
 //! Section UI: the pages that `kamiflow serve` shows.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
@@ -56,10 +57,20 @@ static DEVELOPMENT: Variable = Variable {
     used_by: &["serve"],
 };
 
+static EGRESS_IPS: Variable = Variable {
+    name: "KAMIFLOW_EGRESS_IPS",
+    kind: Kind::Ips,
+    preset: Preset::Optional,
+    doc: "The addresses from which `serve` and `work` reach the platform, separated by commas. Merchants are shown them to enter in the IP white list \
+          of their own applications; without any, they are told to ask whoever runs this server.",
+    secret: false,
+    used_by: &["serve"],
+};
+
 pub(super) const REFERENCE: SectionReference = SectionReference {
     title: "UI",
     about: "The web pages, and who may ask for them.",
-    variables: &[&FOLDER, &PUBLIC_URL, &HOSTS, &TRUSTED_PROXIES, &DEVELOPMENT],
+    variables: &[&FOLDER, &PUBLIC_URL, &HOSTS, &TRUSTED_PROXIES, &DEVELOPMENT, &EGRESS_IPS],
 };
 
 /// The web pages, and who may ask for them.
@@ -75,6 +86,8 @@ pub struct Ui {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether pages for developers are there.
     pub development: bool,
+    /// Where the platform sees this installation's calls come from.
+    pub egress_ips: Vec<IpAddr>,
 }
 
 impl Ui {
@@ -92,12 +105,14 @@ impl Section for Ui {
         let hosts = reader.raw(&HOSTS).map(|hosts| words(&hosts).map(str::to_lowercase).collect()).unwrap_or_default();
         let trusted_proxies = reader.optional(&TRUSTED_PROXIES, parse_networks);
         let development = reader.switch(&DEVELOPMENT);
+        let egress_ips = reader.optional(&EGRESS_IPS, parse_ips);
         Some(Self {
             folder: folder?.into(),
             public_url: public_url?,
             hosts,
             trusted_proxies: trusted_proxies?.unwrap_or_default(),
             development: development?,
+            egress_ips: egress_ips?.unwrap_or_default(),
         })
     }
 }
@@ -130,6 +145,11 @@ fn parse_networks(list: &str) -> Option<Vec<IpNet>> {
         .collect()
 }
 
+/// Accepts addresses; what is between two commas must be one.
+fn parse_ips(list: &str) -> Option<Vec<IpAddr>> {
+    list.split(',').map(|word| word.trim().parse().ok()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{EnvMap, load};
@@ -157,5 +177,17 @@ mod tests {
         assert_eq!(proxies.len(), 3);
         assert!(proxies[0].contains(&"10.1.2.3".parse::<std::net::IpAddr>().unwrap()));
         assert!(read("KAMIFLOW_UI_TRUSTED_PROXIES", "10.0.0.0/99").is_err());
+    }
+
+    #[test]
+    fn outbound_addresses_are_single_addresses_and_what_is_none_is_named() {
+        assert!(load::<Ui>(&EnvMap::new()).unwrap().egress_ips.is_empty());
+        let ips = read("KAMIFLOW_EGRESS_IPS", "192.0.2.10, 2001:db8::1").unwrap().egress_ips;
+        assert_eq!(ips.iter().map(IpAddr::to_string).collect::<Vec<_>>(), ["192.0.2.10", "2001:db8::1"]);
+        for wrong in ["192.0.2.0/24", "192.0.2.10,", "192.0.2.300", "kamiflow.example"] {
+            let refused = read("KAMIFLOW_EGRESS_IPS", wrong).unwrap_err();
+            let told = format!("KAMIFLOW_EGRESS_IPS is `{wrong}`, which is not a comma-separated list of IP addresses");
+            assert!(refused.contains(&told), "{refused}");
+        }
     }
 }

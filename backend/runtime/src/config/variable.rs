@@ -44,6 +44,8 @@ pub enum Kind {
     Keys,
     /// A comma-separated list of addresses and networks.
     Networks,
+    /// A comma-separated list of IP addresses.
+    Ips,
     /// A `tracing` filter.
     Filter,
 }
@@ -87,6 +89,7 @@ impl Variable {
             (_, Kind::Path) => "/run/secrets/kamiflow".to_owned(),
             (_, Kind::Keys) => "k1:<the output of `openssl rand -base64 32`>".to_owned(),
             (_, Kind::Networks) => "10.0.0.0/8".to_owned(),
+            (_, Kind::Ips) => "192.0.2.10,192.0.2.11".to_owned(),
             (_, Kind::Filter) => "info".to_owned(),
         }
     }
@@ -108,6 +111,7 @@ impl Kind {
             Self::Path => "a file that can be read".to_owned(),
             Self::Keys => "a comma-separated list of id:base64-of-32-bytes".to_owned(),
             Self::Networks => "a comma-separated list of addresses and networks".to_owned(),
+            Self::Ips => "a comma-separated list of IP addresses".to_owned(),
             Self::Filter => "a log filter".to_owned(),
         }
     }

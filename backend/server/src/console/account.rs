@@ -1,6 +1,8 @@
 //! `/account/…`: what somebody sees of the own account.
 
-use kamiflow_app::views::account::{Deletion, Factor, Merchants, Orphan, Proofs, SeatWith, Security, Session};
+use kamiflow_app::views::account::{
+    Deletion, Factor, Merchants, NewPassword, Orphan, Proofs, SeatWith, Security, Session,
+};
 use kamiflow_domain::accounts::Account;
 use kamiflow_domain::accounts::delete_account::list_orphans;
 use kamiflow_domain::accounts::passkey;
@@ -22,6 +24,7 @@ pub(super) async fn load(
 ) -> Result<Option<Loaded>, Stop> {
     Ok(Some(match page {
         "delete" => deletion(product, account).await?,
+        "password" => shown(NewPassword { is_temporary: account.must_change_password }),
         "merchants" => merchants(product, visitor, account).await?,
         "security" => security(product, visitor, account).await?,
         "sudo" => proofs(product, account).await?,

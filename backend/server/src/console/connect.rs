@@ -10,11 +10,12 @@ use kamiflow_domain::authorization::{
 };
 use kamiflow_domain::authorization_link::{LinkError, ctx_of_link, open_link};
 use kamiflow_domain::connect_shop::ConnectShopError;
+use kamiflow_domain::connection_place::{WizardPlace, find_place, keep_place};
 use kamiflow_domain::connection_routes::{Route, SaleKind};
 use kamiflow_domain::connection_tokens::list_token_lives;
 use kamiflow_domain::list_applications::list_applications;
 use kamiflow_domain::list_grants::list_grants;
-use kamiflow_domain::show_shop::show_shop;
+use kamiflow_domain::show_shop::{ApplicationView, show_shop};
 use kamiflow_kernel::{ApplicationId, Permission, SecretText, ShopState};
 use kamiflow_store::StoreError;
 use tracing::error;
@@ -27,16 +28,36 @@ use crate::visitor::Visitor;
 /// Where the platform sends browsers back to; applications are registered with it.
 pub(crate) const CALLBACK: &str = "/console/shops/callback";
 
-/// Asks what is sold, and shows the ways.
+/// Asks what is sold, and shows the ways; without a step in the address, whoever has begun goes on where she stopped.
 pub(super) async fn wizard(asked: &Asked<'_>) -> Result<Loaded, Stop> {
-    let applications = list_applications(&asked.product.engine, asked.ctx, asked.product.platform.gateway).await?;
-    let sold = asked.query("sold").and_then(|name| SaleKind::ALL.into_iter().find(|kind| kind.as_str() == name));
+    let engine = &asked.product.engine;
+    let applications = list_applications(engine, asked.ctx, asked.product.platform.gateway).await?;
+    let sold = asked.query("sold").and_then(SaleKind::named);
     let route = match asked.query("route") {
         Some("hosted") => Some(Route::Hosted),
         Some("own_keys") => Some(Route::OwnKeys),
         _ => None,
     };
+    if sold.is_some() || route.is_some() {
+        let own_keys = route == Some(Route::OwnKeys);
+        keep_place(engine, asked.ctx, WizardPlace { sold, own_keys, application: None }).await?;
+    } else if let Some(path) = find_place(engine, asked.ctx).await?.and_then(|place| step_of(place, &applications)) {
+        return Err(Stop::Elsewhere(path));
+    }
     Ok(shown(Wizard { sold, route, applications, address: address(asked.product) }))
+}
+
+/// Returns the address of the step where somebody stopped; an application that is not there any more is passed over.
+fn step_of(place: WizardPlace, applications: &[ApplicationView]) -> Option<String> {
+    let sold = place.sold.map(SaleKind::as_str);
+    match place.application.filter(|id| applications.iter().any(|known| known.application == *id)) {
+        Some(application) => Some(format!("/console/shops/authorize?application={application}")),
+        None if place.own_keys => Some(match sold {
+            Some(sold) => format!("/console/shops/new?sold={sold}&route=own_keys"),
+            None => "/console/shops/new?route=own_keys".to_owned(),
+        }),
+        None => sold.map(|sold| format!("/console/shops/new?sold={sold}")),
+    }
 }
 
 /// Prepares the way to the platform: for a shop, or through an application for one to connect.
@@ -59,6 +80,11 @@ pub(super) async fn authorize(asked: &Asked<'_>) -> Result<Loaded, Stop> {
         (None, Some(shop)) => shop.application.clone(),
         (None, None) => return Err(Stop::Elsewhere("/console/shops/new".to_owned())),
     };
+    if shop.is_none() {
+        let place =
+            WizardPlace { sold: None, own_keys: !application.is_hosted, application: Some(application.application) };
+        keep_place(engine, asked.ctx, place).await?;
+    }
     Ok(shown(Authorize { application, shop: shop.map(|shop| shop.summary), address: address(asked.product) }))
 }
 
@@ -148,6 +174,7 @@ fn address(product: &Product) -> PlatformAddress {
         web: format!("{}?{query}", platform.web),
         phone: format!("{}?{query}&view=h5", platform.phone),
         callback,
+        egress_ips: platform.egress_ips.clone(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `/console/shops/…`: the shops, and what each would send.
 
-use kamiflow_app::views::shops::{Disconnection, Outside, ShopList, ShopPage, TakeOver, Trial};
+use kamiflow_app::views::shops::{Disconnection, Outside, SecretExchange, ShopList, ShopPage, TakeOver, Trial};
 use kamiflow_domain::connection_take_over::{TakeOverRow, list_take_overs};
 use kamiflow_domain::connection_tokens::list_token_lives;
 use kamiflow_domain::handled_outside::{list_handled_outside, list_warnings};
@@ -110,6 +110,16 @@ pub(super) async fn disconnection(asked: &Asked<'_>, shop: &str) -> Result<Loade
     asked.ctx.require(Permission::ManageShops)?;
     let shop = show_shop(&asked.product.engine, asked.ctx, parsed(shop)?).await?;
     if shop.summary.state == ShopState::Disconnected { Err(Stop::NotFound) } else { Ok(shown(Disconnection { shop })) }
+}
+
+/// Asks for a new secret of a shop's own application; what the operator hosts has none to enter.
+pub(super) async fn keys(asked: &Asked<'_>, shop: &str) -> Result<Loaded, Stop> {
+    asked.ctx.require(Permission::ManageShops)?;
+    let shop = show_shop(&asked.product.engine, asked.ctx, parsed(shop)?).await?;
+    if shop.application.is_hosted || shop.summary.state == ShopState::Disconnected {
+        return Err(Stop::Elsewhere(format!("/console/shops/{}", shop.summary.shop)));
+    }
+    Ok(shown(SecretExchange { shop }))
 }
 
 /// Returns the id in an address; any other text is an address that is not there.

@@ -12,7 +12,7 @@ use super::{Asked, Loaded, Stop, shown};
 /// Reads all pools.
 pub(super) async fn pools(asked: &Asked<'_>) -> Result<Loaded, Stop> {
     let pools = pools_of_mode(asked).await?;
-    Ok(shown(Pools { pools, may_manage: asked.ctx.may(Permission::ManageCards) }))
+    Ok(shown(Pools { pools, gateway: asked.gateway(), may_manage: asked.ctx.may(Permission::ManageCards) }))
 }
 
 /// Reads the pools that shops of the present mode can be served from.

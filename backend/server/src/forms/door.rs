@@ -60,6 +60,8 @@ pub(crate) enum Refused {
     Denied(Denied),
     /// It is about something that is not there for this merchant.
     NotFound,
+    /// This process has as much of it to do as it can; again after so many seconds.
+    Busy(u64),
     /// The store failed, or something else that is none of the sender's business.
     Failed(Box<dyn StdError>),
 }
@@ -163,6 +165,11 @@ fn answer(request: &HttpRequest, site: &Site, page: &str, (refused, outcome): (R
         Refused::Denied(Denied::SudoNeeded) => flash::done(&sudo_path(page)),
         Refused::Denied(Denied::Permission(_)) => refuse(request, StatusCode::FORBIDDEN, "permission.missing"),
         Refused::NotFound => refuse(request, StatusCode::NOT_FOUND, "resource.unknown"),
+        Refused::Busy(seconds) => {
+            let mut answer = refuse(request, StatusCode::SERVICE_UNAVAILABLE, "server.busy");
+            answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            answer
+        }
         Refused::Failed(cause) => {
             error!(error = &*cause, http.route = request.match_pattern(), "A form failed");
             flash::again(site, page, wrong("", "unavailable"))

@@ -10,7 +10,7 @@ use kamiflow_domain::map_sku::MapSkuError;
 use kamiflow_domain::notification_address::set_notification_address;
 use kamiflow_domain::stock_pages::{create_pool, handle_sku};
 use kamiflow_domain::sync_products::{SyncProductsError, sync_products};
-use kamiflow_kernel::{DeliveryMethod, EmailAddress, PoolId, ShopId, SkuId};
+use kamiflow_kernel::{DeliveryMethod, EmailAddress, GatewayKind, PoolId, ShopId, SkuId};
 use serde::Deserialize;
 
 use super::door::{Desk, Refused};
@@ -40,6 +40,8 @@ impl From<ActError> for Refused {
 #[derive(Deserialize)]
 struct PoolForm {
     name: String,
+    /// What the page was about when it was shown; another tab may look at the other mode by now.
+    gateway: Option<GatewayKind>,
     low_stock_at: Option<String>,
 }
 
@@ -53,9 +55,12 @@ async fn make_pool(desk: Desk, form: web::Form<PoolForm>) -> HttpResponse {
             Err(_) => return desk.refuse(page, Refused::Field("low_stock_at", "required"), typed),
         },
     };
-    let gateway = match gateway_of_mode(&desk.product, &desk.visitor, &desk.ctx).await {
-        Ok(gateway) => gateway,
-        Err(error) => return desk.refuse(page, error.into(), typed),
+    let gateway = match form.gateway {
+        Some(gateway) => gateway,
+        None => match gateway_of_mode(&desk.product, &desk.visitor, &desk.ctx).await {
+            Ok(gateway) => gateway,
+            Err(error) => return desk.refuse(page, error.into(), typed),
+        },
     };
     match create_pool(&desk.product.engine, &desk.ctx, gateway, (name, low_stock_at)).await {
         Ok(pool) => flash::told(&desk.site, &format!("/console/pools/{pool}"), "pools.made"),

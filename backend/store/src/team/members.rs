@@ -227,7 +227,7 @@ pub async fn list(tx: &mut TenantTx) -> Result<Vec<MemberRow>, StoreError> {
 ///
 /// # Errors
 /// When the statement fails.
-pub async fn list_seats(tx: &mut UserTx) -> Result<Vec<SeatRow>, StoreError> {
+pub async fn list_seats(tx: &UserTx) -> Result<Vec<SeatRow>, StoreError> {
     #[derive(QueryableByName)]
     struct Read {
         #[diesel(sql_type = SqlUuid, deserialize_as = Uuid)]
@@ -245,7 +245,7 @@ pub async fn list_seats(tx: &mut UserTx) -> Result<Vec<SeatRow>, StoreError> {
     }
     let rows: Vec<Read> =
         sql("SELECT merchant_id, merchant_name, merchant_code, closes_at, role, all_shops FROM account_seats()")
-            .load(tx.conn()?)
+            .load(&mut tx.shared_tenant().shared()?)
             .await?;
     rows.into_iter()
         .map(|row| {

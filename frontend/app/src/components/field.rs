@@ -1,4 +1,5 @@
-//! Fields of forms: label above, hint below, and an error in the hint's place that says what to do.
+//! Fields of forms: label above, hint below, and an error in the hint's place that says what to do. A form that was refused
+//! opens at the first field that is wrong, wherever on its page that is.
 
 use leptos::prelude::*;
 
@@ -37,6 +38,7 @@ pub(crate) fn Field(
                 required=!optional
                 aria-invalid=invalid.then_some("true")
                 aria-describedby=format!("{name}-note")
+                autofocus=invalid
             />
             <FieldNote name=name error=error hint=hint/>
         </div>
@@ -78,6 +80,7 @@ pub(crate) fn PasswordField(
                     required=true
                     aria-invalid=invalid.then_some("true")
                     aria-describedby=format!("{name}-note")
+                    autofocus=invalid
                 />
                 <RevealSwitch field=name.to_owned() label=t::accounts::show_password().to_owned() icon=href("eye")/>
             </div>

@@ -51,6 +51,7 @@ fn t_notice(code: &str) -> String {
         "sandbox.made" => t::notices::sandbox_made(),
         "shops.disconnected" => t::notices::shops_disconnected(),
         "shops.keys_proved" => t::notices::shops_keys_proved(),
+        "shops.secret_exchanged" => t::notices::shops_secret_exchanged(),
         "shops.outside_resolved" => t::notices::shops_outside_resolved(),
         "shops.live" => t::notices::shops_live(),
         "pauses.set" => t::notices::shops_paused(),

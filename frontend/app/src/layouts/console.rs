@@ -215,13 +215,15 @@ fn TopBar(frame: Frame) -> AnyView {
 /// The whole navigation, on phones.
 #[component]
 fn Menu(frame: Frame) -> AnyView {
+    let running = frame.session.running.map(|running| run_state(&frame.session, running));
     view! {
         <details class="menu drawer md:hidden" name="menus" id="menu">
             <summary class="btn btn-bare sq" aria-label=t::console::open_menu()><Icon name="menu" size="l"/></summary>
             <nav class="panel" aria-label=t::console::navigation()>
                 <div class="pb-3"><ModeSwitch is_test=frame.session.is_test/></div>
                 <Entries frame=frame/>
-                <div class="flex gap-1 pt-3"><LanguageSwitch/><ThemeSwitch/></div>
+                <div class="flex gap-1 py-3"><LanguageSwitch/><ThemeSwitch/></div>
+                {running}
             </nav>
         </details>
     }

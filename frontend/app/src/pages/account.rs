@@ -7,24 +7,27 @@ use crate::components::{
 };
 use crate::document::PageTitle;
 use crate::layouts::AccountLayout;
-use crate::views::account::Proofs;
+use crate::views::account::{NewPassword, Proofs};
 use crate::{context, t};
 
 /// `/account/password`.
 #[component]
 pub(crate) fn Password() -> AnyView {
+    let is_temporary = context::data::<NewPassword>().is_some_and(|data| data.is_temporary);
+    let text = if is_temporary { t::accounts::must_change() } else { t::security::password_text() };
     view! {
         <PageTitle name=t::accounts::password_title()/>
         <AccountLayout>
             <form class="w-full max-w-sm grid gap-4" method="post" action="/account/password">
                 <div>
                     <h1 class="text-2xl font-semibold">{t::accounts::password_title()}</h1>
-                    <p class="text-ink2 mt-1">{t::accounts::must_change()}</p>
+                    <p class="text-ink2 mt-1">{text}</p>
                 </div>
                 <FormError/>
                 <PasswordField name="present" label=t::accounts::present_password() autocomplete="current-password"/>
                 <NewPasswordField/>
                 <Submit class="lg w-full">{t::accounts::set_password()}</Submit>
+                {(!is_temporary).then(|| view! { <p class="sub"><a class="lnk" href="/account/security">{t::console::security()}</a></p> })}
             </form>
         </AccountLayout>
     }

@@ -25,7 +25,7 @@ pub(crate) use self::orders::Orders;
 pub(crate) use self::overview::Overview;
 pub(crate) use self::pauses::Pauses;
 pub(crate) use self::rules::Rules;
-pub(crate) use self::shops::{DisconnectShop, HandledOutside, Shop, ShopList, TrialRun};
+pub(crate) use self::shops::{DisconnectShop, ExchangeSecret, HandledOutside, Shop, ShopList, TrialRun};
 pub(crate) use self::stock::{Notifications, Pool, Pools, Products};
 pub(crate) use self::team::{LeaveTeam, MemberSeat, Merchant, Team, role_name};
 pub(crate) use self::verification::Verification;

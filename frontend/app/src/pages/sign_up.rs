@@ -52,7 +52,9 @@ pub(crate) fn SignUp() -> AnyView {
 #[component]
 pub(crate) fn SignUpSent() -> AnyView {
     let page = context::page();
-    let email = page.outcome.as_ref().and_then(|outcome| outcome.value("email")).unwrap_or_default().to_owned();
+    // What was refused is no address that a mail was sent to.
+    let sent = page.outcome.as_ref().filter(|outcome| outcome.errors.is_empty());
+    let email = sent.and_then(|outcome| outcome.value("email")).unwrap_or_default().to_owned();
     let text =
         if email.is_empty() { t::accounts::sent_text_plain().to_owned() } else { t::accounts::sent_text(&email) };
     view! {

@@ -16,6 +16,13 @@ pub struct Security {
     pub has_passkeys: bool,
 }
 
+/// Another password.
+#[derive(Debug)]
+pub struct NewPassword {
+    /// Whether the present one was given to her, so that nothing else comes first.
+    pub is_temporary: bool,
+}
+
 /// By what somebody may prove herself anew.
 #[derive(Debug)]
 pub struct Proofs {

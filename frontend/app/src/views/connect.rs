@@ -1,5 +1,7 @@
 //! Connecting shops: `/console/shops/new`, `…/authorize`, `…/callback`, `…/{shop}/connected`, `…/tokens`, `/authorize/…`.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, Utc};
 use kamiflow_domain::authorization_link::OpenedLink;
 use kamiflow_domain::connection_routes::{ApiGrant, Route, SaleKind};
@@ -17,6 +19,8 @@ pub struct PlatformAddress {
     pub phone: String,
     /// The address to come back to, which the application must know.
     pub callback: String,
+    /// Where the platform sees our calls come from; none where the operator did not say.
+    pub egress_ips: Vec<IpAddr>,
 }
 
 /// The wizard.

@@ -93,6 +93,13 @@ pub struct Disconnection {
     pub shop: ShopView,
 }
 
+/// The form for a new secret of the application that a shop is connected through.
+#[derive(Debug)]
+pub struct SecretExchange {
+    /// The shop.
+    pub shop: ShopView,
+}
+
 /// The orders of a shop that were handled outside.
 #[derive(Debug)]
 pub struct Outside {

@@ -4,13 +4,15 @@ use kamiflow_domain::card_file::RejectedLine;
 use kamiflow_domain::list_shops::ShopSummary;
 use kamiflow_domain::show_pauses::PauseLine;
 use kamiflow_domain::stock_pages::{BatchRow, PoolSummary, SkuSummary};
-use kamiflow_kernel::{PoolId, ShopId};
+use kamiflow_kernel::{GatewayKind, PoolId, ShopId};
 
 /// The pools.
 #[derive(Debug)]
 pub struct Pools {
     /// With their stock.
     pub pools: Vec<PoolSummary>,
+    /// For shops of which platform a pool is made here; it stays so.
+    pub gateway: GatewayKind,
     /// Whether the member may make pools and import cards.
     pub may_manage: bool,
 }

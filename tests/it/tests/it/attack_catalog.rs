@@ -62,6 +62,7 @@ const DELETABLE: &[&str] = &[
     "mails",
     "membership_shops",
     "memberships",
+    "notification_addresses",
     "one_time_tokens",
     "order_hints",
     "pauses",
@@ -71,6 +72,7 @@ const DELETABLE: &[&str] = &[
     "sign_ups",
     "sku_mappings",
     "stock_waits",
+    "wizard_places",
 ];
 
 async fn texts(sql: &RawSql, query: &str) -> Vec<String> {

@@ -9,8 +9,9 @@ use kamiflow_domain::engine::{Engine, EngineConfig};
 use kamiflow_domain::notices::{self, Notice};
 use kamiflow_domain::notification_address::set_notification_address;
 use kamiflow_domain::reveal_cards::reveal_cards;
+use kamiflow_domain::stock_watch;
 use kamiflow_domain::tokens;
-use kamiflow_kernel::{Clock, MerchantId, ReasonCode, Role, ShopId, ShopScope};
+use kamiflow_kernel::{Clock, GatewayKind, MerchantId, ReasonCode, Role, ShopId, ShopScope};
 use kamiflow_store::jobs;
 use kamiflow_store::team::members::{self, MembershipRow};
 use kamiflow_test_support::accounts::AccountsApp;
@@ -136,6 +137,27 @@ async fn without_an_address_every_owner_is_told_in_her_language() {
 }
 
 #[tokio::test]
+async fn a_notice_that_failed_for_good_does_not_silence_the_next_one() {
+    let app = AccountsApp::new().await;
+    let (merchant, shop) = merchant(&app, "owner@example.com", "zh").await;
+    tell(&app, &merchant, &Notice::TakeOverAsked { shop }).await;
+    let mut tx = merchant.tx().await;
+    let job = jobs::list(&mut tx, 10).await.unwrap().into_iter().find(|job| job.name == notices::NAME).unwrap();
+    for failure in 1..=3 {
+        assert_eq!(jobs::update_failed(&mut tx, job.id, "unreadable", app.now(), 3).await.unwrap(), failure);
+    }
+    tx.commit().await.unwrap();
+    tell(&app, &merchant, &Notice::TakeOverAsked { shop }).await;
+    let mut tx = merchant.tx().await;
+    let waiting = jobs::list(&mut tx, 10).await.unwrap();
+    let mine: Vec<_> = waiting.iter().filter(|job| job.name == notices::NAME).collect();
+    assert_eq!(mine.iter().map(|job| (job.parked, job.failures)).collect::<Vec<_>>(), [(false, 0)]);
+    assert!(mine[0].id != job.id, "whoever still holds the former one ends nothing");
+    tx.commit().await.unwrap();
+    assert_eq!(mailed(&app, &[&merchant]).await["owner@example.com"].len(), 1);
+}
+
+#[tokio::test]
 async fn a_sandbox_shop_alarms_nobody() {
     let app = AccountsApp::new().await;
     let (merchant, _) = merchant(&app, "zh@example.com", "zh").await;
@@ -184,6 +206,65 @@ async fn shops_that_stop_are_disconnected_or_asked_for_are_told_where_it_happens
     disconnect_shop(&app.app.engine, &one.ctx(), shop).await.unwrap();
     let disconnected = subject().await;
     assert!(disconnected.contains("已断开"), "{disconnected}");
+}
+
+/// Looks at pools as the workers do each minute.
+async fn watch_stock(app: &AccountsApp) {
+    app.app.clock.advance(TimeDelta::minutes(1));
+    let engine = engine(app);
+    for turned in stock_watch::list_pools(&engine, 100).await.unwrap() {
+        stock_watch::look(&engine, &engine.ctx("stock-watch", turned.merchant), turned.pool).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_pool_that_runs_low_is_one_mail_for_each_fall_and_a_sandboxs_pool_none() {
+    let app = AccountsApp::new().await;
+    let (one, _) = merchant(&app, "zh@example.com", "zh").await;
+    let (two, _) = merchant(&app, "stranger@example.com", "zh").await;
+    let pool = one.pool_at("月卡", GatewayKind::Production).await;
+    let sample = one.pool("样品").await;
+    let sql = app.app.sql_as_superuser().await;
+    sql.execute("UPDATE card_pools SET low_stock_at = 2", &[]).await.unwrap();
+    let mails = async || {
+        watch_stock(&app).await;
+        let mails = mailed(&app, &[&one, &two]).await.remove("zh@example.com").unwrap_or_default();
+        mails.into_iter().map(|mail| (mail.subject, mail.text)).collect::<Vec<_>>()
+    };
+    let gone = async |cards: i64| {
+        let take = format!(
+            "SET LOCAL session_replication_role = replica;
+             UPDATE card_uses SET state = 'void' WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER
+                 (PARTITION BY pool_id ORDER BY id) AS n FROM card_uses WHERE state = 'available') u WHERE n <= {cards})"
+        );
+        sql.transaction(&take).await.unwrap();
+    };
+    assert!(mails().await.is_empty(), "it begins empty, which is no fall");
+    let (pool, sample) = (pool.with_cards(4).await, sample.with_cards(4).await);
+    assert!(mails().await.is_empty(), "there is enough");
+    gone(1).await;
+    assert!(mails().await.is_empty(), "three are more than two");
+    gone(1).await;
+    let told = mails().await;
+    let [(subject, text)] = told.as_slice() else { panic!("{told:?}") };
+    assert!(subject.contains("卡库「月卡」库存不足"), "{subject}");
+    assert!(text.contains("只剩 2 张") && text.contains(&format!("{SITE}/console/pools/{}", pool.id)), "{text}");
+    app.app.clock.advance(TimeDelta::hours(3));
+    gone(2).await;
+    assert!(mails().await.is_empty(), "it is the same fall");
+
+    let (pool, _sample) = (pool.with_cards(3).await, sample.with_cards(3).await);
+    assert!(mails().await.is_empty());
+    gone(3).await;
+    let told = mails().await;
+    assert!(told.len() == 1 && told[0].1.contains("已经用完"), "the next fall, whenever it comes: {told:?}");
+    // What is in order again before the mail is planned is not written about.
+    let pool = pool.with_cards(3).await;
+    assert!(mails().await.is_empty());
+    gone(1).await;
+    watch_stock(&app).await;
+    pool.with_cards(3).await;
+    assert!(mails().await.is_empty());
 }
 
 #[tokio::test]

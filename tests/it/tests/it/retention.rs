@@ -354,7 +354,13 @@ async fn neither_settings_nor_clocks_remove_what_is_younger_than_the_schema_allo
     let sql = world.sql().await;
     let traces = "SELECT count(*) FROM retention_drop_traces($1, current_date + 9999, '')";
     assert_eq!(sql.count(traces, &[&"order_events"]).await.unwrap(), 0);
-    for function in ["system_prune_coverage", "system_prune_rollups", "system_prune_hints", "system_forget_payloads"] {
+    for function in [
+        "system_prune_coverage",
+        "system_prune_rollups",
+        "system_prune_hints",
+        "system_forget_payloads",
+        "system_prune_api_requests",
+    ] {
         let call = format!("SELECT {function}('2999-01-01', 1000, true)");
         assert_eq!(sql.count(&call, &[]).await.unwrap(), 0, "{function}");
     }
@@ -416,4 +422,20 @@ async fn what_was_good_once_goes_a_week_after_its_end() {
         let left = format!("SELECT count(*) FROM {table} WHERE expires_at < now()");
         assert_eq!(admin.count(&left, &[]).await.unwrap(), 1, "{table}");
     }
+}
+
+#[tokio::test]
+async fn answers_go_after_two_days_whether_or_not_their_token_asks_again() {
+    let world = World::start().await;
+    let admin = world.sql_as_superuser().await;
+    let rows = "SET LOCAL session_replication_role = replica;
+        INSERT INTO api_requests (merchant_id, token_id, key, request_hash, began_at, status, content_type, body)
+            SELECT m.id, gen_random_uuid(), 'k' || d.n, sha256('x'), now() - d.n * interval '1 hour', 422, 'x', 'x'
+              FROM (SELECT id FROM merchants WHERE id <> '00000000-0000-0000-0000-000000000000' LIMIT 1) m,
+                   (VALUES (1), (30), (49), (900)) d (n)";
+    admin.transaction(rows).await.unwrap();
+    let report = prune(&world).await;
+    assert_eq!(removed(&report), ["api_requests"], "{report:?}");
+    assert_eq!(report.removed[0].rows, Some(2));
+    assert_eq!(admin.count("SELECT count(*) FROM api_requests WHERE key IN ('k1', 'k30')", &[]).await.unwrap(), 2);
 }

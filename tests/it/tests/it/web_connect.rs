@@ -1,5 +1,7 @@
 //! Connecting a mall over HTTP: the platform's page, a link for the main account, and own keys.
 
+use kamiflow_domain::sync;
+use kamiflow_kernel::{MerchantId, ShopId};
 use kamiflow_test_support::{Answer, Browser, TestSite, between};
 use serde_json::json;
 
@@ -185,6 +187,38 @@ async fn a_link_is_worth_no_more_than_the_seat_of_who_made_it() {
 }
 
 #[tokio::test]
+async fn what_must_be_set_on_the_platform_is_there_to_be_copied() {
+    let page = "/console/shops/new?route=own_keys";
+    let mut told = Vec::new();
+    for ips in ["", "192.0.2.10,2001:db8::1"] {
+        let ips = ips.split_terminator(',').map(|ip| ip.parse().unwrap()).collect();
+        let site = TestSite::with(|settings| settings.egress_ips = ips).await;
+        let browser = Browser::arranged(&site).await;
+        told.push(browser.sees(page).await);
+        drop(browser);
+        site.stop().await;
+    }
+    let copied = |page: &str| {
+        let texts = page.split("<leptos-island ").filter(|island| island.contains("CopyButton"));
+        texts.map(|island| between(island, "data-props=\"", "\"").replace("&quot;", "\"")).collect::<Vec<_>>()
+    };
+    let [unknown, known] = [copied(&told[0]), copied(&told[1])];
+    assert!(told[0].contains("请向系统管理员要") && !told[1].contains("请向系统管理员要"));
+    assert_eq!((unknown.len(), known.len()), (4, 5));
+    let all = known.join("\n");
+    for text in [
+        "/console/shops/callback",
+        "192.0.2.10\\n2001:db8::1",
+        "订单信息查询权限包\\n售后管理权限包\\n商品查询\\n卡券商工具权限包\\n电子凭证权限包",
+        "pdd.voucher.voucher.info.send",
+        "pdd_trade_TradeConfirmed",
+    ] {
+        assert!(all.contains(text), "{text} in {all}");
+    }
+    assert!(!all.contains("pdd.order.information.get"), "what a package holds is applied for by the package");
+}
+
+#[tokio::test]
 async fn own_keys_are_proved_before_they_are_kept() {
     let mut site = TestSite::start().await;
     site.work();
@@ -206,5 +240,135 @@ async fn own_keys_are_proved_before_they_are_kept() {
     assert!(browser.sees(&on).await.contains("密钥验证通过"));
     assert!(browser.sees(page).await.contains("own- •••• 0001"));
     drop(browser);
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn the_wizard_goes_on_where_its_member_stopped_on_any_device() {
+    const START: &str = "/console/shops/new";
+    let mut site = TestSite::start().await;
+    site.work();
+    new_mall(&site, 300_000_001).await;
+    let desktop = Browser::signed_up_as(&site, "owner@example.com").await;
+    let colleague = Browser::signed_up_as(&site, "colleague@example.com").await;
+    colleague.joins(&desktop, "admin", &[]).await;
+    let phone = Browser::new(&site);
+    phone.log_in("owner@example.com").await;
+    assert!(!phone.sees(START).await.contains("从头开始"), "nothing was begun");
+
+    let way = desktop.sees("/console/shops/new?sold=platform_cards").await;
+    assert!(way.contains("从头开始"), "{way}");
+    assert_eq!(phone.get(START).await.to(), "/console/shops/new?sold=platform_cards");
+    desktop.sees("/console/shops/new?sold=platform_cards&route=own_keys").await;
+    let keys = phone.get(START).await;
+    assert_eq!(keys.to(), "/console/shops/new?sold=platform_cards&route=own_keys");
+    let known = json!({ "client_id": "own-client-0001", "client_secret": "own-secret-0001" });
+    site.world.control("POST", "/applications", &known).await;
+    phone.proves().await;
+    let pair = [("client_id", "own-client-0001"), ("client_secret", "own-secret-0001"), ("app_type", "")];
+    let pending = phone.does("/console/shops/keys", &pair).await;
+    phone.sees(&pending).await;
+    assert_eq!(desktop.get(START).await.to(), pending, "proved keys wait for an authorization");
+    assert!(desktop.sees(&pending).await.contains("从头开始"));
+    colleague.sees(START).await;
+
+    // Whoever begins anew does so on every device.
+    assert_eq!(phone.does(START, &[]).await, START);
+    desktop.sees(START).await;
+    desktop.sees(&pending).await;
+    let sql = site.world.sql_as_superuser().await;
+    let age = async |days: i32| {
+        let aged = "UPDATE wizard_places SET kept_at = now() - make_interval(days => $1)";
+        assert_eq!(sql.execute(aged, &[&days]).await.unwrap(), 1);
+    };
+    age(31).await;
+    phone.sees(START).await;
+    let prune = async || sql.execute("SELECT system_prune_accounts(now(), 1000, true)", &[]).await.unwrap();
+    age(28).await;
+    prune().await;
+    assert_eq!(phone.get(START).await.to(), pending);
+    age(30).await;
+    prune().await;
+    phone.sees(START).await;
+    assert_eq!(sql.count("SELECT count(*) FROM wizard_places", &[]).await.unwrap(), 0);
+
+    desktop.sees(&pending).await;
+    assert_eq!(phone.get(START).await.to(), pending);
+    let link = begins(&desktop, &pending).await;
+    let back = agrees(&site, &link, 300_000_001).await;
+    assert_eq!(desktop.get(&back).await.status, 303);
+    phone.sees(START).await;
+    assert_eq!(sql.count("SELECT count(*) FROM wizard_places", &[]).await.unwrap(), 0);
+    drop((desktop, phone, colleague));
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_secret_is_proved_before_it_replaces_the_old_one_and_shops_go_on_with_it() {
+    // Nobody works beside it: the shop is read when the test says so.
+    let site = TestSite::start().await;
+    let mall = 300_000_001;
+    new_mall(&site, mall).await;
+    let reset = async |secret: &str| {
+        let keys = json!({ "client_id": "own-client-0001", "client_secret": secret });
+        site.world.control("POST", "/applications", &keys).await;
+    };
+    reset("own-secret-0001").await;
+    let browser = Browser::arranged(&site).await;
+    browser.proves().await;
+    let pair = [("client_id", "own-client-0001"), ("client_secret", "own-secret-0001"), ("app_type", "商家后台系统")];
+    let pending = browser.does("/console/shops/keys", &pair).await;
+    let link = begins(&browser, &pending).await;
+    let back = agrees(&site, &link, mall).await;
+    let shop = between(browser.get(&back).await.to(), "/console/shops/", "/connected").to_owned();
+    let (page, keys) = (format!("/console/shops/{shop}"), format!("/console/shops/{shop}/keys"));
+    let sql = site.world.sql_as_superuser().await;
+    let row = sql.query("SELECT id, merchant_id FROM shops WHERE mall_id = $1", &[&mall]).await.unwrap().remove(0);
+    let (id, merchant) = (ShopId::from_uuid(row.get(0)), MerchantId::from_uuid(row.get(1)));
+    // Lets a buyer order, and the shop be read a while later; returns how many of its orders are known.
+    let read = async || {
+        site.order(mall, json!({})).await;
+        site.world.time_passes(60).await;
+        let _refused = sync::tick(&site.world.engine, merchant, id).await;
+        sql.count("SELECT count(*) FROM orders", &[]).await.unwrap()
+    };
+    assert_eq!(read().await, 1);
+    let shown = browser.sees(&page).await;
+    for text in ["own- •••• 0001", "最近一次成功使用", "到期", &format!("href=\"{keys}\"")] {
+        assert!(shown.contains(text), "{text} in {shown}");
+    }
+    assert!(!shown.contains("own-secret"), "{shown}");
+
+    let kept = async || -> (String, String) {
+        let row = "SELECT encode(client_secret_sealed, 'hex'), state || app_type FROM applications WHERE client_id = 'own-client-0001'";
+        let row = sql.query(row, &[]).await.unwrap().remove(0);
+        (row.get(0), row.get(1))
+    };
+    let (before, works) = kept().await;
+    reset("own-secret-0002").await;
+    assert_eq!(read().await, 1, "the platform takes the old one no more");
+    let new = |secret: &'static str| [("client_secret", secret)];
+    let unproved = Browser::new(&site);
+    unproved.log_in(&browser.email).await;
+    assert!(unproved.does(&keys, &new("own-secret-0002")).await.starts_with("/account/sudo?next="));
+    for (wrong, told) in [("own-secret-0009", "不是一对"), ("x", "照控制台原样复制")] {
+        assert_eq!(browser.does(&keys, &new(wrong)).await, keys);
+        let refused = browser.sees(&keys).await;
+        assert!(refused.contains(told) && !refused.contains("own-secret"), "{refused}");
+    }
+    assert_eq!(kept().await, (before.clone(), works.replace("active", "stopped")));
+
+    assert_eq!(browser.does(&keys, &new("own-secret-0002")).await, page);
+    assert!(browser.sees(&page).await.contains("新密钥验证通过"));
+    let (after, state) = kept().await;
+    assert_ne!(after, before);
+    assert_eq!(state, works, "it works again, and is of the same type");
+    assert_eq!(read().await, 3);
+    let told = "SELECT string_agg(detail->>'secret', ', ' ORDER BY seq) FROM audit_log
+         WHERE action = 'application.register' AND detail->>'client_id' = 'own-client-0001'";
+    assert_eq!(sql.query(told, &[]).await.unwrap()[0].get::<_, String>(0), "new, exchanged");
+    let leaked = "SELECT count(*) FROM audit_log WHERE detail::text LIKE '%own-secret%'";
+    assert_eq!(sql.count(leaked, &[]).await.unwrap(), 0);
+    drop((browser, unproved));
     site.stop().await;
 }

@@ -137,6 +137,9 @@ async fn a_stolen_session_and_a_sub_account_delete_nothing() {
     let temporary = between(between(&made.body, "<pre", "/pre>"), ">", "<").to_owned();
     let helper = Browser::new(&site);
     helper.does("/log-in", &[("login", &shown), ("password", &temporary)]).await;
+    let first = helper.sees("/account/password").await;
+    assert!(first.contains("temporary") || first.contains("临时密码"), "{first}");
+    assert!(!owner.sees("/account/password").await.contains("临时密码"), "nobody gave her hers");
     helper.does("/account/password", &[("present", &temporary), ("password", "a new and longer one")]).await;
     helper.does("/account/sudo", &[("password", "a new and longer one"), ("next", "/console")]).await;
     helper.does("/preferences", &[("language", "zh-CN")]).await;

@@ -36,12 +36,28 @@ async fn an_export_holds_what_the_member_sees_and_no_card() {
     let sql = site.world.sql_as_superuser().await;
     site.world.until_as(&sql, "SELECT count(*) FROM orders WHERE state = 'delivered'", 2).await;
 
+    let planned = "INSERT INTO redemptions (id, merchant_id, shop_id, delivery_id, line_id, use_no, order_day, order_id, order_sn,
+                 method, state, trans_no)
+         SELECT gen_random_uuid(), d.merchant_id, d.shop_id, d.id, l.id, 1, d.order_day, d.order_id, d.order_sn,
+                'report_card', 'awaiting_approval', 'T' || d.order_sn
+           FROM deliveries d JOIN delivery_lines l ON l.merchant_id = d.merchant_id AND l.delivery_id = d.id";
+    assert_eq!(sql.execute(planned, &[]).await.unwrap(), 2);
+
     assert!(owner.does("/console/export", &[]).await.starts_with("/account/sudo?next="));
     owner.proves().await;
     let files = unpacked(owner.download("/console/export", &[]).await);
     let orders = file(&files, "orders.csv");
     assert!(bought.iter().all(|sn| orders.contains(sn.as_str())), "{orders}");
     assert!(orders.starts_with("\u{feff}shop,order_sn,state,"), "{orders}");
+    let deliveries = file(&files, "deliveries.csv");
+    assert!(deliveries.starts_with("\u{feff}shop,order_sn,state,method,pool,cards,"), "{deliveries}");
+    let redemptions = file(&files, "redemptions.csv");
+    assert!(redemptions.starts_with("\u{feff}shop,order_sn,item,line,use,method,state,"), "{redemptions}");
+    for (shop, sn) in [&mine, &other].into_iter().zip(&bought) {
+        assert!(deliveries.contains(&format!("{shop},{sn},delivered,voucher_send,pool_")), "{deliveries}");
+        assert!(redemptions.contains(&format!("{shop},{sn},1,1,1,report_card,")), "{redemptions}");
+    }
+    assert_eq!(deliveries.lines().count(), 1 + 2);
     assert!(file(&files, "members.csv").contains("owner@example.com"));
     assert!(file(&files, "audit.csv").contains("export.start"), "even this act is in it");
     assert_eq!(file(&files, "skus.csv").lines().count(), 1 + 6);
@@ -56,14 +72,44 @@ async fn an_export_holds_what_the_member_sees_and_no_card() {
     member.proves().await;
     let files = unpacked(member.download("/console/export", &[]).await);
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["shops.csv", "skus.csv", "pools.csv", "orders.csv"]);
+    assert_eq!(names, ["shops.csv", "skus.csv", "pools.csv", "orders.csv", "deliveries.csv", "redemptions.csv"]);
     let all: String = files.iter().map(|(_, text)| text.as_str()).collect();
+    assert_eq!(file(&files, "deliveries.csv").lines().count(), 1 + 1);
     assert!(all.contains(&bought[0]) && !all.contains(&bought[1]) && !all.contains(&other), "{all}");
 
     member.becomes("viewer").await;
     assert_eq!(member.get("/console/export").await.status, 403);
     assert_eq!(member.send("/console/export", &[]).await.status, 403);
     drop((owner, member));
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn a_process_makes_four_files_at_once_and_asks_the_next_to_come_again() {
+    let site = TestSite::start().await;
+    let owner = Browser::arranged(&site).await;
+    owner.proves().await;
+    let ask = || site.post("/console/export", "").header("cookie", owner.cookies()).send();
+    // Nobody gets to the pools, so that no file comes to its end.
+    let holding = site.world.sql_as_superuser().await;
+    holding.execute("BEGIN", &[]).await.unwrap();
+    holding.execute("LOCK TABLE card_pools IN ACCESS EXCLUSIVE MODE", &[]).await.unwrap();
+    let mut begun = Vec::new();
+    for _ in 0..4 {
+        let answer = ask().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        begun.push(answer);
+    }
+    let refused = ask().await.unwrap();
+    assert_eq!(refused.status(), 503);
+    assert_eq!(refused.headers()["retry-after"], "30");
+    assert!(refused.text().await.unwrap().contains("暂时忙不过来"), "said on a page");
+    holding.execute("ROLLBACK", &[]).await.unwrap();
+    for answer in begun {
+        assert!(answer.bytes().await.unwrap().starts_with(b"PK"), "whoever was taken gets a whole file");
+    }
+    assert!(!owner.download("/console/export", &[]).await.is_empty(), "and then it is the next one's turn");
+    drop(owner);
     site.stop().await;
 }
 

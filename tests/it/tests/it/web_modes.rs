@@ -49,7 +49,13 @@ async fn lists_show_one_mode_and_an_address_that_names_a_shop_is_of_its_mode() {
     assert!(browser.sees("/console/pauses").await.contains("没有暂停"));
     assert_eq!(browser.does("/console/mode", &[("mode", "test")]).await, "/console");
     assert!(browser.sees("/console/pauses").await.contains("的发货已暂停。"));
-    assert!(!browser.sees("/console/pools").await.contains("正式卡"));
+    let pools = browser.sees("/console/pools").await;
+    assert!(!pools.contains("正式卡") && pools.contains("name=\"gateway\" value=\"sandbox\""), "{pools}");
+    // A form that was opened in the other mode makes what it said.
+    browser.does("/console/pools", &[("name", "从前打开的"), ("gateway", "production")]).await;
+    assert!(!browser.sees("/console/pools").await.contains("从前打开的"));
+    browser.does("/console/mode", &[("mode", "live")]).await;
+    assert!(browser.sees("/console/pools").await.contains("从前打开的"));
     drop(browser);
     site.stop().await;
 }

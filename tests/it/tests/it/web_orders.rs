@@ -1,5 +1,6 @@
 //! Orders in the browser: watched until they are delivered, found, revealed, and hidden from whom they do not concern.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kamiflow_test_support::{Answer, Browser, TestSite, between};
@@ -164,5 +165,27 @@ async fn orders_are_found_by_state_shop_and_number_and_read_page_by_page() {
         path = next.split('"').next().unwrap().replace("&amp;", "&");
     }
     assert_eq!(seen, [50, 50, 20]);
+
+    // Orders of other months stand behind those of the last two, and each is on one page.
+    let sql = site.world.sql_as_superuser().await;
+    let older = "UPDATE orders SET order_day = order_day - 100, order_sn = to_char(order_day - 100, 'YYMMDD') || substr(order_sn, 7)
+                  WHERE right(order_sn, 3)::int BETWEEN 1 AND 30 AND state = 'redeemed'";
+    sql.execute("SET session_replication_role = replica", &[]).await.unwrap();
+    assert_eq!(sql.execute(older, &[]).await.unwrap(), 30);
+    for first in ["/console/orders", "/console/orders?state=redeemed"] {
+        let (mut path, mut seen) = (first.to_owned(), Vec::new());
+        loop {
+            let page = browser.get(&path).await.body;
+            let link = format!("href=\"/console/shops/{shop}/orders/");
+            let links = page.split(&link).skip(1);
+            seen.extend(links.map(|rest| rest.split('"').next().unwrap().to_owned()));
+            let Some(next) = page.split("rel=\"next\" href=\"").nth(1) else { break };
+            path = next.split('"').next().unwrap().replace("&amp;", "&");
+        }
+        let distinct: BTreeSet<&String> = seen.iter().collect();
+        assert_eq!((seen.len(), distinct.len()), (if first.contains('?') { 120 } else { 121 }, seen.len()), "{seen:?}");
+        let today = &order_sn[..6];
+        assert!(seen.iter().rev().take(30).all(|sn| !sn.starts_with(today)), "{seen:?}");
+    }
     site.stop().await;
 }

@@ -45,11 +45,18 @@ async fn a_verified_merchant_is_asked_again_and_its_shops_go_on_for_seven_days()
     let (owner, her) = merchant(&site).await;
     let shop_page = production_shop(&site, &her).await;
     verified(&site, &her).await;
+    site.owner("admin@example.com").await;
+    let admin = Browser::new(&site);
+    admin.log_in("admin@example.com").await;
+    admin.joins(&her, "admin", &[]).await;
     her.proves().await;
     assert_eq!(her.does(&format!("{shop_page}/live"), &[("start", "now")]).await, shop_page);
     assert_eq!(her.does(RENAME, &[("merchant", "星河数卡")]).await, PAGE);
     site.send_mails(owner.merchant).await;
-    mail(&site, OWNER, "星河数卡").await;
+    let told = mail(&site, OWNER, "星河数卡").await;
+    assert!(told.text.contains("「星河数卡」是「测试商家」的新名称"), "{}", told.text);
+    let in_english = mail(&site, "admin@example.com", "is the new name of").await;
+    assert!(in_english.text.contains("星河数卡 is the new name of 测试商家"), "{}", in_english.text);
     assert!(her.sees(VERIFICATION).await.contains("需要重新认证"));
 
     let engine = &site.world.engine;

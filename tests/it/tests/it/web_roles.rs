@@ -3,6 +3,8 @@
 //! What is to be expected is the kernel's matrix; which routes there are is read from the sources, so that a route
 //! without a line fails. A line says what a route asks for; everything else follows.
 
+mod shared_pool;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -102,6 +104,7 @@ const LINES: &[Line] = &[
     get("/console/shops/{shop}", For(Permission::ShowShops)),
     get("/console/shops/{shop}/connected", For(Permission::ShowShops)),
     get("/console/shops/{shop}/disconnect", For(Permission::ManageShops)),
+    get("/console/shops/{shop}/keys", For(Permission::ManageShops)),
     get("/console/shops/{shop}/orders/{order_sn}", For(Permission::ShowOrders)),
     get("/console/shops/{shop}/outside", For(Permission::ShowOrders)),
     get("/console/shops/{shop}/trial", For(Permission::ShowShops)),
@@ -172,9 +175,11 @@ const LINES: &[Line] = &[
     post("/console/shops/authorize", For(Permission::ManageShops), "application={application}&shop={shop}"),
     post("/console/shops/keys", For(Permission::ManageShops), "client_id=x&client_secret=y&app_type="),
     post("/console/shops/link", For(Permission::ManageShops), "application={application}&shop={shop}"),
+    post("/console/shops/new", For(Permission::ManageShops), ""),
     post("/console/shops/sandbox", For(Permission::ManageShops), ""),
     post("/console/shops/{shop}/buyer", For(Permission::HandleOrders), ""),
     post("/console/shops/{shop}/disconnect", For(Permission::ManageShops), ""),
+    post("/console/shops/{shop}/keys", For(Permission::ManageShops), "client_secret=secret"),
     post("/console/shops/{shop}/live", For(Permission::GoLive), "start=now"),
     post("/console/shops/{shop}/outside", For(Permission::HandleOrders), ""),
     post("/console/shops/{shop}/trial", For(Permission::GoLive), ""),

@@ -252,6 +252,10 @@ async fn closing_a_merchant_pauses_its_shops_and_can_be_taken_back_for_thirty_da
     assert!(!owner.sees("/console").await.contains("这个商家正在关闭。"));
     let still = owner.sees(&format!("/console/shops/{shop}")).await;
     assert!(still.contains("全部店铺的发货已暂停。"), "reopening sends nothing: {still}");
+    assert!(owner.sees("/console/pauses").await.contains("商家将关闭。"));
+    owner.does("/preferences", &[("language", "en")]).await;
+    assert!(owner.sees("/console/pauses").await.contains("The merchant is closing."), "in the reader's language");
+    owner.does("/preferences", &[("language", "zh-CN")]).await;
 
     owner.does("/console/merchant/close", &[]).await;
     site.world.clock.advance(chrono::TimeDelta::days(29));

@@ -4,8 +4,9 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
 use clap::Args;
-use kamiflow_kernel::{MerchantId, ShopId};
-use kamiflow_store::order_list::{self, ListedOrder, Place};
+use kamiflow_kernel::{Clock as _, MerchantId, ShopId};
+use kamiflow_runtime::clock::SystemClock;
+use kamiflow_store::order_list::{self, ListedOrder, Part, Place, Window};
 use kamiflow_store::{Store, StoreError};
 use kamiflow_test_support::program;
 use serde::Serialize;
@@ -97,7 +98,8 @@ async fn orders(asked: web::Data<Asked>) -> HttpResponse {
 
 async fn list(asked: &Asked) -> Result<Vec<ListedOrder>, StoreError> {
     let mut tx = asked.store.listing_tx(asked.merchant).await?;
-    let rows = order_list::newest(&mut tx, &asked.shops, Place::start()).await?;
+    let rows = order_list::newest(&mut tx, &asked.shops, (Window::at(SystemClock.now()), Part::Recent), Place::start())
+        .await?;
     tx.commit().await?;
     Ok(rows)
 }

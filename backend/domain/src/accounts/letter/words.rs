@@ -93,7 +93,7 @@ fn chinese(letter: &Letter) -> Option<Worded> {
         Letter::RecoveryRefused { reason } => recovery::refused_zh(reason),
         Letter::VerificationDecided { merchant, refused } => team::decision_zh(merchant, refused.as_deref()),
         Letter::TokenEnding { shop, ends_at, link } => zh_token_ending(shop, *ends_at, link),
-        Letter::MerchantChanged { merchant, what, at } => team::change_zh(merchant, *what, *at),
+        Letter::MerchantChanged { merchant, what, at } => team::change_zh(merchant, what, *at),
         Letter::NeedsPerson { merchant, news, link } => notice::zh(merchant, news, link),
     }
 }
@@ -175,7 +175,7 @@ fn english(letter: &Letter) -> Option<Worded> {
         Letter::RecoveryRefused { reason } => recovery::refused_en(reason),
         Letter::VerificationDecided { merchant, refused } => team::decision_en(merchant, refused.as_deref()),
         Letter::TokenEnding { shop, ends_at, link } => en_token_ending(shop, *ends_at, link),
-        Letter::MerchantChanged { merchant, what, at } => team::change_en(merchant, *what, *at),
+        Letter::MerchantChanged { merchant, what, at } => team::change_en(merchant, what, *at),
         Letter::NeedsPerson { merchant, news, link } => notice::en(merchant, news, link),
     }
 }

@@ -15,6 +15,7 @@ use crate::accounts::send_mail;
 use crate::acts;
 use crate::ctx::Ctx;
 use crate::engine::Wake;
+use crate::teams;
 use crate::verification::SubmissionView;
 use crate::verification::review::{MOST_REASON, ReviewError, Reviewer, Verdict};
 
@@ -103,7 +104,8 @@ pub async fn decide_recovery(
         Verdict::Reject { reason } => {
             if let Ok(to) = row.contact.parse() {
                 let letter = Letter::RecoveryRefused { reason: reason.trim().to_owned() };
-                let mail = Addressed { to, locale: kamiflow_kernel::Locale::Zh, letter };
+                let locale = teams::language_of(&mut tx, row.owner).await?;
+                let mail = Addressed { to, locale, letter };
                 wakes.push(send_mail::plan(&mut tx, &mail, ctx.now, NEWS_FOR).await?);
             }
             None

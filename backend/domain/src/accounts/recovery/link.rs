@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kamiflow_kernel::{Locale, RecoveryId};
+use kamiflow_kernel::RecoveryId;
 use kamiflow_store::account_recoveries::{self, RecoveryEnd};
 use kamiflow_store::accounts::tokens::TokenPurpose;
 use kamiflow_store::{Store, StoreError};
@@ -14,6 +14,7 @@ use crate::accounts::{one_time, send_mail};
 use crate::acts;
 use crate::ctx::Ctx;
 use crate::engine::Wake;
+use crate::teams;
 
 /// Name of the job; its payload is `{"recovery": id}`.
 pub const NAME: &str = "send_recovery_link.v1";
@@ -44,7 +45,8 @@ pub async fn run(store: &Store, ctx: &Ctx, payload: Payload) -> Result<Vec<Wake>
     let about = json!({ "merchant": ctx.merchant, "recovery": id });
     let token = one_time::issue(&mut tx, TokenPurpose::RecoverAccount, about, ctx.now, LINK_FOR).await?;
     let link = format!("{}/recover/finish?token={}", row.site, token.expose());
-    let mail = Addressed { to, locale: Locale::Zh, letter: Letter::RecoveryLink { link } };
+    let locale = teams::language_of(tx.tenant(), owner).await?;
+    let mail = Addressed { to, locale, letter: Letter::RecoveryLink { link } };
     let wake = send_mail::plan(tx.tenant(), &mail, ctx.now, LINK_FOR).await?;
     account_recoveries::update_ended(tx.tenant(), id, RecoveryEnd::Linked, ctx.now).await?;
     acts::record(tx.tenant(), ctx, "account.recovery_link", id, json!({})).await?;

@@ -15,7 +15,7 @@ pub(crate) struct Pool {
     /// Its name.
     #[schema(example = "视频会员月卡")]
     name: String,
-    /// Below so many available cards the merchant is warned; 0: never.
+    /// At so few available cards the merchant is warned; 0: when none is left.
     low_stock_at: i32,
     /// In stock, whether still valid or not.
     #[schema(minimum = 0)]

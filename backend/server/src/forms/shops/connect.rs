@@ -6,16 +6,29 @@ use kamiflow_app::views::once::Once;
 use kamiflow_domain::authorization::{BeginAuthorizationError, BegunAuthorization, begin_authorization};
 use kamiflow_domain::authorization_link::{LinkError, VALID_FOR, begin_by_link, make_link, new_browser};
 use kamiflow_domain::connect_shop::Purpose;
-use kamiflow_domain::connection_own_keys::{EnterOwnKeys, EnterOwnKeysError, enter_own_keys};
+use kamiflow_domain::connection_own_keys::{EnterOwnKeys, EnterOwnKeysError, enter_own_keys, exchange_secret};
+use kamiflow_domain::connection_place::forget_place;
+use kamiflow_domain::ctx::ActError;
 use kamiflow_kernel::{ApplicationId, SecretText, ShopId};
 use serde::Deserialize;
 
+use super::page_of;
 use crate::console::session_of;
 use crate::forms::door::{Desk, Door, Refused};
 use crate::forms::flash;
 use crate::visitor;
 
+const START: &str = "/console/shops/new";
 const WIZARD: &str = "/console/shops/new?route=own_keys";
+
+/// Begins the wizard anew.
+pub(super) async fn again(desk: Desk) -> HttpResponse {
+    match forget_place(&desk.product.engine, &desk.ctx).await {
+        Ok(()) => flash::done(START),
+        Err(ActError::Denied(denied)) => desk.refuse(START, denied.into(), FormOutcome::default()),
+        Err(ActError::Store(error)) => desk.refuse(START, error.into(), FormOutcome::default()),
+    }
+}
 
 /// What the wizard sends about an own application.
 #[derive(Deserialize)]
@@ -41,6 +54,30 @@ pub(super) async fn keys(desk: Desk, form: web::Form<KeysForm>) -> HttpResponse 
             flash::told(&desk.site, &page, "shops.keys_proved")
         }
         Err(error) => desk.refuse(WIZARD, refused_keys(error), typed),
+    }
+}
+
+/// What the page of a shop's own application sends.
+#[derive(Deserialize)]
+pub(super) struct SecretForm {
+    client_secret: SecretText,
+}
+
+/// Proves another secret, and exchanges the one that is kept.
+pub(super) async fn secret(desk: Desk, shop: web::Path<ShopId>, form: web::Form<SecretForm>) -> HttpResponse {
+    let secret = SecretText::from(form.client_secret.expose().trim());
+    let page = page_of(*shop);
+    match exchange_secret(&desk.product.engine, &desk.ctx, *shop, &secret).await {
+        Ok(_application) => flash::told(&desk.site, &page, "shops.secret_exchanged"),
+        Err(error) => {
+            // The id is not this form's to correct: what the platform says about it stands above the form.
+            let refused = match refused_keys(error) {
+                Refused::Field("client_id", "keys.shape") => Refused::Field("client_secret", "keys.shape"),
+                Refused::Field("client_id", code) => Refused::Field("", code),
+                other => other,
+            };
+            desk.refuse(&format!("{page}/keys"), refused, FormOutcome::default())
+        }
     }
 }
 

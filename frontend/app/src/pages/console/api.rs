@@ -43,14 +43,10 @@ pub(crate) fn ApiTokens() -> AnyView {
     .into_any()
 }
 
-fn is_good(row: &ApiTokenRow, data: &Data) -> bool {
-    row.is_good(data.now)
-}
-
 /// Asks before a token ends, where the address names one that is good.
 fn revocation(data: &Data) -> Option<AnyView> {
     let asked = context::page().query.get("revoke")?.clone();
-    let mut good = data.tokens.iter().filter(|token| is_good(&token.row, data));
+    let mut good = data.tokens.iter().filter(|token| token.row.is_good(data.now));
     let token = good.find(|token| token.row.id.to_string() == asked)?;
     let used = token.row.last_used_at.map_or_else(|| t::api::never().to_owned(), format::moment);
     Some(
@@ -82,7 +78,7 @@ fn row(token: &ApiTokenView, data: &Data) -> impl IntoView + use<> {
     let used = row.last_used_at.map_or_else(|| t::api::never().to_owned(), format::moment);
     let place = row.last_used_from.clone().map(|place| view! { <div class="sub mono">{place}</div> });
     let id = row.id.to_string();
-    let revoke = is_good(row, data).then(|| {
+    let revoke = row.is_good(data.now).then(|| {
         view! {
             <a class="btn btn-danger sm" href=format!("/console/api?revoke={id}#confirm")>{t::api::revoke()}</a>
         }

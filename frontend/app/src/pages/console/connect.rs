@@ -20,7 +20,7 @@ use crate::layouts::Section;
 use crate::views::connect;
 use crate::{context, t};
 
-/// The wizard; where somebody is stands in the address, so it is found again on any device.
+/// The wizard; the address says which step is shown, and the latest one is kept for the member's other devices.
 #[component]
 pub(crate) fn ConnectShop() -> AnyView {
     let Some(data) = context::data::<connect::Wizard>() else { return ().into_any() };
@@ -31,7 +31,7 @@ pub(crate) fn ConnectShop() -> AnyView {
     };
     view! {
         <ConsolePage section=Section::Shops title=t::connect::title() context=t::connect::context()>
-            <div class="card p-4"><Stepper steps=steps() now=step/></div>
+            <div class="card p-4 grid gap-3"><Stepper steps=steps() now=step/>{(step > 0).then(start_again)}</div>
             {content}
         </ConsolePage>
     }
@@ -41,6 +41,17 @@ pub(crate) fn ConnectShop() -> AnyView {
 /// The steps that the wizard and the page before the platform's share.
 fn steps() -> Vec<String> {
     [t::connect::step_sold(), t::connect::step_way(), t::connect::step_authorize()].map(str::to_owned).to_vec()
+}
+
+/// Who has begun is led to where she stopped until she says otherwise.
+fn start_again() -> AnyView {
+    view! {
+        <form class="flex gap-2 flex-wrap items-center justify-between" method="post" action="/console/shops/new">
+            <p class="sub">{t::connect::place_kept()}</p>
+            <Submit look=Look::Quiet>{t::connect::start_again()}</Submit>
+        </form>
+    }
+    .into_any()
 }
 
 fn kinds() -> AnyView {
@@ -83,7 +94,6 @@ fn ways(sold: SaleKind, applications: &[ApplicationView]) -> AnyView {
         <section class="grid gap-3" aria-labelledby="way">
             <h2 id="way" class="font-semibold text-md">{t::connect::ways_for(name)}</h2>
             <div class="grid lg:grid-cols-2 gap-4 items-start">{ways}</div>
-            <p class="sub"><a class="lnk" href="/console/shops/new">{t::connect::other_kind()}</a></p>
         </section>
     }
     .into_any()
@@ -134,7 +144,6 @@ fn way(line: RouteLine, hosted: Option<&ApplicationView>) -> AnyView {
 fn own_keys(data: &connect::Wizard) -> AnyView {
     let known: Vec<AnyView> =
         data.applications.iter().filter(|application| !application.is_hosted).map(known).collect();
-    let callback = data.address.callback.clone();
     view! {
         <div class="grid xl:grid-cols-[minmax(0,1fr)_22rem] gap-4 items-start">
             <div class="grid gap-4 min-w-0">
@@ -151,7 +160,7 @@ fn own_keys(data: &connect::Wizard) -> AnyView {
                     <Card title=t::connect::known()><ul class="divide-y divide-line">{known}</ul></Card>
                 })}
             </div>
-            <PlatformSettings callback=callback/>
+            <PlatformSettings address=data.address.clone()/>
         </div>
     }
     .into_any()

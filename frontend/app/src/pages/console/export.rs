@@ -13,7 +13,7 @@ use crate::{context, t};
 pub(crate) fn Export() -> AnyView {
     let Some(data) = context::data::<Data>() else { return ().into_any() };
     let file = |name: &'static str, text: &'static str| {
-        view! { <div class="flex gap-3 flex-wrap"><dt class="mono w-28">{name}</dt><dd class="text-ink2 flex-1 min-w-48">{text}</dd></div> }
+        view! { <div class="flex gap-3 flex-wrap"><dt class="mono w-36">{name}</dt><dd class="text-ink2 flex-1 min-w-48">{text}</dd></div> }
     };
     view! {
         <ConsolePage section=Section::Team title=t::export::title() context=t::export::context()>
@@ -22,6 +22,8 @@ pub(crate) fn Export() -> AnyView {
                     {data.is_limited.then(|| view! { <Banner tone=Tone::Review icon="info">{t::export::limited()}</Banner> })}
                     <dl class="grid gap-2 text-sm leading-6">
                         {file("orders.csv", t::export::orders())}
+                        {file("deliveries.csv", t::export::deliveries())}
+                        {file("redemptions.csv", t::export::redemptions())}
                         {file("skus.csv", t::export::skus())}
                         {file("pools.csv", t::export::pools())}
                         {file("shops.csv", t::export::shops())}

@@ -1,6 +1,6 @@
 //! `/console/pauses`, and what shows and sets pauses on other pages: banners, what goes first, and the form.
 
-use kamiflow_domain::pause::{PauseScope, PausedWork};
+use kamiflow_domain::pause::{CLOSING, PauseScope, PausedWork};
 use kamiflow_domain::show_pauses::{First, PauseLine};
 use leptos::prelude::*;
 
@@ -84,9 +84,14 @@ fn kind(scope: PauseScope) -> &'static str {
 fn sentence(line: &PauseLine) -> String {
     let waiting = count(line.waiting);
     match line.ends_at {
-        Some(ends_at) => t::pauses::until(&line.reason, waiting, format::moment(ends_at)),
-        None => t::pauses::without_end(&line.reason, waiting),
+        Some(ends_at) => t::pauses::until(reason(&line.reason), waiting, format::moment(ends_at)),
+        None => t::pauses::without_end(reason(&line.reason), waiting),
     }
+}
+
+/// Returns why something is paused: our own reasons in words, people's as they wrote them.
+pub(crate) fn reason(stored: &str) -> &str {
+    if stored == CLOSING { t::pauses::reason_closing() } else { stored }
 }
 
 fn end(line: &PauseLine) -> impl IntoView + use<> {

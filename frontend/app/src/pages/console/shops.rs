@@ -2,11 +2,13 @@
 
 mod checks;
 mod disconnect;
+mod keys;
 mod outside;
 mod show;
 mod trial;
 
 pub(crate) use self::disconnect::DisconnectShop;
+pub(crate) use self::keys::ExchangeSecret;
 pub(crate) use self::outside::{HandledOutside, outside_banner};
 pub(crate) use self::show::Shop;
 pub(crate) use self::trial::TrialRun;

@@ -35,6 +35,7 @@ pub(crate) fn Pools() -> AnyView {
             {data.may_manage.then(|| view! {
                 <Card title=t::stock::new_pool()>
                     <form class="p-4 grid gap-4 max-w-md" method="post" action="/console/pools">
+                        <input type="hidden" name="gateway" value=data.gateway.as_str()/>
                         <Field name="name" label=t::stock::pool_name() hint=t::stock::pool_name_hint() max_length=120/>
                         <Field name="low_stock_at" label=t::stock::low_at() hint=t::stock::low_at_hint() kind="number" max_length=7 optional=true/>
                         <div><Submit>{t::stock::make_pool()}</Submit></div>

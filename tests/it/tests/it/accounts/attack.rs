@@ -155,7 +155,7 @@ fn every_function_of_a_users_transaction_is_attacked() {
             for (at, _) in text.match_indices("pub async fn ") {
                 let signature = text[at..].split('{').next().unwrap();
                 let function = signature["pub async fn ".len()..].split(['(', '<']).next().unwrap();
-                if signature.contains("tx: &mut UserTx") {
+                if ["tx: &mut UserTx", "tx: &UserTx"].iter().any(|tx| signature.contains(tx)) {
                     found.insert(format!("{name}::{function}"));
                 }
             }

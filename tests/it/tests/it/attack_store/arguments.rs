@@ -15,6 +15,7 @@ use kamiflow_store::{
     account_recoveries, api_requests, api_tokens, applications, attempts, authorization_links, authorization_requests,
     card_claims, card_uses, cards, credentials, deliveries, exceptions, handled_outside, order_hints, orders,
     platform_looks, redemptions, refunds, shop_sync, shops, sign_ups, verification_pictures, verifications,
+    wizard_places,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -364,6 +365,10 @@ pub(super) fn outside(t: &Target) -> Vec<handled_outside::HandledOutside> {
 
 pub(super) fn address() -> EmailAddress {
     EmailAddress::try_from("new@example.com".to_owned()).unwrap()
+}
+
+pub(super) fn place(t: &Target) -> wizard_places::NewPlace<'static> {
+    wizard_places::NewPlace { sold: None, own_keys: true, application: None, kept_at: t.now + TimeDelta::days(1) }
 }
 
 pub(super) fn bytes() -> SecretBytes {

@@ -14,11 +14,11 @@ use kamiflow_store::{
     StoreError, TenantTx, account_recoveries, api_requests, api_tokens, application_return, applications, attempts,
     audit, authorization_links, authorization_requests, backlog, card_claims, card_pools, card_uses, cards,
     charge_requests, coverage, coverage_repair, credentials, dashboard, deliveries, delivery_lines, exceptions,
-    exports, handled_outside, held_work, jobs, ledger_roots, mailed_notices, mails, merchants, notification_addresses,
-    order_events, order_hints, order_list, order_progress, orders, outbox, own_applications, pauses, platform_looks,
-    platform_stock, platform_uploads, products, redemptions, refunds, reseal, restored_shops, rollups, rules, ship_by,
-    shop_sync, shops, sign_ups, sku_lookup, startup, stock_waits, take_overs, team, token_lives, told, trial_orders,
-    verification_pictures, verifications,
+    exports, handled_outside, held_work, jobs, ledger_roots, mailed_notices, mails, merchant_end, merchants,
+    notification_addresses, order_events, order_hints, order_list, order_progress, orders, outbox, own_applications,
+    pauses, platform_looks, platform_stock, platform_uploads, products, redemptions, refunds, reseal, restored_shops,
+    rollups, rules, ship_by, shop_sync, shops, sign_ups, sku_lookup, startup, stock_waits, take_overs, team,
+    token_lives, told, trial_orders, verification_pictures, verifications, wizard_places,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -27,8 +27,8 @@ use super::arguments::{
     ANSWER, STAFF, address, application, approval, asked, batch, bytes, call, change, claim, claim_of_token, deadlines,
     decision, fenced, hint, look, new_attempt, new_authorization, new_delivery, new_exception, new_hints,
     new_invitation, new_link, new_picture, new_recovery, new_redemption, new_sign_up, new_token, new_verification,
-    nothing_paused, order, outside, postponed, refund, seat, secret, shop, span, started_delivery, sync_change, tokens,
-    voided,
+    nothing_paused, order, outside, place, postponed, refund, seat, secret, shop, span, started_delivery, sync_change,
+    tokens, voided,
 };
 use super::target::Target;
 
@@ -157,13 +157,13 @@ attacks! { SHOPS, t:
     shop_sync::rewind(t.shop, CoverageKind::Orders, t.now - TimeDelta::days(1));
     shop_sync::update_due(t.shop, t.now + TimeDelta::days(1));
     shop_sync::commit_lazily();
-    shop_sync::list_last_read(10);
     shops::fetch_access(t.shop);
     shops::insert(&shop(t, ShopId::generate()));
     shops::fetch(t.shop);
     shops::lock(t.shop);
     shops::find_by_mall(GatewayKind::Sandbox, t.mall);
     shops::list(None, 10);
+    shops::list_framed(t.now, 10);
     shops::update_state(t.shop, &shops::ShopChange::Stop { reason: "x" });
     shops::update_authorized(t.shop, (t.merchant, t.application), "x");
     shops::update_due(t.shop, t.now + TimeDelta::days(1));
@@ -182,6 +182,8 @@ attacks! { STOCK, t:
     card_pools::list(None, 10);
     card_pools::update(&card_pools::NewPool { id: t.pool, name: "x", gateway: GatewayKind::Sandbox, min_validity_s: 0, low_stock_at: 0 });
     card_pools::lock(&[t.pool]);
+    card_pools::update_low(t.pool, t.now);
+    card_pools::find_low(t.pool, t.now);
     card_pools::list_served(&[t.pool]);
     card_pools::list_of_gateway(&[t.pool], GatewayKind::Sandbox);
     card_pools::count_stock(t.pool, t.now);
@@ -197,7 +199,7 @@ attacks! { STOCK, t:
     cards::fetch_batch(t.batch);
     cards::update_batch(t.batch, 5, 5);
     cards::list_known_hashes(&[&t.hash]);
-    cards::list_of_batch(t.batch, None, 10);
+    cards::list_of_batch(t.batch, (None, 10), None);
     cards::find_by_hash(&t.hash);
     cards::list_sealed(&[t.card]);
     ledger_roots::list_heads(t.now, None, 10);
@@ -286,6 +288,7 @@ attacks! { ORDERS, t:
     exceptions::resolve(t.shop, &[t.sn.as_str()], &[ReasonCode::UnmappedSku], "x");
     exceptions::list_open(t.shop, &[t.sn.as_str()]);
     jobs::insert(&jobs::NewJob { name: "job", key: "key", payload: json!({}), due_at: t.now });
+    jobs::insert_or_replace_parked(&jobs::NewJob { name: "job", key: "key", payload: json!({}), due_at: t.now });
     jobs::find(t.job);
     jobs::delete(t.job);
     jobs::update_due(t.job, t.now + TimeDelta::days(1));
@@ -299,9 +302,8 @@ attacks! { ORDERS, t:
     dashboard::sums(&[t.shop], &["delivered"], t.now - TimeDelta::hours(1));
     dashboard::to_ship(&[t.shop], t.now);
     dashboard::need_person(&[t.shop]);
-    dashboard::need_person_by_shop();
-    order_list::newest(&[t.shop], order_list::Place::start());
-    order_list::of_states(&[t.shop], order_list::Place::start(), OrderState::ALL);
+    order_list::newest(&[t.shop], (order_list::Window::until_month_of(t.order.day), order_list::Part::Recent), order_list::Place::start());
+    order_list::of_states(&[t.shop], (order_list::Window::until_month_of(t.order.day), order_list::Part::Recent), order_list::Place::start(), OrderState::ALL);
     order_list::need_person(&[t.shop], order_list::Place::start());
     order_list::by_number(&[t.shop], &t.sn);
     order_hints::upsert(t.shop, std::slice::from_ref(&t.sn), new_hints(t));
@@ -407,6 +409,9 @@ attacks! { VERIFICATION, t:
     own_applications::upsert_proved(t.application, t.now);
     own_applications::update_activated(t.application, t.now);
     own_applications::find(t.application);
+    wizard_places::upsert(t.member, &place(t));
+    wizard_places::find(t.member);
+    wizard_places::delete(t.member);
     take_overs::ask(t.authorization, GatewayKind::Sandbox, t.mall, t.now);
     take_overs::list_open(10);
     take_overs::update_answered(t.take_over, "released", t.now);
@@ -417,11 +422,13 @@ attacks! { VERIFICATION, t:
     notification_addresses::upsert(&address(), t.now + TimeDelta::days(1));
     notification_addresses::find();
     mailed_notices::claim(("shop_stopped", "stolen"), t.now, t.now);
+    exports::list_deliveries(t.shop, "", 10);
     exports::list_orders(t.shop, order_list::Place::start(), 10);
+    exports::list_redemptions(t.shop, &[t.delivery]);
     platform_looks::upsert(t.shop, &look(t));
     platform_looks::find(t.shop);
     token_lives::list(Some(t.shop), 10);
-    token_lives::count_expired(t.now, 10);
+    token_lives::count_waiting(&[t.shop]);
     trial_orders::list(t.shop, None, 10);
     held_work::count(held_work::HeldBy { shop: Some(t.shop), ..held_work::HeldBy::default() });
     held_work::list_next(held_work::HeldBy { shop: Some(t.shop), ..held_work::HeldBy::default() }, 10);
@@ -433,6 +440,14 @@ attacks! { TEAM, t:
     merchants::fetch_code();
     merchants::update_closes_at(Some(t.now));
     merchants::update_name("stolen");
+    merchant_end::update_ended(t.now + TimeDelta::days(1));
+    merchant_end::destroy_credentials();
+    merchant_end::destroy_applications(t.now);
+    merchant_end::revoke_tokens(t.now);
+    merchant_end::revoke_invitations(t.now);
+    merchant_end::delete_seats();
+    merchant_end::delete_address();
+    merchant_end::destroy_verifications("stolen", t.now);
     mails::insert(MailId::generate(), &bytes(), t.now, t.now);
     mails::find(t.mail);
     mails::delete(t.mail);

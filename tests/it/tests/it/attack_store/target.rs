@@ -380,6 +380,7 @@ const ROWS: &str = "
     INSERT INTO memberships (merchant_id, user_id, role, all_shops, created_at)
         VALUES (:m:, :member:, 'viewer', false, :now:), (:m:, gen_random_uuid(), 'owner', true, :now:);
     INSERT INTO membership_shops (merchant_id, user_id, shop_id) VALUES (:m:, :member:, :shop:);
+    INSERT INTO wizard_places (merchant_id, user_id, own_keys, kept_at) VALUES (:m:, :member:, false, :now:);
     INSERT INTO invitations (id, merchant_id, role, all_shops, token_hash, invited_by, created_at, expires_at)
         VALUES (:invitation:, :m:, 'viewer', true, :hash:, :member:, :now:, :now: + interval '1 day');
     INSERT INTO api_tokens (id, merchant_id, name, token_hash, hint, is_test, scopes, all_shops, made_by, created_at, expires_at)

@@ -248,7 +248,7 @@ async fn plan_uses(site: &TestSite, order_sn: &str, count: i32) {
          SELECT md5(n::text || d.id::text)::uuid, d.merchant_id, d.shop_id, d.id, l.id, n, d.order_day, d.order_id, d.order_sn,
                 'report_card', CASE WHEN n % 3 = 0 THEN 'awaiting_approval' ELSE 'waiting' END, n::text
            FROM deliveries d JOIN delivery_lines l ON l.delivery_id = d.id AND l.line_no = 1, generate_series(1, {count}) n
-          WHERE d.order_sn = '{order_sn}'"
+          WHERE d.order_sn = '{order_sn}' ON CONFLICT DO NOTHING"
     );
     site.world.sql_as_superuser().await.transaction(&plan).await.unwrap();
 }
@@ -285,6 +285,20 @@ async fn redemptions_are_listed_by_page_shop_and_state() {
     let limited = ApiClient::new(&site, &sold.browser.api_token("test", &["orders:read"], &[&other]).await);
     assert_eq!(limited.get("/redemptions").await.ok()["redemptions"], json!([]));
     assert_eq!(limited.get(&format!("/redemptions?shop={}", sold.shop)).await.status, 404);
+    // A small shop's few are found at once, however many of a large one are newer.
+    plan_uses(&site, &sold.order_sn, 2_600).await;
+    let plain = other.trim_start_matches("shop_");
+    let moved = format!(
+        "SET LOCAL session_replication_role = replica;
+         UPDATE redemptions SET shop_id = '{plain}' WHERE id IN (SELECT id FROM redemptions ORDER BY id LIMIT 6)"
+    );
+    site.world.sql_as_superuser().await.transaction(&moved).await.unwrap();
+    for query in ["limit=6", "limit=6&state=waiting", "limit=6&state=awaiting_approval"] {
+        let page = limited.get(&format!("/redemptions?{query}")).await.ok();
+        let read = page["redemptions"].as_array().unwrap();
+        assert!(page["next"].is_null() && read.iter().all(|one| one["shop"] == other), "{query}: {page}");
+        assert!(if query == "limit=6" { read.len() == 6 } else { read.len() < 6 }, "{query}: {page}");
+    }
     let live = ApiClient::new(&site, &sold.browser.api_token("live", &["orders:read"], &[]).await);
     assert_eq!(live.get("/redemptions").await.ok()["redemptions"], json!([]));
     let stranger = Browser::signed_up(&site).await;

@@ -31,7 +31,7 @@ pub(super) fn zh(merchant: &str, news: &News, link: &String) -> Option<Worded> {
         ),
         News::TakeOverAsked { shop } => (
             format!("有人申请接入您的店铺「{shop}」"),
-            "另一个商家拿到了这家店的平台授权，想把它接入自己的账号。如果是您自己换账号，请同意让出;\
+            "另一个商家拿到了这家店的平台授权，想把它接入自己的账号。如果是您自己换账号，请同意让出；\
              如果不是，请拒绝，并检查店铺的主账号和子账号。不处理则维持不变。"
                 .to_owned(),
             "去处理",
@@ -51,6 +51,7 @@ pub(super) fn zh(merchant: &str, news: &News, link: &String) -> Option<Worded> {
             format!("商家的所有者或名称有变。请在 {} 前重新提交实名认证，逾期未通过，已上线的店铺会停止发货。", beijing(*renew_by)),
             "去认证",
         ),
+        News::LowStock { pool, left, at } => (format!("卡库「{pool}」库存不足"), zh_low(*left, *at), "去补货"),
     };
     worded(format!("{merchant}：{subject}"), vec![format!("{subject}。"), text], Some((action, link)), WHY_ZH)
 }
@@ -108,8 +109,27 @@ pub(super) fn en(merchant: &str, news: &News, link: &String) -> Option<Worded> {
             ),
             "Verify",
         ),
+        News::LowStock { pool, left, at } => (format!("The pool {pool} runs low"), en_low(*left, *at), "Add cards"),
     };
     worded(format!("{merchant}: {subject}"), vec![format!("{subject}."), text], Some((action, link)), WHY_EN)
+}
+
+fn zh_low(left: i64, at: i32) -> String {
+    let stock = match left {
+        0 => "可发的卡已经用完。".to_owned(),
+        left => format!("可发的卡只剩 {left} 张（您设的提醒是 {at} 张）。"),
+    };
+    format!("{stock}请尽快补货。卡不够时，新订单会先等着，补货后按最晚发货时间自动发出。")
+}
+
+fn en_low(left: i64, at: i32) -> String {
+    let stock = match left {
+        0 => "No card is left to hand out.".to_owned(),
+        left => format!("Cards left to hand out: {left} (you asked to be told at {at})."),
+    };
+    format!(
+        "{stock} Please add cards. Orders that find none wait, and are delivered by themselves once there are some."
+    )
 }
 
 /// Returns why a shop stopped with what to do about it, and what the button says.

@@ -57,13 +57,13 @@ pub(super) fn decision_en(merchant: &str, refused: Option<&str>) -> Option<Worde
     worded(format!("{merchant} {subject}"), paragraphs, None, QUESTIONS_EN)
 }
 
-pub(super) fn change_zh(merchant: &str, what: MerchantChange, at: DateTime<Utc>) -> Option<Worded> {
+pub(super) fn change_zh(merchant: &str, what: &MerchantChange, at: DateTime<Utc>) -> Option<Worded> {
     let change = zh_change(what);
     let paragraph = format!("{} 「{merchant}」{change}。", beijing(at));
     worded(format!("{merchant}:{change}"), vec![paragraph], None, QUESTIONS_ZH)
 }
 
-pub(super) fn change_en(merchant: &str, what: MerchantChange, at: DateTime<Utc>) -> Option<Worded> {
+pub(super) fn change_en(merchant: &str, what: &MerchantChange, at: DateTime<Utc>) -> Option<Worded> {
     let change = en_change(what);
     worded(format!("{merchant} {change}"), vec![format!("{merchant} {change} ({}).", utc(at))], None, QUESTIONS_EN)
 }
@@ -78,20 +78,26 @@ const fn zh_role(role: Role) -> &'static str {
     }
 }
 
-const fn zh_change(what: MerchantChange) -> &'static str {
-    match what {
+fn zh_change(what: &MerchantChange) -> String {
+    let change = match what {
         MerchantChange::Transferred => "已更换所有者",
         MerchantChange::Closing => "将在 30 天后关闭",
         MerchantChange::Reopened => "已取消关闭",
-        MerchantChange::Renamed => "是您所在商家的新名称",
-    }
+        MerchantChange::Ended => "已关闭：店铺已断开，授权、密钥和令牌已销毁",
+        MerchantChange::Renamed { before } => return format!("是「{before}」的新名称"),
+    };
+    change.to_owned()
 }
 
-const fn en_change(what: MerchantChange) -> &'static str {
-    match what {
+fn en_change(what: &MerchantChange) -> String {
+    let change = match what {
         MerchantChange::Transferred => "has another owner",
         MerchantChange::Closing => "will close in 30 days",
         MerchantChange::Reopened => "will not close after all",
-        MerchantChange::Renamed => "is the new name of your merchant",
-    }
+        MerchantChange::Ended => {
+            "is closed: its shops are disconnected; authorizations, secrets and tokens are destroyed"
+        }
+        MerchantChange::Renamed { before } => return format!("is the new name of {before}"),
+    };
+    change.to_owned()
 }

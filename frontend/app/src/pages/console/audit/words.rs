@@ -96,6 +96,7 @@ fn of_teams(action: &str) -> Option<&'static str> {
         "merchant.rename" => acts::merchant_rename(),
         "merchant.close" => acts::merchant_close(),
         "merchant.reopen" => acts::merchant_reopen(),
+        "merchant.end" => acts::merchant_end(),
         "verification.submit" => acts::verification_submit(),
         "verification.claim" => acts::verification_claim(),
         "verification.look" => acts::verification_look(),

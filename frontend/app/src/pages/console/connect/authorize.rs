@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::settings::PlatformSettings;
-use super::steps;
+use super::{start_again, steps};
 use crate::components::{Banner, Card, Icon, Look, ProofFirst, Stepper, Submit, Tone};
 use crate::layouts::Section;
 use crate::pages::console::ConsolePage;
@@ -27,14 +27,13 @@ pub(crate) fn Authorize() -> AnyView {
     };
     let outcome = context::page().outcome.clone().unwrap_or_default();
     let begun = outcome.value("begun").map(str::to_owned);
-    let settings =
-        (!data.application.is_hosted).then(|| view! { <PlatformSettings callback=data.address.callback.clone()/> });
+    let settings = (!data.application.is_hosted).then(|| view! { <PlatformSettings address=data.address.clone()/> });
     let context = mall
         .as_ref()
         .map_or_else(|| t::connect::context().to_owned(), |(name, number)| t::connect::of_mall(name, number));
     view! {
         <ConsolePage section=Section::Shops title=title context=context>
-            {mall.is_none().then(|| view! { <div class="card p-4"><Stepper steps=steps() now=2/></div> })}
+            {mall.is_none().then(|| view! { <div class="card p-4 grid gap-3"><Stepper steps=steps() now=2/>{start_again()}</div> })}
             {mall.map(|(name, number)| view! { <Banner tone=Tone::Review icon="key-round">{t::connect::only_this_mall(name, number)}</Banner> })}
             <div class="grid xl:grid-cols-[minmax(0,1fr)_22rem] gap-4 items-start">
                 <div class="grid gap-4 min-w-0">

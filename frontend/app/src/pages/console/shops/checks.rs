@@ -120,7 +120,7 @@ fn words(check: &Found, cure: Cure) -> (String, &'static str) {
 fn href(shop: ShopId, check: &Found, cure: Cure) -> String {
     match cure {
         Cure::Reauthorize => format!("/console/shops/authorize?shop={shop}"),
-        Cure::EnterKeys => "/console/shops/new?route=own_keys".to_owned(),
+        Cure::EnterKeys => format!("/console/shops/{shop}/keys"),
         Cure::ApplyForPackage => format!("/console/shops/{shop}/connected"),
         Cure::LookAtShop | Cure::TryAgain => format!("/console/shops/{shop}"),
         Cure::SetClock | Cure::AskOperator => "/help#operator".to_owned(),

@@ -139,7 +139,7 @@ fn Connection(shop: ShopView, now: DateTime<Utc>, may_manage: bool) -> AnyView {
         view! { <a class=format!("{} w-full", Look::Quiet.class()) href=format!("/console/shops/authorize?shop={id}")><Icon name="key-round"/>{t::shops::reauthorize()}</a> }
     });
     let rotate = (may_manage && !application.is_hosted).then(|| {
-        view! { <a class="lnk text-sm" href="/console/shops/new?route=own_keys">{t::shops::rotate()}</a> }
+        view! { <a class="lnk text-sm" href=format!("/console/shops/{id}/keys")>{t::shops::rotate()}</a> }
     });
     let synced = match shop.last_synced_at {
         Some(at) => view! { <Moment at=at/> }.into_any(),
