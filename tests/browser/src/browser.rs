@@ -105,6 +105,12 @@ impl Browser {
         Ok(self.driver.goto(address).await?)
     }
 
+    /// Opens the page anew that is open.
+    pub(crate) async fn reload(&self) -> Result<()> {
+        let here = self.driver.current_url().await?;
+        self.open(here.as_str(), &[]).await
+    }
+
     /// Lets pages run scripts, or not.
     pub(crate) async fn set_scripts(&self, run: bool) -> Result<()> {
         self.tell("Emulation.setScriptExecutionDisabled", json!({ "value": !run })).await.map(drop)

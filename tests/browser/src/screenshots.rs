@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
 use crate::browser::Browser;
@@ -14,6 +14,40 @@ const LANGUAGES: [&str; 2] = ["zh-CN", "en"];
 const THEMES: [&str; 2] = ["light", "dark"];
 /// Returns a list of sentences about what does not fit.
 const CHECKS: &str = include_str!("screenshots/checks.js");
+/// Returns a list of sentences about what is pressed without a sign that something is on its way.
+const WAITING: &str = include_str!("screenshots/waiting.js");
+
+/// What is done to a page, and what must be found then: a check that finds nothing there would find nothing anywhere.
+const FAULTS: [(&str, &str); 8] = [
+    (
+        "const wide = document.createElement('div'); wide.style.width = '3000px'; wide.style.height = '1px'; \
+      document.body.append(wide);",
+        "scrolls sideways",
+    ),
+    (
+        "const box = document.createElement('div'); box.style.overflow = 'hidden'; box.style.width = '20px'; \
+      box.style.whiteSpace = 'nowrap'; box.textContent = 'words that do not fit'; document.body.append(box);",
+        "is clipped",
+    ),
+    (
+        "const small = document.createElement('button'); small.style.width = '9px'; small.style.height = '9px'; \
+      document.body.append(small);",
+        "is too small to tap",
+    ),
+    ("document.body.append(document.createElement('table'));", "is empty without saying so"),
+    ("document.querySelector('main input.input').removeAttribute('aria-describedby');", "has no place for an error"),
+    (
+        "const sheet = new CSSStyleSheet(); sheet.replaceSync('html::before { display: none !important }'); \
+      document.adoptedStyleSheets = [sheet];",
+        "leads on without a line",
+    ),
+    (
+        "const sheet = new CSSStyleSheet(); sheet.replaceSync('.btn::before { display: none !important }'); \
+      document.adoptedStyleSheets = [sheet];",
+        "has a button that turns nothing",
+    ),
+    ("addEventListener('submit', (event) => event.preventDefault(), true);", "sends on without a line"),
+];
 
 /// Options of `cargo dev screenshots`.
 #[derive(Debug, Args)]
@@ -79,13 +113,33 @@ impl Eyes for Camera<'_> {
         let picture = browser.picture().await?;
         fs::write(self.out.join(file), &picture)?;
         self.keep(name, view, &picture)?;
-        Ok(serde_json::from_value(browser.ask(CHECKS).await?)?)
+        found(browser).await
     }
+
+    async fn prove(&self, browser: &Browser) -> Result<()> {
+        browser.resize(NARROW).await?;
+        let before = found(browser).await?;
+        ensure!(before.is_empty(), "the page that faults are tried on has some: {before:?}");
+        for (fault, sentence) in FAULTS {
+            browser.reload().await?;
+            browser.ask(fault).await?;
+            let seen = found(browser).await?;
+            ensure!(seen.iter().any(|seen| seen.contains(sentence)), "`{sentence}` is not found, only {seen:?}");
+        }
+        browser.reload().await
+    }
+}
+
+/// Returns what is to be mended on the page that is open.
+async fn found(browser: &Browser) -> Result<Vec<String>> {
+    let mut found: Vec<String> = serde_json::from_value(browser.ask(CHECKS).await?)?;
+    found.extend(serde_json::from_value::<Vec<String>>(browser.ask(WAITING).await?)?);
+    Ok(found)
 }
 
 fn file_name(page: &str) -> String {
     match page.trim_matches('/') {
         "" => "landing".to_owned(),
-        page => page.replace(['/', '?', '=', ' '], "-").replace(':', ""),
+        page => page.replace(['/', '?', '=', '&', ' '], "-").replace(':', ""),
     }
 }

@@ -2,11 +2,18 @@
 //! a reviewer of the operator's staff.
 //!
 //! Programs that judge pages look at them through [`Eyes`]; what there is to see is written here once. A page is named
-//! by its path, or by its route where the path has ids in it.
+//! by its path, or by its route where the path has ids in it; after a blank or a question mark stands what is special
+//! about it. A walk over everything that leaves out a page of the application has failed. Each form that has something to
+//! be filled in is also sent with nothing in it, and what it is answered is looked at.
 
 mod account;
+mod answers;
 mod console;
+mod forms;
+mod routes;
 mod staff;
+
+use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
 use kamiflow_app::routes::{DEVELOPMENT_PAGES, PAGES};
@@ -42,6 +49,22 @@ pub(crate) trait Eyes {
 
     /// Looks at the page that is open; returns what is to be mended, one sentence each.
     async fn look(&mut self, browser: &Browser, name: &str, view: View) -> Result<Vec<String>>;
+
+    /// Proves on the page that is open that what is wrong would be seen.
+    async fn prove(&self, _browser: &Browser) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What is done on a page before it is looked at.
+#[derive(Debug, Clone, Copy)]
+enum Step<'a> {
+    /// Types into a field; `{n}` is another number each time.
+    Fill(&'a str, &'a str),
+    /// Runs a script.
+    Do(&'a str),
+    /// Presses a button.
+    Press(&'a str),
 }
 
 /// What was seen.
@@ -62,13 +85,25 @@ struct Tour<'a, E> {
     eyes: &'a mut E,
     only: &'a str,
     seen: Seen,
+    /// The pages that were looked at, by their routes.
+    visited: BTreeSet<String>,
+    /// The forms of which a refusal was looked at.
+    refused: BTreeSet<String>,
 }
 
 /// Looks at every page whose name contains `only`, and prints what is to be mended.
 pub(crate) async fn walk(only: &str, eyes: &mut impl Eyes) -> Result<Seen> {
     let site = site::start_for_developers().await;
     let browser = Browser::start().await?;
-    let mut tour = Tour { site: &site, browser: &browser, eyes, only, seen: Seen::default() };
+    let mut tour = Tour {
+        site: &site,
+        browser: &browser,
+        eyes,
+        only,
+        seen: Seen::default(),
+        visited: BTreeSet::new(),
+        refused: BTreeSet::new(),
+    };
     let walked = tour.everywhere().await;
     let seen = tour.seen;
     browser.stop().await?;
@@ -82,13 +117,21 @@ pub(crate) async fn walk(only: &str, eyes: &mut impl Eyes) -> Result<Seen> {
 
 impl<E: Eyes> Tour<'_, E> {
     async fn everywhere(&mut self) -> Result<()> {
-        self.browser.goto(&self.site.base, &[]).await?;
+        self.open("/sign-up").await?;
+        self.eyes.prove(self.browser).await?;
         for path in PAGES.iter().chain(DEVELOPMENT_PAGES).chain(&["/no-such-page"]) {
             self.look(path).await?;
         }
         self.console().await?;
         self.account().await?;
-        self.staff().await
+        self.staff().await?;
+        if self.only.is_empty() {
+            for route in routes::all().difference(&self.visited) {
+                println!("{route}: nobody has looked at it");
+                self.seen.found += 1;
+            }
+        }
+        Ok(())
     }
 
     /// Looks at a page that is named by its path.
@@ -96,13 +139,15 @@ impl<E: Eyes> Tour<'_, E> {
         self.look_as(path, path).await
     }
 
-    /// Looks at a page in every way.
+    /// Looks at a page in every way, and at what its forms answer to somebody who fills in nothing.
     async fn look_as(&mut self, name: &str, path: &str) -> Result<()> {
-        self.look_behind(name, path, None).await
+        self.look_after(name, path, &[]).await?;
+        self.refusals(name, path).await
     }
 
-    /// Looks in every way at a page or, where there is a button to press on it, at what that leads to.
-    async fn look_behind(&mut self, name: &str, path: &str, button: Option<&str>) -> Result<()> {
+    /// Looks in every way at what a page leads to.
+    async fn look_after(&mut self, name: &str, path: &str, steps: &[Step<'_>]) -> Result<()> {
+        self.visited.insert(routes::of(name).to_owned());
         if !name.contains(self.only) {
             return Ok(());
         }
@@ -116,13 +161,25 @@ impl<E: Eyes> Tour<'_, E> {
             self.browser.ask(&choose).await?;
             let cookies = [("kamiflow_language", language), ("kamiflow_theme", theme)];
             self.browser.open(&format!("{}{path}", self.site.base), &cookies).await?;
-            if let Some(button) = button {
-                self.browser.click(button).await?;
-            }
             self.seen.looks += 1;
+            self.go(steps).await?;
             for sentence in self.eyes.look(self.browser, name, view).await? {
                 println!("{name} ({language}, {theme}, {}): {sentence}", view.screen.name);
                 self.seen.found += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what leads to what is looked at.
+    async fn go(&self, steps: &[Step<'_>]) -> Result<()> {
+        for step in steps {
+            match step {
+                Step::Fill(field, text) => {
+                    self.browser.fill(field, &text.replace("{n}", &self.seen.looks.to_string())).await?;
+                }
+                Step::Do(script) => drop(self.browser.ask(script).await?),
+                Step::Press(button) => self.browser.click(button).await?,
             }
         }
         Ok(())
@@ -138,7 +195,8 @@ impl<E: Eyes> Tour<'_, E> {
     async fn link(&self, start: &str) -> Result<String> {
         let script = format!("return document.querySelector(\"main a[href^='{start}']\")?.getAttribute('href') ?? '';");
         match self.browser.ask(&script).await?.as_str() {
-            Some(path) if !path.is_empty() => Ok(path.to_owned()),
+            // A page that is open already is not loaded anew for a place on it.
+            Some(path) if !path.is_empty() => Ok(path.split('#').next().unwrap_or_default().to_owned()),
             _ => bail!("{} has no link to {start}", self.browser.path().await?),
         }
     }

@@ -33,12 +33,11 @@ for (const node of document.querySelectorAll("body *")) {
   }
 }
 
-// What a page must have besides its usual state: a sentence where nothing is there, a sign while somebody waits, and a
-// place beside each field that says what is wrong with it.
+// What a page must have besides its usual state: a sentence where nothing is there, and a place beside each field that says
+// what is wrong with it. What is seen while somebody waits is looked for in waiting.js.
 for (const table of document.querySelectorAll("table")) {
   if (!table.querySelector("tbody tr")) found.push(`is empty without saying so: ${name(table)}`);
 }
-if (!document.getElementById("boot")) found.push("shows nothing while somebody waits");
 for (const field of document.querySelectorAll("form[method=post] input.input")) {
   if (!document.getElementById(field.getAttribute("aria-describedby"))) found.push(`has no place for an error: ${field.name}`);
 }

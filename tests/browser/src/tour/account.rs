@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use kamiflow_kernel::SecretText;
 use kamiflow_test_support::accounts::code_of;
 
-use super::{Eyes, Tour};
+use super::{Eyes, Step, Tour};
 
 const LEAVER: &str = "leaver@example.com";
 const SECURITY: &str = "/account/security";
@@ -17,14 +17,26 @@ impl<E: Eyes> Tour<'_, E> {
         self.log_in(&leaver.email).await?;
         self.look_as("/account/delete as an owner", "/account/delete").await?;
         self.prove().await?;
-        self.look_behind("/account/security/passkey", SECURITY, Some(ADD_PASSKEY)).await?;
-        self.look_behind("/account/security/totp", SECURITY, Some(ADD_GENERATOR)).await?;
+        self.look_as("/account/delete as an owner who proved it", "/account/delete").await?;
+        self.look_after("/account/security passkey", SECURITY, &[Step::Press(ADD_PASSKEY)]).await?;
+        self.look_after("/account/security totp", SECURITY, &[Step::Press(ADD_GENERATOR)]).await?;
+        let wrong = [
+            Step::Press(ADD_GENERATOR),
+            Step::Fill("input[name=code]", "000000"),
+            Step::Press("form[action='/account/security/totp/confirm'] button[type=submit]"),
+        ];
+        self.look_after("/account/security totp refused", SECURITY, &wrong).await?;
         self.open("/console/merchant").await?;
         self.browser.click("form[action='/console/merchant/close'] button").await?;
         self.look_as("/console/merchant closing", "/console/merchant").await?;
         self.look("/account/delete").await?;
         self.add_generator().await?;
-        self.look_as("/account/security with a factor", SECURITY).await
+        self.look_as("/account/security with a factor", SECURITY).await?;
+        let codes = [Step::Press("form[action='/account/security/codes'] button")];
+        self.look_after("/account/security codes", SECURITY, &codes).await?;
+        self.open(SECURITY).await?;
+        let remove = self.link("/account/security?remove=").await?;
+        self.look_as("/account/security?remove", &remove).await
     }
 
     async fn add_generator(&self) -> Result<()> {

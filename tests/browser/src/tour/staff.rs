@@ -8,10 +8,12 @@ use kamiflow_kernel::StaffRole;
 use kamiflow_test_support::Browser as Visitor;
 use kamiflow_test_support::accounts::{PASSWORD, code_of};
 
-use super::{Eyes, Tour};
+use super::{Eyes, Step, Tour};
 
 const REVIEWER: &str = "chen@operator.test";
 const OWNER: &str = "verified@example.com";
+/// Others with the same number, which is so many that the queue says so.
+const SAME: [&str; 3] = ["second@example.com", "third@example.com", "fourth@example.com"];
 const NUMBER: &str = "11010519491231002X";
 const QUEUE: &str = "/staff/verifications";
 
@@ -35,14 +37,15 @@ impl<E: Eyes> Tour<'_, E> {
             self.look(&format!("{path}?empty")).await?;
         }
         self.look("/staff/account").await?;
-        self.submit().await?;
+        self.submit(OWNER).await?;
+        self.look("/console/verification?submitted").await?;
         self.case().await?;
         self.recovery().await
     }
 
     /// Has an owner send her identity; any picture will do.
-    async fn submit(&mut self) -> Result<()> {
-        let owner = self.site.owner(OWNER).await;
+    async fn submit(&mut self, owner: &str) -> Result<()> {
+        let owner = self.site.owner(owner).await;
         self.log_in(&owner.email).await?;
         self.prove().await?;
         self.open("/console/verification").await?;
@@ -51,18 +54,26 @@ impl<E: Eyes> Tour<'_, E> {
         self.browser.fill("input[name=name]", "张三").await?;
         self.browser.fill("input[name=number]", NUMBER).await?;
         self.browser.attach("input[name=picture1]", picture.path()).await?;
-        self.browser.click("form[action='/console/verification'] button[type=submit]").await?;
-        self.look("/console/verification?submitted").await
+        self.browser.click("form[action='/console/verification'] button[type=submit]").await
     }
 
     async fn case(&mut self) -> Result<()> {
-        self.look(QUEUE).await?;
+        self.look("/staff/verifications").await?;
         self.open(QUEUE).await?;
         let case = self.link("/staff/verifications/mer_").await?;
         self.look_as("/staff/verifications/:merchant/:case", &case).await?;
         self.open(&case).await?;
         self.browser.click("form[action$='/claim'] button[type=submit]").await?;
         self.look_as("/staff/verifications/:merchant/:case claimed", &case).await?;
+        let unsaid = [
+            Step::Do("document.querySelector('select[name=preset]').value = '';"),
+            Step::Press("form[action$='/decision'] button[value=reject]"),
+        ];
+        self.look_after("/staff/verifications/:merchant/:case refused", &case, &unsaid).await?;
+        for owner in SAME {
+            self.submit(owner).await?;
+        }
+        self.look_as("/staff/verifications with marks", QUEUE).await?;
         self.look_as("/staff/verifications/:merchant/:case?picture", &format!("{case}?picture=1")).await?;
         self.open(&case).await?;
         self.browser.click("form[action$='/decision'] button[value=approve]").await?;
