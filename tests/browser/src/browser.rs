@@ -217,6 +217,17 @@ impl Browser {
         Ok(self.driver.execute_async(script, Vec::new()).await?.json().clone())
     }
 
+    /// Waits until colours and places that are on their way have arrived; what turns for ever is not waited for.
+    pub(crate) async fn settle(&self) -> Result<()> {
+        let finite =
+            "document.getAnimations().filter((one) => Number.isFinite(one.effect.getComputedTiming().endTime))";
+        let script = format!(
+            "const done = arguments[arguments.length - 1]; \
+             Promise.allSettled({finite}.map((one) => one.finished)).then(() => done(true));"
+        );
+        self.ask_later(&script).await.map(drop)
+    }
+
     /// Returns a picture of the whole page, as PNG.
     pub(crate) async fn picture(&self) -> Result<Vec<u8>> {
         let answer =

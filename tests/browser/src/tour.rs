@@ -163,6 +163,7 @@ impl<E: Eyes> Tour<'_, E> {
             self.browser.open(&format!("{}{path}", self.site.base), &cookies).await?;
             self.seen.looks += 1;
             self.go(steps).await?;
+            self.browser.settle().await?;
             for sentence in self.eyes.look(self.browser, name, view).await? {
                 println!("{name} ({language}, {theme}, {}): {sentence}", view.screen.name);
                 self.seen.found += 1;
