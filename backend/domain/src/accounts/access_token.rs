@@ -2,10 +2,11 @@
 //!
 //! A key has an id, which stands in the token's header. To exchange a key, a new one is added and made active; the old
 //! one stays listed for as long as its last token lives. A token proves who sent it at most ten minutes ago; whether
-//! the session still lives and what the user's role is are asked of the database with each request.
+//! the session still lives and what the user's role is are asked of the database with each request. What a signature says is
+//! remembered for the token's life: verifying it anew is a twentieth of a page.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
 use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
@@ -15,8 +16,11 @@ use jsonwebtoken::signature::{Error as SignatureError, Signer, Verifier};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use kamiflow_kernel::{SecretBytes, SecretText, SessionId, UserId};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 const ISSUER: &str = "kamiflow";
+/// Most tokens whose signatures are remembered: more than members who work at once, and about two megabytes.
+const REMEMBERED: usize = 20_000;
 
 /// The keys are unusable as configured.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +59,22 @@ struct Claims {
     exp: i64,
 }
 
+/// What a token says whose signature is good.
+#[derive(Debug, Clone, Copy)]
+struct Signed {
+    bearer: Bearer,
+    iat: i64,
+    exp: i64,
+}
+
+impl Signed {
+    /// Returns whom the token names, if it is good at this moment.
+    fn at(self, now: DateTime<Utc>) -> Result<Bearer, AccessTokenRefused> {
+        let is_of_now = now.timestamp() < self.exp && self.iat <= now.timestamp().saturating_add(60);
+        is_of_now.then_some(self.bearer).ok_or(AccessTokenRefused)
+    }
+}
+
 struct Key {
     signs: EncodingKey,
     verifies: DecodingKey,
@@ -64,6 +84,8 @@ struct Key {
 pub struct AccessKeys {
     keys: BTreeMap<String, Key>,
     active: String,
+    /// By the SHA-256 of whole tokens, signatures included. None is kept that was not verified.
+    verified: RwLock<HashMap<[u8; 32], Signed>>,
 }
 
 impl AccessKeys {
@@ -89,7 +111,7 @@ impl AccessKeys {
         if !keys.contains_key(active) {
             return Err(AccessKeysError::ActiveMissing(active.to_owned()));
         }
-        Ok(Arc::new(Self { keys, active: active.to_owned() }))
+        Ok(Arc::new(Self { keys, active: active.to_owned(), verified: RwLock::default() }))
     }
 
     pub(super) fn sign(
@@ -108,19 +130,38 @@ impl AccessKeys {
     }
 
     pub(super) fn read(&self, token: &str, now: DateTime<Utc>) -> Result<Bearer, AccessTokenRefused> {
+        let hash = Sha256::digest(token).into();
+        let known = self.verified.read().unwrap_or_else(PoisonError::into_inner).get(&hash).copied();
+        if let Some(signed) = known {
+            return signed.at(now);
+        }
+        let signed = self.verify(token)?;
+        let bearer = signed.at(now)?;
+        self.remember(hash, signed, now);
+        Ok(bearer)
+    }
+
+    fn verify(&self, token: &str) -> Result<Signed, AccessTokenRefused> {
         let refused = |_error| AccessTokenRefused;
         let id = decode_header(token).map_err(refused)?.kid.ok_or(AccessTokenRefused)?;
         let key = self.keys.get(&id).ok_or(AccessTokenRefused)?;
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["iss", "sub", "exp"]);
-        // Time is an input: compared below with the clock that everything else uses.
+        // Time is an input: compared with the clock that everything else uses.
         validation.validate_exp = false;
         let claims = decode::<Claims>(token, &key.verifies, &validation).map_err(refused)?.claims;
-        if claims.exp <= now.timestamp() || claims.iat > now.timestamp().saturating_add(60) {
-            return Err(AccessTokenRefused);
+        Ok(Signed { bearer: Bearer { user: claims.sub, session: claims.sid }, iat: claims.iat, exp: claims.exp })
+    }
+
+    fn remember(&self, hash: [u8; 32], signed: Signed, now: DateTime<Utc>) {
+        let mut verified = self.verified.write().unwrap_or_else(PoisonError::into_inner);
+        if verified.len() >= REMEMBERED {
+            verified.retain(|_, signed| signed.at(now).is_ok());
         }
-        Ok(Bearer { user: claims.sub, session: claims.sid })
+        if verified.len() < REMEMBERED {
+            verified.insert(hash, signed);
+        }
     }
 }
 
@@ -201,6 +242,29 @@ mod tests {
         assert_eq!(keys.read(token.expose(), now + TimeDelta::minutes(9)), Ok(bearer));
         assert!(keys.read(token.expose(), now + TimeDelta::minutes(10)).is_err());
         assert!(keys.read(token.expose(), now - TimeDelta::minutes(2)).is_err());
+    }
+
+    #[test]
+    fn a_remembered_token_ends_like_any_other_and_makes_room() {
+        let (now, keys) = (DateTime::UNIX_EPOCH + TimeDelta::days(20_000), keys(&["k1"], "k1"));
+        let token = keys.sign(bearer(), now, now + TimeDelta::minutes(10)).unwrap();
+        assert_eq!(keys.read(token.expose(), now), keys.read(token.expose(), now));
+        assert_eq!(keys.verified.read().unwrap().len(), 1);
+        assert!(keys.read(token.expose(), now + TimeDelta::minutes(10)).is_err());
+        // One that was refused is not remembered, whatever it is refused for.
+        assert!(keys.read(&format!("{}x", token.expose()), now).is_err());
+        let late = keys.sign(bearer(), now, now).unwrap();
+        assert!(keys.read(late.expose(), now).is_err());
+        assert_eq!(keys.verified.read().unwrap().len(), 1);
+        for number in 0..REMEMBERED {
+            let signed = Signed { bearer: bearer(), iat: 0, exp: now.timestamp() + 600 };
+            keys.remember(Sha256::digest(number.to_be_bytes()).into(), signed, now);
+        }
+        assert_eq!(keys.verified.read().unwrap().len(), REMEMBERED);
+        let later = now + TimeDelta::minutes(11);
+        let next = keys.sign(bearer(), later, later + TimeDelta::minutes(10)).unwrap();
+        assert!(keys.read(next.expose(), later).is_ok());
+        assert_eq!(keys.verified.read().unwrap().len(), 1, "those that had ended made room");
     }
 
     #[test]
