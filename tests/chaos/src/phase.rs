@@ -35,7 +35,8 @@ const LAST_FAULTS: Duration = Duration::from_secs(120);
 /// What each fault adds to that: those of one server, or of one worker, wait for each other.
 pub(crate) const FAULT_TIME: Duration = Duration::from_secs(3);
 /// Nothing more is expected when nothing has changed for so long: a send of unknown outcome is resolved 20 s after its
-/// start, up to three times, a lost wake is found after a minute, and the longest wait after an error is shorter.
+/// start, resends up to 125 s after theirs, a lost wake is found after a minute, and a shop that could not be read waits
+/// 150 s at most.
 const STANDSTILL: Duration = Duration::from_secs(180);
 /// Stock of a merchant: the part that is there from the start and the moment at which the rest comes, in thousandths of
 /// the cards and of the orders. In between buyers wait; never both merchants' at once, so that recovery can be seen.

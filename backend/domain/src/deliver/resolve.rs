@@ -28,8 +28,11 @@ use crate::market_trouble;
 use crate::pause_check::Paused;
 use crate::shop_access::Shop;
 
-/// Identical resends of one delivery.
-const MOST_RESENDS: i32 = 3;
+/// Identical resends of one delivery that may have reached the platform: enough to outlast a storm of a quarter of an hour
+/// (ADR 0020).
+const MOST_RESENDS: usize = 7;
+/// The longest wait for the outcome of a resend is the first one, doubled so many times.
+const MOST_DOUBLINGS: u32 = 3;
 /// How long one resolver has before the next may take over.
 const RESOLVER_TIME: TimeDelta = TimeDelta::seconds(30);
 
@@ -97,7 +100,11 @@ fn judge(
     }
     let method = row.method()?;
     let safe = proves_failure(method) || method == DeliveryMethod::VoucherSend && engine.config.resend_safe;
-    let sends = attempts.last().map_or(0, |attempt| attempt.n);
+    let mut sends = 0;
+    for attempt in attempts {
+        // What the platform refused did not happen, and says nothing against one more.
+        sends += usize::from(attempt.state()? != AttemptState::Failed);
+    }
     Ok(match (safe, sends > MOST_RESENDS, evidence.open_for_delivery()) {
         (true, false, Ok(())) => Judgment::SendAgain,
         // An open refund or review may end; until then nothing is sent and nothing is given up.
@@ -290,7 +297,7 @@ async fn write_again(
     let n = last.n + 1;
     let change = DeliveryChange {
         next_fence: fence,
-        due_at: Some(deadline + engine.config.resolve_after),
+        due_at: Some(deadline + look_after(engine, n)),
         ..unchanged(locked, DeliveryState::HandingOver)
     };
     deliveries::update_fenced(tx, &[change]).await?;
@@ -313,6 +320,13 @@ async fn write_again(
         NewEvent { order: locked.order(), kind: "handing_over", detail: json!({ "attempt": n, "identical": true }) };
     order_events::append(tx, now, &[event]).await?;
     Ok(Started { delivery: locked.clone(), attempt, fence, n, call, deadline })
+}
+
+/// Returns how long after its deadline the outcome of the `n`th attempt is looked for: what met three sends in a row lasts,
+/// so each further one waits twice as long.
+fn look_after(engine: &Engine, n: i32) -> std::time::Duration {
+    let doublings = u32::try_from(n - 2).unwrap_or_default().min(MOST_DOUBLINGS);
+    engine.config.resolve_after * 2_u32.pow(doublings)
 }
 
 async fn put_off(

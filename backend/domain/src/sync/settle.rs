@@ -23,6 +23,8 @@ use crate::marketplace::ErrorClass;
 
 /// Failures in a row after which a shop's breaker opens: it is left alone for the whole delay, whoever wakes it.
 const BREAKER_AFTER: i32 = 5;
+/// The longest wait of a shop that could not be read, whatever the error: orders whose push message was lost wait with it.
+const LONGEST_WAIT: Duration = Duration::from_secs(150);
 /// How far back a newly opened span looks for gaps; `doctor` looks further.
 const GAP_HORIZON: TimeDelta = TimeDelta::days(1);
 /// A tick this much before it was due was woken by somebody.
@@ -100,7 +102,9 @@ async fn after_failure(engine: &Engine, work: &Work, trouble: &Trouble) -> Resul
             let renewed = error.class == ErrorClass::Reauthorize && pause.is_zero() && failures < BREAKER_AFTER;
             if renewed { pause } else { pause.max(market_trouble::delay(error, attempt)) }
         }
-        Trouble::Market(error) => market_trouble::delay(error, attempt).max(error.after.unwrap_or_default()),
+        Trouble::Market(error) => {
+            market_trouble::delay(error, attempt).min(LONGEST_WAIT).max(error.after.unwrap_or_default())
+        }
         Trouble::Unsettled(_) => backoff::next_delay(RetryClass::Busy, attempt, &mut rand::rng()),
     };
     let due_at = later(engine.now(), pause);

@@ -168,6 +168,25 @@ async fn a_resend_is_identical_to_the_byte() {
 }
 
 #[tokio::test]
+async fn resends_outlast_a_storm_and_then_a_person_is_asked() {
+    let reviews = "SELECT count(*) FROM exceptions WHERE code = 'unknown_outcome' AND needs_review";
+    for (unclear, state, asked) in [(7, "delivered", 0), (8, "handing_over", 1)] {
+        let world = World::with(gateway(VoucherRepeat::Idempotent, VoucherStatus::Stays, true)).await;
+        let order = world.one_order("VOUCHER").await;
+        world
+            .fault(json!({ "api": "pdd.voucher.voucher.info.send", "kind": "drop_connection", "remaining": unclear }))
+            .await;
+        world.deliver_all(std::slice::from_ref(&order)).await;
+        for seconds in [21, 21, 36, 66, 126, 126, 126, 126] {
+            world.time_passes(seconds).await;
+            world.deliver().await;
+        }
+        assert_eq!(world.state(&order).await, state, "after {unclear} unclear answers");
+        assert_eq!(world.sql().await.count(reviews, &[]).await.unwrap(), asked, "after {unclear} unclear answers");
+    }
+}
+
+#[tokio::test]
 async fn where_a_resend_is_not_safe_a_person_decides_and_the_card_stays_held() {
     for repeat in [VoucherRepeat::Accumulates, VoucherRepeat::RejectsDuplicate] {
         let world = World::with(gateway(repeat, VoucherStatus::Stays, false)).await;

@@ -249,6 +249,23 @@ async fn a_shop_that_fails_waits_alone_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_shop_that_fails_again_and_again_is_tried_every_few_minutes() {
+    let world = World::with(WorldOptions::default()).await;
+    world.sync().await;
+    // "Temporarily unavailable": the waits of that kind grow to half an hour.
+    world.fault(json!({ "api": INCREMENTS, "mall_id": world.mall, "kind": "code", "code": 52102 })).await;
+    for failures in 1..=8 {
+        world.time_passes(BEYOND_PEEKS_S).await;
+        world.sync().await;
+        let sql = "SELECT count(*) FROM shop_sync WHERE failures = $1";
+        assert_eq!(world.sql().await.count(sql, &[&failures]).await.unwrap(), 1, "{failures}");
+        let wait: TimeDelta = moment(&world, "next_due_at").await - world.engine.now();
+        assert!(wait <= TimeDelta::seconds(150), "after {failures} failures it waits {wait}");
+        world.clock.advance(wait);
+    }
+}
+
+#[tokio::test]
 async fn an_after_sale_makes_its_order_be_read_again() {
     let mut options = WorldOptions::default();
     options.scenario.refunds.pays_after_ms = 0;
