@@ -110,15 +110,13 @@ pub async fn list_orders(engine: &Engine, ctx: &Ctx, request: &ListOrders<'_>) -
     let ListOrders { shops, wanted, after, limit } = *request;
     let shops: Vec<ShopId> = shops.iter().copied().filter(|shop| ctx.sees(*shop).is_ok()).collect();
     let from = after.unwrap_or_else(|| Cursor::start(ctx.now));
-    let mut tx = engine.store.listing_tx(ctx.merchant).await?;
-    let found = read(&mut tx, &shops, wanted, from).await?;
-    tx.commit().await?;
+    let found = engine.store.list(ctx.merchant, async |tx| read(tx, &shops, wanted, from).await).await?;
     Ok(page(found, wanted, from, limit.clamp(1, PAGE)))
 }
 
 /// Reads on from a place, into the other months where the recent ones do not fill a page.
 async fn read(
-    tx: &mut TenantTx,
+    tx: &TenantTx,
     shops: &[ShopId],
     wanted: &Wanted,
     Cursor { window, part, place }: Cursor,

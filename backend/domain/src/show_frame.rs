@@ -3,10 +3,11 @@
 //! every page waits for it.
 
 use chrono::{DateTime, Utc};
+use futures_util::try_join;
 use kamiflow_kernel::{Permission, ShopId, ShopState, UserId};
 use kamiflow_store::shops::FramedShop;
 use kamiflow_store::team::members;
-use kamiflow_store::{pauses, shops, token_lives};
+use kamiflow_store::{UserTx, pauses, shops, token_lives};
 
 use crate::accounts::Seat;
 use crate::ctx::{ActError, Ctx};
@@ -47,13 +48,11 @@ pub async fn show_frame(
     is_test: impl Fn(&[ShopSummary]) -> bool,
 ) -> Result<FrameView, ActError> {
     ctx.require(Permission::ShowShops)?;
-    let mut tx = engine.store.user_tx(ctx.merchant, user).await?;
-    let hers = tx.shared_tenant();
-    let (seats, framed, active) = futures_util::try_join!(
-        members::list_seats(&tx),
-        shops::list_framed(hers, ctx.now, MOST),
-        pauses::list_active(hers, ctx.now),
-    )?;
+    let read = async |tx: &UserTx| {
+        let hers = tx.shared_tenant();
+        try_join!(members::list_seats(tx), shops::list_framed(hers, ctx.now, MOST), pauses::list_active(hers, ctx.now),)
+    };
+    let (mut tx, (seats, framed, active)) = engine.store.user_tx_reading(ctx.merchant, user, read).await?;
     let seen: Vec<FramedShop> = framed.into_iter().filter(|row| ctx.sees(row.shop.id).is_ok()).collect();
     let shops: Vec<ShopSummary> = seen.iter().map(|row| ShopSummary::from(row.shop.clone())).collect();
     let is_test = is_test(&shops);

@@ -107,6 +107,21 @@ impl Store {
         TenantTx::begin_listing(self.connection().await?, Arc::clone(&self.keys), merchant).await
     }
 
+    /// Reads in a transaction of [`Store::listing_tx`], and ends it. What `read` sends first goes with the beginning.
+    ///
+    /// # Errors
+    /// When no connection can be had, or reading fails.
+    pub async fn list<T>(
+        &self,
+        merchant: MerchantId,
+        read: impl AsyncFnOnce(&TenantTx) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let (tx, found) =
+            TenantTx::begin_list(self.connection().await?, Arc::clone(&self.keys), merchant, read).await?;
+        tx.commit().await?;
+        Ok(found)
+    }
+
     /// Begins a transaction as [`Store::tenant_tx`] does, with the merchant's pauses kept as they are until it ends
     /// ([`crate::pauses::keep`]).
     ///
@@ -122,6 +137,19 @@ impl Store {
     /// When no connection can be had.
     pub async fn user_tx(&self, merchant: MerchantId, user: UserId) -> Result<UserTx, StoreError> {
         UserTx::begin(self.connection().await?, Arc::clone(&self.keys), merchant, user).await
+    }
+
+    /// Begins a transaction as [`Store::user_tx`] does, and reads; what `read` sends first goes with the beginning.
+    ///
+    /// # Errors
+    /// When no connection can be had, or reading fails.
+    pub async fn user_tx_reading<T>(
+        &self,
+        merchant: MerchantId,
+        user: UserId,
+        read: impl AsyncFnOnce(&UserTx) -> Result<T, StoreError>,
+    ) -> Result<(UserTx, T), StoreError> {
+        UserTx::begin_reading(self.connection().await?, Arc::clone(&self.keys), (merchant, user), read).await
     }
 
     /// Begins a transaction that sees no tenant's rows and may call the `system_*` functions.

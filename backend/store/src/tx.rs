@@ -19,6 +19,7 @@ use diesel::sql_types::{Bytea, Text, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName};
 use diesel_async::pooled_connection::deadpool::Object;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use futures_util::try_join;
 use kamiflow_kernel::{DataKeyId, MerchantId, UserId};
 use uuid::Uuid;
 
@@ -39,6 +40,11 @@ struct Open {
 }
 
 impl Open {
+    /// Takes a connection whose transaction begins with the first statement that is sent to it.
+    const fn to_begin(conn: Object<AsyncPgConnection>) -> Self {
+        Self { conn: Some(conn), is_begun: true }
+    }
+
     async fn begin(mut conn: Object<AsyncPgConnection>, statement: &str) -> Result<Self, StoreError> {
         match conn.batch_execute(statement).await {
             Ok(()) => Ok(Self { conn: Some(conn), is_begun: true }),
@@ -105,9 +111,26 @@ impl TenantTx {
         keys: Arc<Keys>,
         merchant: MerchantId,
     ) -> Result<Self, StoreError> {
-        let id = merchant.as_uuid();
-        let begin = format!("BEGIN; SET LOCAL app.merchant_id = '{id}'; {LISTING}");
-        Ok(Self { open: Open::begin(conn, &begin).await?, keys, merchant, sealing: None })
+        Ok(Self { open: Open::begin(conn, &beginning_of_list(merchant)).await?, keys, merchant, sealing: None })
+    }
+
+    /// Begins as [`TenantTx::begin_listing`] does and reads in the same round trip: see [`crate::Store::list`].
+    pub(crate) async fn begin_list<T>(
+        conn: Object<AsyncPgConnection>,
+        keys: Arc<Keys>,
+        merchant: MerchantId,
+        read: impl AsyncFnOnce(&Self) -> Result<T, StoreError>,
+    ) -> Result<(Self, T), StoreError> {
+        let tx = Self { open: Open::to_begin(conn), keys, merchant, sealing: None };
+        let begin = beginning_of_list(merchant);
+        let ((), read) = try_join!(tx.send(&begin), read(&tx))?;
+        Ok((tx, read))
+    }
+
+    /// Sends what begins the transaction, ahead of what is joined with it. A statement behind one that failed sees no
+    /// merchant, hence no rows.
+    async fn send(&self, begin: &str) -> Result<(), StoreError> {
+        Ok(self.shared()?.batch_execute(begin).await?)
     }
 
     /// Begins and takes the lock of [`crate::pauses::keep`], in the same round trip.
@@ -278,10 +301,22 @@ impl UserTx {
         merchant: MerchantId,
         user: UserId,
     ) -> Result<Self, StoreError> {
-        let (of, who) = (merchant.as_uuid(), user.as_uuid());
-        let begin = format!("BEGIN; SET LOCAL app.merchant_id = '{of}'; SET LOCAL app.user_id = '{who}'");
+        let begin = beginning(merchant, user);
         let tenant = TenantTx { open: Open::begin(conn, &begin).await?, keys, merchant, sealing: None };
         Ok(Self { tenant, user })
+    }
+
+    /// Begins and reads what waits for no answer: see [`crate::Store::user_tx_reading`].
+    pub(crate) async fn begin_reading<T>(
+        conn: Object<AsyncPgConnection>,
+        keys: Arc<Keys>,
+        (merchant, user): (MerchantId, UserId),
+        read: impl AsyncFnOnce(&Self) -> Result<T, StoreError>,
+    ) -> Result<(Self, T), StoreError> {
+        let tx = Self { tenant: TenantTx { open: Open::to_begin(conn), keys, merchant, sealing: None }, user };
+        let begin = beginning(merchant, user);
+        let ((), read) = try_join!(tx.tenant.send(&begin), read(&tx))?;
+        Ok((tx, read))
     }
 
     /// Returns the user this transaction is bound to.
@@ -306,6 +341,15 @@ impl UserTx {
     pub(crate) fn conn(&mut self) -> Result<&mut AsyncPgConnection, StoreError> {
         self.tenant.conn()
     }
+}
+
+fn beginning_of_list(merchant: MerchantId) -> String {
+    format!("BEGIN; SET LOCAL app.merchant_id = '{}'; {LISTING}", merchant.as_uuid())
+}
+
+fn beginning(merchant: MerchantId, user: UserId) -> String {
+    let (of, who) = (merchant.as_uuid(), user.as_uuid());
+    format!("BEGIN; SET LOCAL app.merchant_id = '{of}'; SET LOCAL app.user_id = '{who}'")
 }
 
 /// A transaction that belongs to no merchant: it sees no tenant row, only what the `system_*` functions return.

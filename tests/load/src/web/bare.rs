@@ -7,7 +7,7 @@ use clap::Args;
 use kamiflow_kernel::{Clock as _, MerchantId, ShopId};
 use kamiflow_runtime::clock::SystemClock;
 use kamiflow_store::order_list::{self, ListedOrder, Part, Place, Window};
-use kamiflow_store::{Store, StoreError};
+use kamiflow_store::{Store, StoreError, TenantTx};
 use kamiflow_test_support::program;
 use serde::Serialize;
 use serde_json::json;
@@ -97,9 +97,7 @@ async fn orders(asked: web::Data<Asked>) -> HttpResponse {
 }
 
 async fn list(asked: &Asked) -> Result<Vec<ListedOrder>, StoreError> {
-    let mut tx = asked.store.listing_tx(asked.merchant).await?;
-    let rows = order_list::newest(&mut tx, &asked.shops, (Window::at(SystemClock.now()), Part::Recent), Place::start())
-        .await?;
-    tx.commit().await?;
-    Ok(rows)
+    let recent = (Window::at(SystemClock.now()), Part::Recent);
+    let read = async |tx: &TenantTx| order_list::newest(tx, &asked.shops, recent, Place::start()).await;
+    asked.store.list(asked.merchant, read).await
 }
