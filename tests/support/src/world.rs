@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use kamiflow_domain::connect_shop::{ConnectShop, Grant, Purpose, connect_shop};
 use kamiflow_domain::ctx::{Actor, Ctx};
 use kamiflow_domain::deliver;
@@ -385,6 +385,18 @@ impl World {
     pub async fn time_passes(&self, seconds: i64) {
         self.control("POST", "/clock/advance", &json!({ "seconds": seconds })).await;
         self.clock.advance(TimeDelta::seconds(seconds));
+    }
+
+    /// Lets it be two hours into the next day for us, whatever the time is now; returns the day that is over.
+    ///
+    /// # Panics
+    /// At the end of time.
+    pub fn day_passes(&self) -> NaiveDate {
+        let now = self.engine.now();
+        let today = now.date_naive();
+        let tomorrow = today.succ_opt().unwrap().and_time(NaiveTime::MIN).and_utc();
+        self.clock.advance(tomorrow - now + TimeDelta::hours(2));
+        today
     }
 
     /// Counts the calls of an API that the platform has answered.

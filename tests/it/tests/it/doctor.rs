@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use chrono::{Datelike as _, Months, TimeDelta};
+use chrono::{Datelike as _, Months};
 use kamiflow_domain::ledger_root;
 use kamiflow_runtime::local::LocalRedis;
 use kamiflow_test_support::{Servers, World};
@@ -158,8 +158,7 @@ async fn a_missing_partition_is_named() {
 #[tokio::test]
 async fn a_ledger_that_was_tampered_with_is_named() {
     let world = World::start().await;
-    let today = world.engine.now().date_naive();
-    world.clock.advance(TimeDelta::hours(26));
+    let today = world.day_passes();
     assert_eq!(ledger_root::take(&world.engine, &world.ctx()).await.unwrap(), Some(today));
     let report = Report::of(doctor(&world, RING).await).await;
     assert_eq!(report.code, Some(0), "{:#?}", report.findings);

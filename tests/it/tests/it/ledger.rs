@@ -1,6 +1,5 @@
 //! The card ledger: chained, append-only, sealed day by day.
 
-use chrono::TimeDelta;
 use kamiflow_domain::ledger_root;
 use kamiflow_store::ledger_roots;
 use kamiflow_test_support::{World, refused_by};
@@ -8,8 +7,7 @@ use kamiflow_test_support::{World, refused_by};
 #[tokio::test]
 async fn a_day_is_sealed_once_and_proves_that_nothing_was_changed_since() {
     let world = World::start().await;
-    let today = world.engine.now().date_naive();
-    world.clock.advance(TimeDelta::hours(26));
+    let today = world.day_passes();
     assert_eq!(ledger_root::take(&world.engine, &world.ctx()).await.unwrap(), Some(today));
     assert_eq!(ledger_root::take(&world.engine, &world.ctx()).await.unwrap(), None, "taken once");
     let mut tx = world.tx().await;
