@@ -50,7 +50,7 @@ pub async fn show_frame(
     ctx.require(Permission::ShowShops)?;
     let read = async |tx: &UserTx| {
         let hers = tx.shared_tenant();
-        try_join!(members::list_seats(tx), shops::list_framed(hers, ctx.now, MOST), pauses::list_active(hers, ctx.now),)
+        try_join!(members::list_seats(tx), shops::list_framed(hers, ctx.now, MOST), pauses::list_active(hers, ctx.now))
     };
     let (mut tx, (seats, framed, active)) = engine.store.user_tx_reading(ctx.merchant, user, read).await?;
     let seen: Vec<FramedShop> = framed.into_iter().filter(|row| ctx.sees(row.shop.id).is_ok()).collect();

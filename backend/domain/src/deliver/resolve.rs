@@ -28,7 +28,7 @@ use crate::market_trouble;
 use crate::pause_check::Paused;
 use crate::shop_access::Shop;
 
-/// Identical resends of one delivery that may have reached the platform: enough to outlast a storm of a quarter of an hour
+/// Identical resends of one delivery that may have reached the platform: enough to outlast a storm of ten minutes
 /// (ADR 0020).
 const MOST_RESENDS: usize = 7;
 /// The longest wait for the outcome of a resend is the first one, doubled so many times.
@@ -322,8 +322,8 @@ async fn write_again(
     Ok(Started { delivery: locked.clone(), attempt, fence, n, call, deadline })
 }
 
-/// Returns how long after its deadline the outcome of the `n`th attempt is looked for: what met three sends in a row lasts,
-/// so each further one waits twice as long.
+/// Returns how long after its deadline the outcome of the `n`th attempt is looked for: as long after the second as after
+/// the first, and after each further one twice as long as before.
 fn look_after(engine: &Engine, n: i32) -> std::time::Duration {
     let doublings = u32::try_from(n - 2).unwrap_or_default().min(MOST_DOUBLINGS);
     engine.config.resolve_after * 2_u32.pow(doublings)

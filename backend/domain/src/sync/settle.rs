@@ -23,7 +23,8 @@ use crate::marketplace::ErrorClass;
 
 /// Failures in a row after which a shop's breaker opens: it is left alone for the whole delay, whoever wakes it.
 const BREAKER_AFTER: i32 = 5;
-/// The longest wait of a shop that could not be read, whatever the error: orders whose push message was lost wait with it.
+/// The longest wait of a shop that could not be read, unless the platform asks for more or the error concerns its token, its
+/// application or the mall: orders whose push message was lost wait with it.
 const LONGEST_WAIT: Duration = Duration::from_secs(150);
 /// How far back a newly opened span looks for gaps; `doctor` looks further.
 const GAP_HORIZON: TimeDelta = TimeDelta::days(1);
@@ -105,7 +106,7 @@ async fn after_failure(engine: &Engine, work: &Work, trouble: &Trouble) -> Resul
         Trouble::Market(error) => {
             market_trouble::delay(error, attempt).min(LONGEST_WAIT).max(error.after.unwrap_or_default())
         }
-        Trouble::Unsettled(_) => backoff::next_delay(RetryClass::Busy, attempt, &mut rand::rng()),
+        Trouble::Unsettled(_) => backoff::next_delay(RetryClass::Busy, attempt, &mut rand::rng()).min(LONGEST_WAIT),
     };
     let due_at = later(engine.now(), pause);
     let text = trouble.to_string();
