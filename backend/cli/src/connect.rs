@@ -41,22 +41,27 @@ pub(crate) fn warn_of_unknown_variables() {
 
 /// Returns the store with the keys of the ring.
 pub(crate) fn store(database: &Database, keyring: &Keyring) -> Result<Store> {
+    store_for_threads(database, keyring, 1)
+}
+
+/// Returns the store as [`store`] does, with connections kept apart by the threads of a web server.
+pub(crate) fn store_for_threads(database: &Database, keyring: &Keyring, threads: usize) -> Result<Store> {
     let keys = keyring.keys.iter().map(|key| (key.id.clone(), key.bytes.clone()));
-    open(database, KeyRing::new(keys, &keyring.active)?)
+    open(database, KeyRing::new(keys, &keyring.active)?, threads)
 }
 
 /// Returns a store that reads and opens nothing sealed, for commands that need no master key.
 pub(crate) fn store_without_keys(database: &Database) -> Result<Store> {
-    open(database, KeyRing::new([(NO_KEY.to_owned(), SecretBytes::new(vec![0; 32]))], NO_KEY)?)
+    open(database, KeyRing::new([(NO_KEY.to_owned(), SecretBytes::new(vec![0; 32]))], NO_KEY)?, 1)
 }
 
-fn open(database: &Database, ring: KeyRing) -> Result<Store> {
+fn open(database: &Database, ring: KeyRing, threads: usize) -> Result<Store> {
     let config = StoreConfig {
         url: database.url.expose().to_owned(),
         pool_size: usize::try_from(database.pool_size)?,
         wait: CONNECTION_WAIT,
     };
-    Ok(Store::new(&config, ring)?)
+    Ok(Store::for_threads(&config, ring, threads)?)
 }
 
 /// Connects to Redis. Whoever schedules must know the merchants' limit, so every process reads the same section.

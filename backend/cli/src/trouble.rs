@@ -10,7 +10,7 @@ const DATABASE_URL: &str = "KAMIFLOW_DATABASE_URL";
 
 /// Causes by the words that tell them, and what helps; `{}` stands for the variable that holds the URL.
 const OF_POSTGRES: &[(&str, &str)] = &[
-    ("connections of this process", "raise KAMIFLOW_DATABASE_POOL_SIZE"),
+    ("connections of this thread", "raise KAMIFLOW_DATABASE_POOL_SIZE"),
     ("UnknownIssuer", "name the authority that issued the certificate in KAMIFLOW_DATABASE_CA_FILE"),
     ("not valid for", "name the server in {} as its certificate does"),
     ("invalid peer certificate", "have the server's certificate put right, or correct {}"),

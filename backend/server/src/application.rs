@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use kamiflow_runner::LiveFeed;
 use kamiflow_runtime::config;
 use kamiflow_runtime::health::Health;
 use kamiflow_runtime::telemetry::Metrics;
-use kamiflow_store::Store;
+use kamiflow_store::{Store, settle_thread};
 use leptos_actix::LeptosRoutes as _;
 use tokio_util::sync::CancellationToken;
 
@@ -91,6 +92,12 @@ impl Application {
         Ok(Self { addr, server: unserved.run(), hub: None })
     }
 
+    /// Returns how many threads serve pages, each with connections of its own ([`Store::for_threads`]).
+    #[must_use]
+    pub fn site_threads() -> usize {
+        std::thread::available_parallelism().map_or(2, NonZero::get)
+    }
+
     /// Takes the socket for the web pages, beside what [`Application::bind`] serves. `product` is told what links to the
     /// site begin with.
     ///
@@ -114,6 +121,7 @@ impl Application {
         let product = web::Data::new(product(&site.base_url(addr)));
         let pages = Pages::new(site);
         let unserved = HttpServer::new(move || {
+            settle_thread();
             App::new()
                 .app_data(state.clone())
                 .app_data(site_data.clone())
@@ -137,6 +145,7 @@ impl Application {
                 .wrap(from_fn(requests::record))
                 .wrap(from_fn(site::tag))
         })
+        .workers(Self::site_threads())
         .on_connect(|connection, _data| send_at_once(connection))
         .client_request_timeout(HEAD_PATIENCE)
         .shutdown_timeout(DRAIN_SECONDS)

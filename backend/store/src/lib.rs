@@ -102,5 +102,5 @@ pub mod wizard_places;
 
 pub use error::StoreError;
 pub use keys::{DataKey, KeyRing, KeyRingError, SealError};
-pub use pool::{PoolUse, Store, StoreConfig};
+pub use pool::{PoolUse, Store, StoreConfig, settle_thread};
 pub use tx::{SystemTx, TenantTx, UserTx};

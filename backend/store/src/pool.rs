@@ -1,6 +1,8 @@
 //! The pool of connections, and the cache of opened data keys.
 
+use std::cell::Cell;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
@@ -32,12 +34,36 @@ pub struct StoreConfig {
 /// exchange of the key ([`crate::reseal`]) has reached every process after it.
 pub(crate) const ACTIVE_KEY_KEPT: Duration = Duration::from_secs(10);
 
+/// Fewer connections than these are not worth keeping apart: who waits for one could have another thread's.
+const FEWEST_APART: usize = 4;
+
 /// The database. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    pool: Pool<AsyncPgConnection>,
+    pools: Arc<Pools>,
     keys: Arc<Keys>,
     place: Arc<str>,
+}
+
+/// Connections, shared by all threads or kept apart by thread.
+///
+/// A connection is driven by the runtime that opened it. On another runtime's thread each statement would wake two threads,
+/// and wait until the driving one has finished the page that it is writing.
+struct Pools {
+    first: Pool<AsyncPgConnection>,
+    others: Vec<Pool<AsyncPgConnection>>,
+}
+
+thread_local! {
+    /// Which pool the thread uses, of as many as there are.
+    static SEAT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Gives this thread connections that no other one uses, in every store that keeps them apart
+/// ([`Store::for_threads`]). To be called once on each thread that is a runtime of its own, as a web server's are.
+pub fn settle_thread() {
+    static SEATS: AtomicUsize = AtomicUsize::new(0);
+    SEAT.set(SEATS.fetch_add(1, Ordering::Relaxed));
 }
 
 /// How the connections of a process are used.
@@ -65,26 +91,25 @@ impl Store {
     /// # Errors
     /// When the pool's configuration is unusable.
     pub fn new(config: &StoreConfig, ring: KeyRing) -> Result<Self, StoreError> {
+        Self::for_threads(config, ring, 1)
+    }
+
+    /// Builds a store whose connections are kept apart by so many threads, each of which is a runtime of its own and has
+    /// been settled ([`settle_thread`]). Fewer share them where there are few connections.
+    ///
+    /// # Errors
+    /// As [`Store::new`].
+    pub fn for_threads(config: &StoreConfig, ring: KeyRing, threads: usize) -> Result<Self, StoreError> {
         let target = Arc::new(Target::parse(&config.url, SESSION)?);
         let place = target.place().into();
-        let mut manager = ManagerConfig::default();
-        manager.recycling_method = RecyclingMethod::Fast;
-        manager.custom_setup = Box::new(move |_url| {
-            let target = Arc::clone(&target);
-            async move { target.connect().await }.boxed()
-        });
-        let pool =
-            Pool::builder(AsyncDieselConnectionManager::<AsyncPgConnection>::new_with_config(&config.url, manager))
-                .max_size(config.pool_size)
-                // The connection used last has its plans made and its caches warm; the others may rest.
-                .queue_mode(QueueMode::Lifo)
-                .wait_timeout(Some(config.wait))
-                .create_timeout(Some(config.wait))
-                .runtime(deadpool::Runtime::Tokio1)
-                .build()
-                .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let pools = (config.pool_size / FEWEST_APART).clamp(1, threads.max(1));
+        let open = |most| open_pool(config, &target, most);
+        // Of connections that cannot be shared out evenly the first pool, which all other threads use, has the rest.
+        let each = config.pool_size / pools;
+        let first = open(config.pool_size - each * (pools - 1))?;
+        let others = (1..pools).map(|_| open(each)).collect::<Result<_, _>>()?;
         let keys = Keys { ring, opened: RwLock::default(), active: RwLock::default() };
-        Ok(Self { pool, keys: Arc::new(keys), place })
+        Ok(Self { pools: Arc::new(Pools { first, others }), keys: Arc::new(keys), place })
     }
 
     /// Begins a transaction that sees one merchant's rows. Dropped without a commit, it is rolled back.
@@ -178,8 +203,14 @@ impl Store {
     /// Returns how the connections are used.
     #[must_use]
     pub fn pool_use(&self) -> PoolUse {
-        let status = self.pool.status();
-        PoolUse { most: status.max_size, open: status.size, idle: status.available, waiting: status.waiting }
+        let mut sum = PoolUse { most: 0, open: 0, idle: 0, waiting: 0 };
+        for status in self.pools.all().map(Pool::status) {
+            sum.most += status.max_size;
+            sum.open += status.size;
+            sum.idle += status.available;
+            sum.waiting += status.waiting;
+        }
+        sum
     }
 
     /// Returns the master keys of this process.
@@ -188,7 +219,7 @@ impl Store {
     }
 
     async fn connection(&self) -> Result<Object<AsyncPgConnection>, StoreError> {
-        self.pool.get().await.map_err(|error| self.unavailable(error))
+        self.pools.of_thread().get().await.map_err(|error| self.unavailable(error))
     }
 
     fn unavailable(&self, error: PoolError<diesel_async::pooled_connection::PoolError>) -> StoreError {
@@ -198,7 +229,10 @@ impl Store {
                 ConnectionError::BadConnection(cause),
             )) => cause,
             PoolError::Timeout(TimeoutType::Wait) => {
-                format!("{place}: all {} connections of this process are in use", self.pool.status().max_size)
+                format!(
+                    "{place}: all {} connections of this thread are in use",
+                    self.pools.of_thread().status().max_size
+                )
             }
             PoolError::Timeout(_) => format!("{place}: no answer in time"),
             other => format!("{place}: {}", told(&other)),
@@ -206,9 +240,40 @@ impl Store {
     }
 }
 
+impl Pools {
+    fn all(&self) -> impl Iterator<Item = &Pool<AsyncPgConnection>> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// Returns the pool of the present thread.
+    fn of_thread(&self) -> &Pool<AsyncPgConnection> {
+        let seat = SEAT.get() % (self.others.len() + 1);
+        seat.checked_sub(1).and_then(|other| self.others.get(other)).unwrap_or(&self.first)
+    }
+}
+
+fn open_pool(config: &StoreConfig, target: &Arc<Target>, most: usize) -> Result<Pool<AsyncPgConnection>, StoreError> {
+    let target = Arc::clone(target);
+    let mut manager = ManagerConfig::default();
+    manager.recycling_method = RecyclingMethod::Fast;
+    manager.custom_setup = Box::new(move |_url| {
+        let target = Arc::clone(&target);
+        async move { target.connect().await }.boxed()
+    });
+    Pool::builder(AsyncDieselConnectionManager::<AsyncPgConnection>::new_with_config(&config.url, manager))
+        .max_size(most)
+        // The connection used last has its plans made and its caches warm; the others may rest.
+        .queue_mode(QueueMode::Lifo)
+        .wait_timeout(Some(config.wait))
+        .create_timeout(Some(config.wait))
+        .runtime(deadpool::Runtime::Tokio1)
+        .build()
+        .map_err(|error| StoreError::Unavailable(error.to_string()))
+}
+
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("pool", &self.pool.status()).finish_non_exhaustive()
+        f.debug_struct("Store").field("pool", &self.pool_use()).finish_non_exhaustive()
     }
 }
 

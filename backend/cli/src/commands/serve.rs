@@ -49,7 +49,7 @@ pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
     if let Some(listen) = options.listen {
         server.listen = listen;
     }
-    let store = connect::store(&database, &keyring)?;
+    let store = connect::store_for_threads(&database, &keyring, Application::site_threads())?;
     connect::require_fit(&store).await?;
     let files = Site::load(&ui).map_err(|error| WrongUsage(error.to_string()))?;
     let queue = connect::queue(&redis, &worker).await?;

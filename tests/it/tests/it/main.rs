@@ -23,6 +23,7 @@ mod client_contract;
 mod closed_merchants;
 mod commit_unknown;
 mod connection;
+mod connections_of_threads;
 mod dead_tokens;
 mod delivery;
 mod delivery_methods;
