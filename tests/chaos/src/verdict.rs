@@ -101,7 +101,8 @@ const BOOKS: &[(Wrong, &str, &str)] = &[
         Wrong::Oversold,
         "cards were sent more than once, or never, by the card ledger",
         "SELECT count(*) FROM card_uses u WHERE (u.state = 'sent')::int <>
-             (SELECT count(*) FROM card_ledger l WHERE l.card_use_id = u.id AND l.event = 'sent')",
+             (SELECT count(*) FROM card_ledger l
+               WHERE l.merchant_id = u.merchant_id AND l.card_use_id = u.id AND l.event = 'sent')",
     ),
     (
         Wrong::Oversold,
@@ -116,7 +117,8 @@ const BOOKS: &[(Wrong, &str, &str)] = &[
         Wrong::Oversold,
         "cards do not stand at the end of their chain",
         "SELECT count(*) FROM card_uses u LEFT JOIN LATERAL (
-             SELECT l.seq, l.hash FROM card_ledger l WHERE l.card_use_id = u.id ORDER BY l.seq DESC LIMIT 1) l ON true
+             SELECT l.seq, l.hash FROM card_ledger l
+              WHERE l.merchant_id = u.merchant_id AND l.card_use_id = u.id ORDER BY l.seq DESC LIMIT 1) l ON true
           WHERE (l.seq, l.hash) IS DISTINCT FROM (u.ledger_seq, u.ledger_head)",
     ),
 ];
