@@ -200,6 +200,14 @@ impl Store {
         &self.place
     }
 
+    /// Closes the connections that nobody uses. Those that a program opened while it started belong to its main thread's
+    /// runtime, and would be used by another thread's from then on.
+    pub fn close_idle(&self) {
+        for pool in self.pools.all() {
+            let _closed = pool.retain(|_, _| false);
+        }
+    }
+
     /// Returns how the connections are used.
     #[must_use]
     pub fn pool_use(&self) -> PoolUse {

@@ -64,6 +64,7 @@ pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
     product.platform.egress_ips.clone_from(&ui.egress_ips);
     product.inbox = mail.inbox;
     product.sandbox = desk(&engine, &gateway, sandbox).await?;
+    store.close_idle();
     let dependencies = Dependencies { store, queue, health: Health::new(), metrics: Metrics::install()? };
     let application = Application::bind_site(&server, dependencies, &files, |base_url| site::at(product, base_url))?;
     info!(http.listen = %application.addr(), "Serving on http://{}", application.addr());

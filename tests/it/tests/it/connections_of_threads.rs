@@ -43,6 +43,8 @@ async fn each_thread_opens_its_own_unless_they_are_too_few_to_share_out() {
         |pool_size| StoreConfig { url: world.database.url("kamiflow_app"), pool_size, wait: Duration::from_secs(10) };
     let shared = Store::new(&config(8), ring()).unwrap();
     assert_eq!(opened_by_two(&shared), 1);
+    shared.close_idle();
+    assert_eq!(shared.pool_use().open, 0);
     let apart = Store::for_threads(&config(9), ring(), 2).unwrap();
     assert_eq!((opened_by_two(&apart), apart.pool_use().most), (2, 9));
     let too_few = Store::for_threads(&config(7), ring(), 2).unwrap();
