@@ -12,6 +12,7 @@ use kamiflow_app::routes::App;
 use kamiflow_kernel::Locale;
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;
+use leptos::tachys::html::InertElement;
 use leptos_actix::{ActixRouteListing, Request, ResponseOptions, generate_route_list};
 
 use super::admission::is_for_programs;
@@ -42,10 +43,11 @@ impl Pages {
         Self { routes: generate_route_list(move || view! { <App development=development/> }), development }
     }
 
-    /// Returns what renders the page of a request.
+    /// Returns what renders the page of a request. A page waits for nothing while it is rendered, because [`frame`] has
+    /// waited for everything, so it is written as one text: a stream would hold each tag in a text of its own.
     pub(crate) fn app(&self) -> impl Fn() -> AnyView + Clone + Send + 'static + use<> {
         let development = self.development;
-        move || view! { <App development=development/> }.into_any()
+        move || InertElement::new(view! { <App development=development/> }.to_html()).into_any()
     }
 }
 

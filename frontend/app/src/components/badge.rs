@@ -6,7 +6,7 @@ use super::{Icon, Tone};
 use crate::t;
 
 /// Where an order stands, as lists and detail pages show it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum OrderBadge {
     /// Paid, not sent yet.
     Waiting,

@@ -1,5 +1,6 @@
 //! `/console/orders`: orders newest first, filtered by what stands in the address.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use kamiflow_domain::list_orders::OrderPage as Listed;
@@ -9,7 +10,7 @@ use leptos::prelude::*;
 
 use super::ConsolePage;
 use super::order::words;
-use crate::components::{Card, CellHead, Column, Empty, Icon, Look, Pagination, Tab, Table, Tabs};
+use crate::components::{Card, CellHead, Column, Empty, Icon, Look, OrderBadge, Pagination, Tab, Table, Tabs};
 use crate::layouts::Section;
 use crate::views::orders::{OrderTab, Orders as OrdersView};
 use crate::{context, format, t};
@@ -144,13 +145,18 @@ fn rows(data: &OrdersView, orders: Vec<kamiflow_domain::list_orders::ListedOrder
         Column::words(t::order::fact_deadline()),
         Column::numbers(t::order::paid_at()),
     ];
-    let rows = orders.into_iter().map(|order| row(data, order)).collect_view();
+    let mut badges = HashMap::new();
+    let rows = orders.into_iter().map(|order| row(data, order, &mut badges)).collect_view();
     view! { <Table caption=t::console::orders() columns=columns>{rows}</Table> }.into_any()
 }
 
-fn row(data: &OrdersView, order: kamiflow_domain::list_orders::ListedOrder) -> AnyView {
+/// Badges that the page has shown, as they were written: it shows few kinds many times.
+type Written = HashMap<OrderBadge, String>;
+
+fn row(data: &OrdersView, order: kamiflow_domain::list_orders::ListedOrder, badges: &mut Written) -> AnyView {
     let shop = data.shops.iter().find(|shop| shop.shop == order.shop_id).map(|shop| shop.name.clone());
-    let badge = words::badge(&order.state, &order.state_cause, order.needs_person).view(false);
+    let badge = words::badge(&order.state, &order.state_cause, order.needs_person);
+    let badge = badges.entry(badge).or_insert_with(|| badge.view(false).into_any().to_html()).clone();
     let note = match &order.open_code {
         Some(code) => words::reason(code).0,
         None => words::state(&order.state, &order.state_cause),
@@ -165,7 +171,7 @@ fn row(data: &OrdersView, order: kamiflow_domain::list_orders::ListedOrder) -> A
     view! {
         <tr>
             <td class="min-w-0"><div class="font-medium">{order.goods_name}</div><div class="sub">{units}</div></td>
-            <td class="rt">{badge}</td>
+            <td class="rt" inner_html=badge></td>
             <td class="min-w-0"><a class="lnk mono" href=page>{order.order_sn}</a></td>
             <td class="r rt">{format::yuan(Fen(order.pay_amount_fen))}</td>
             <td class="full text-ink2 first-letter:uppercase">{note}</td>
