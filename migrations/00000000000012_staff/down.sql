@@ -44,7 +44,8 @@ $$;
 CREATE OR REPLACE FUNCTION system_authenticate(of_user uuid, of_session uuid, at timestamptz)
     RETURNS TABLE (login text, name text, locale text, theme text, must_change_password boolean, sudo_until timestamptz,
                    second_factor_at timestamptz, has_second_factor boolean, merchant_id uuid, merchant_name text,
-                   merchant_code text, closes_at timestamptz, role text, all_shops boolean, shops uuid[])
+                   merchant_code text, closes_at timestamptz, role text, all_shops boolean, shops uuid[],
+                   works_elsewhere boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
@@ -53,7 +54,8 @@ BEGIN
            EXISTS (SELECT FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL),
            b.merchant_id, m.name, m.code, m.closes_at, b.role, b.all_shops,
            ARRAY(SELECT h.shop_id FROM membership_shops h
-                  WHERE h.merchant_id = b.merchant_id AND h.user_id = u.id ORDER BY 1)
+                  WHERE h.merchant_id = b.merchant_id AND h.user_id = u.id ORDER BY 1),
+           EXISTS (SELECT FROM memberships o WHERE o.user_id = u.id AND o.merchant_id IS DISTINCT FROM s.active_merchant)
       FROM sessions s JOIN users u ON u.id = s.user_id
       LEFT JOIN memberships b ON b.merchant_id = s.active_merchant AND b.user_id = u.id
       LEFT JOIN merchants m ON m.id = b.merchant_id

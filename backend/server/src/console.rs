@@ -229,11 +229,10 @@ async fn surround(
     page: &mut PageContext,
 ) -> Result<(Vec<ShopSummary>, bool), Stop> {
     let named = named_shop(page);
-    let frame = show_frame(&product.engine, ctx, account.user, |shops| mode_of(visitor, shops, named)).await?;
+    let frame = show_frame(&product.engine, ctx, account, |shops| mode_of(visitor, shops, named)).await?;
     let is_test = frame.is_test;
     if let Some(session) = &mut page.session {
-        let others = frame.seats.iter().filter(|seat| seat.merchant != ctx.merchant);
-        session.merchants = others.map(|seat| (seat.merchant_name.clone(), seat.merchant)).collect();
+        session.merchants = frame.elsewhere.iter().map(|seat| (seat.merchant_name.clone(), seat.merchant)).collect();
         session.is_test = is_test;
         session.waiting_for_authorization = waiting(&frame);
         session.shops_without_authorization = frame.expired.len();

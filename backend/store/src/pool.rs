@@ -147,6 +147,19 @@ impl Store {
         Ok(found)
     }
 
+    /// Reads in a transaction of [`Store::tenant_tx`] that begins, reads and ends in one round trip: `read` sends all its
+    /// statements at once, and one that it sends later is refused.
+    ///
+    /// # Errors
+    /// When no connection can be had, or reading fails.
+    pub async fn read_at_once<T>(
+        &self,
+        merchant: MerchantId,
+        read: impl AsyncFnOnce(&TenantTx) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        TenantTx::read_at_once(self.connection().await?, Arc::clone(&self.keys), merchant, read).await
+    }
+
     /// Begins a transaction as [`Store::tenant_tx`] does, with the merchant's pauses kept as they are until it ends
     /// ([`crate::pauses::keep`]).
     ///
@@ -162,19 +175,6 @@ impl Store {
     /// When no connection can be had.
     pub async fn user_tx(&self, merchant: MerchantId, user: UserId) -> Result<UserTx, StoreError> {
         UserTx::begin(self.connection().await?, Arc::clone(&self.keys), merchant, user).await
-    }
-
-    /// Begins a transaction as [`Store::user_tx`] does, and reads; what `read` sends first goes with the beginning.
-    ///
-    /// # Errors
-    /// When no connection can be had, or reading fails.
-    pub async fn user_tx_reading<T>(
-        &self,
-        merchant: MerchantId,
-        user: UserId,
-        read: impl AsyncFnOnce(&UserTx) -> Result<T, StoreError>,
-    ) -> Result<(UserTx, T), StoreError> {
-        UserTx::begin_reading(self.connection().await?, Arc::clone(&self.keys), (merchant, user), read).await
     }
 
     /// Begins a transaction that sees no tenant's rows and may call the `system_*` functions.

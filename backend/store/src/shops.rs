@@ -312,13 +312,18 @@ pub struct FramedShop {
     /// Orders that wait for a person, unless it is disconnected.
     #[diesel(sql_type = BigInt)]
     pub need_person: i64,
+    /// Whether the merchant is paused as a whole.
+    #[diesel(sql_type = Bool)]
+    pub is_merchant_paused: bool,
 }
 
 const FRAMED: &str = "SELECT s.id, s.application_merchant_id AS application_owner,
             s.application_id AS application, s.gateway, s.mall_id, s.name, s.state, s.stop_reason, s.deliver_from,
             s.connected_at, y.last_ok_at AS last_read_at,
             s.state <> 'disconnected' AND coalesce(c.dead_reason IS NOT NULL OR c.expires_at <= $2, false) AS is_expired,
-            CASE WHEN s.state = 'disconnected' THEN 0 ELSE w.orders END AS need_person
+            CASE WHEN s.state = 'disconnected' THEN 0 ELSE w.orders END AS need_person,
+            EXISTS (SELECT FROM pauses p WHERE p.merchant_id = $1 AND p.scope = 'merchant'
+                                           AND (p.ends_at IS NULL OR p.ends_at > $2)) AS is_merchant_paused
        FROM shops s
        LEFT JOIN shop_sync y ON y.shop_id = s.id AND y.merchant_id = $1
        LEFT JOIN credentials c ON c.shop_id = s.id AND c.merchant_id = $1

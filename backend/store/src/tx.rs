@@ -10,10 +10,11 @@
 //! They run one after the other, in the order they are named, each seeing what those before it did, so locks are taken in
 //! that order too: `try_join!` of `futures_util` polls in order, and the client sends whatever is polled first, also where
 //! it has to prepare a statement before. If one fails, those after it fail because of it, and its error is the one
-//! returned. COMMIT is never among them. What runs several statements itself is not joined with what writes: their
+//! returned. COMMIT is among them only where nothing is written ([`crate::Store::read_at_once`]). What runs several statements itself is not joined with what writes: their
 //! statements would interleave.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use diesel::sql_types::{Bytea, Text, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName};
@@ -37,23 +38,29 @@ struct Open {
     conn: Option<Object<AsyncPgConnection>>,
     /// Not where the transaction is of one statement.
     is_begun: bool,
+    /// COMMIT was sent behind other statements, and nothing may be sent behind it.
+    is_ending: AtomicBool,
 }
 
 impl Open {
     /// Takes a connection whose transaction begins with the first statement that is sent to it.
     const fn to_begin(conn: Object<AsyncPgConnection>) -> Self {
-        Self { conn: Some(conn), is_begun: true }
+        Self { conn: Some(conn), is_begun: true, is_ending: AtomicBool::new(false) }
     }
 
     async fn begin(mut conn: Object<AsyncPgConnection>, statement: &str) -> Result<Self, StoreError> {
         match conn.batch_execute(statement).await {
-            Ok(()) => Ok(Self { conn: Some(conn), is_begun: true }),
+            Ok(()) => Ok(Self::to_begin(conn)),
             Err(error) => {
                 // Whatever state it is in, nobody else shall meet it.
                 drop(Object::take(conn));
                 Err(error.into())
             }
         }
+    }
+
+    fn is_ending(&self) -> bool {
+        AtomicBool::load(&self.is_ending, Ordering::Relaxed)
     }
 
     async fn commit(mut self) -> Result<(), StoreError> {
@@ -99,10 +106,30 @@ impl TenantTx {
         keys: Arc<Keys>,
         merchant: MerchantId,
     ) -> Result<Self, StoreError> {
-        // A uuid has no quotes to escape; one round trip instead of two.
-        let id = merchant.as_uuid();
-        let begin = format!("BEGIN; SET LOCAL app.merchant_id = '{id}'");
-        Ok(Self { open: Open::begin(conn, &begin).await?, keys, merchant, sealing: None })
+        Ok(Self { open: Open::begin(conn, &beginning(merchant)).await?, keys, merchant, sealing: None })
+    }
+
+    /// Begins, reads and ends in one round trip: see [`crate::Store::read_at_once`].
+    pub(crate) async fn read_at_once<T>(
+        conn: Object<AsyncPgConnection>,
+        keys: Arc<Keys>,
+        merchant: MerchantId,
+        read: impl AsyncFnOnce(&Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut tx = Self { open: Open::to_begin(conn), keys, merchant, sealing: None };
+        let begin = beginning(merchant);
+        let ((), found, ()) = try_join!(tx.send(&begin), read(&tx), tx.end())?;
+        tx.open.is_begun = false;
+        Ok(found)
+    }
+
+    /// Ends the transaction behind the statements that were sent, and refuses all others. COMMIT is a prepared statement
+    /// here, because it has to wait for those that are being prepared.
+    async fn end(&self) -> Result<(), StoreError> {
+        let mut conn = self.shared()?;
+        self.open.is_ending.store(true, Ordering::Relaxed);
+        sql("COMMIT").execute(&mut conn).await?;
+        Ok(())
     }
 
     /// Begins for what is listed page by page: see [`crate::Store::listing_tx`].
@@ -186,7 +213,8 @@ impl TenantTx {
 
     /// Returns the connection for statements that are sent together: see the module.
     pub(crate) fn shared(&self) -> Result<&AsyncPgConnection, StoreError> {
-        self.open.conn.as_deref().ok_or_else(|| StoreError::Unavailable("the transaction has ended".to_owned()))
+        let conn = self.open.conn.as_deref().filter(|_| !self.open.is_ending());
+        conn.ok_or_else(|| StoreError::Unavailable("the transaction has ended".to_owned()))
     }
 
     /// Returns the merchant's active data key, making one for a merchant that has none.
@@ -301,22 +329,9 @@ impl UserTx {
         merchant: MerchantId,
         user: UserId,
     ) -> Result<Self, StoreError> {
-        let begin = beginning(merchant, user);
+        let begin = format!("{}; SET LOCAL app.user_id = '{}'", beginning(merchant), user.as_uuid());
         let tenant = TenantTx { open: Open::begin(conn, &begin).await?, keys, merchant, sealing: None };
         Ok(Self { tenant, user })
-    }
-
-    /// Begins and reads what waits for no answer: see [`crate::Store::user_tx_reading`].
-    pub(crate) async fn begin_reading<T>(
-        conn: Object<AsyncPgConnection>,
-        keys: Arc<Keys>,
-        (merchant, user): (MerchantId, UserId),
-        read: impl AsyncFnOnce(&Self) -> Result<T, StoreError>,
-    ) -> Result<(Self, T), StoreError> {
-        let tx = Self { tenant: TenantTx { open: Open::to_begin(conn), keys, merchant, sealing: None }, user };
-        let begin = beginning(merchant, user);
-        let ((), read) = try_join!(tx.tenant.send(&begin), read(&tx))?;
-        Ok((tx, read))
     }
 
     /// Returns the user this transaction is bound to.
@@ -343,13 +358,13 @@ impl UserTx {
     }
 }
 
-fn beginning_of_list(merchant: MerchantId) -> String {
-    format!("BEGIN; SET LOCAL app.merchant_id = '{}'; {LISTING}", merchant.as_uuid())
+/// What begins a merchant's transaction. A uuid has no quotes to escape; one round trip instead of two.
+fn beginning(merchant: MerchantId) -> String {
+    format!("BEGIN; SET LOCAL app.merchant_id = '{}'", merchant.as_uuid())
 }
 
-fn beginning(merchant: MerchantId, user: UserId) -> String {
-    let (of, who) = (merchant.as_uuid(), user.as_uuid());
-    format!("BEGIN; SET LOCAL app.merchant_id = '{of}'; SET LOCAL app.user_id = '{who}'")
+fn beginning_of_list(merchant: MerchantId) -> String {
+    format!("{}; {LISTING}", beginning(merchant))
 }
 
 /// A transaction that belongs to no merchant: it sees no tenant row, only what the `system_*` functions return.
@@ -360,7 +375,7 @@ pub struct SystemTx {
 impl SystemTx {
     /// Begins nothing: for one statement, which Postgres makes a transaction of.
     pub(crate) const fn of_one_statement(conn: Object<AsyncPgConnection>) -> Self {
-        Self { open: Open { conn: Some(conn), is_begun: false } }
+        Self { open: Open { conn: Some(conn), is_begun: false, is_ending: AtomicBool::new(false) } }
     }
 
     pub(crate) async fn begin(conn: Object<AsyncPgConnection>) -> Result<Self, StoreError> {

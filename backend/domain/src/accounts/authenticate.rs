@@ -31,6 +31,8 @@ pub struct Account {
     pub sudo_until: Option<DateTime<Utc>>,
     /// Whether the user has a second factor.
     pub has_second_factor: bool,
+    /// Whether the user has seats in other merchants than the one the session works for.
+    pub works_elsewhere: bool,
     /// The seat in the merchant the session works for.
     pub seat: Option<Seat>,
 }
@@ -131,6 +133,7 @@ pub async fn authenticate(accounts: &Accounts, visit: &Visit, access: &str) -> R
         must_change_password: found.must_change_password,
         sudo_until: found.sudo_until,
         has_second_factor: found.has_second_factor,
+        works_elsewhere: found.works_elsewhere,
         seat: found.seat.map(Seat::from),
     })
 }

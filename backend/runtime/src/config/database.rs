@@ -33,8 +33,8 @@ static POOL_SIZE: Variable = Variable {
     name: "KAMIFLOW_DATABASE_POOL_SIZE",
     kind: Kind::Count(1..=1000),
     preset: Preset::Value("16"),
-    doc: "Connections one process opens at most. All processes together must stay below \
-          Postgres' `max_connections`.",
+    doc: "Connections one process opens at most; `serve` shares them out among its threads, one for each core, as long \
+          as each gets four. All processes together must stay below Postgres' `max_connections`.",
     secret: false,
     used_by: &["serve", "work"],
 };

@@ -160,6 +160,8 @@ pub struct Authenticated {
     pub second_factor_at: Option<DateTime<Utc>>,
     /// Whether the user has a second factor.
     pub has_second_factor: bool,
+    /// Whether the user has seats in other merchants.
+    pub works_elsewhere: bool,
     /// The seat, unless the user has none where the session works.
     pub seat: Option<SeatRow>,
 }
@@ -196,6 +198,8 @@ struct ReadAuthenticated {
     all_shops: Option<bool>,
     #[diesel(sql_type = Nullable<Array<SqlUuid>>)]
     shops: Option<Vec<Uuid>>,
+    #[diesel(sql_type = Bool)]
+    works_elsewhere: bool,
 }
 
 impl TryFrom<ReadAuthenticated> for Authenticated {
@@ -222,6 +226,7 @@ impl TryFrom<ReadAuthenticated> for Authenticated {
             sudo_until: row.sudo_until,
             second_factor_at: row.second_factor_at,
             has_second_factor: row.has_second_factor,
+            works_elsewhere: row.works_elsewhere,
             seat,
         })
     }
@@ -251,7 +256,7 @@ pub async fn authenticate(
 ) -> Result<Option<Authenticated>, StoreError> {
     let found: Option<ReadAuthenticated> = sql("SELECT login, name, locale, theme, must_change_password, sudo_until,
                 second_factor_at, has_second_factor, merchant_id, merchant_name, merchant_code, closes_at, role,
-                all_shops, shops
+                all_shops, shops, works_elsewhere
            FROM system_authenticate($1, $2, $3)")
     .bind::<SqlUuid, _>(user.as_uuid())
     .bind::<SqlUuid, _>(session.as_uuid())

@@ -8,7 +8,7 @@ use kamiflow_kernel::{Clock, DeliveryState, LineId};
 use kamiflow_store::deliveries::{self, DeliveryChange};
 use kamiflow_store::delivery_lines::{self, NewLine};
 use kamiflow_store::order_hints::{self, HintSource, NewHints};
-use kamiflow_store::{Store, StoreConfig, StoreError};
+use kamiflow_store::{Store, StoreConfig, StoreError, TenantTx, shops};
 use kamiflow_test_support::{TestApp, World};
 
 /// A store whose one connection has prepared nothing yet.
@@ -86,4 +86,40 @@ async fn the_first_that_fails_says_why_and_nothing_is_kept() {
     let kept = deliveries::lock_waiting(&tx, world.shop, &sns).await.unwrap().remove(0);
     assert_eq!(kept.failures, delivery.failures);
     assert!(delivery_lines::list_live(&mut tx, &[delivery.id()]).await.unwrap().is_empty());
+}
+
+/// Transactions that somebody has left open.
+const OPEN: &str = "SELECT count(*) FROM pg_stat_activity
+                     WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
+
+#[tokio::test]
+async fn a_reading_ends_its_transaction_in_the_same_round_trip() {
+    let world = World::start().await;
+    let now = world.clock.now();
+    let store = fresh_store(&world);
+    // Nothing is prepared in the first round, and everything in the others.
+    for round in 0..3 {
+        let framed =
+            store.read_at_once(world.merchant, async |tx| shops::list_framed(tx, now, 10).await).await.unwrap();
+        assert_eq!(framed.len(), 1, "round {round}");
+        assert_eq!(world.sql_as_superuser().await.count(OPEN, &[]).await.unwrap(), 0, "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn a_reading_that_goes_on_behind_its_end_is_refused() {
+    let world = World::start().await;
+    let now = world.clock.now();
+    let store = fresh_store(&world);
+    for round in 0..2 {
+        let read = async |tx: &TenantTx| {
+            shops::list_framed(tx, now, 10).await?;
+            shops::list_framed(tx, now, 10).await
+        };
+        let refused = store.read_at_once(world.merchant, read).await;
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "round {round}: {refused:?}");
+        let framed =
+            store.read_at_once(world.merchant, async |tx| shops::list_framed(tx, now, 10).await).await.unwrap();
+        assert_eq!(framed.len(), 1, "round {round}");
+    }
 }
