@@ -160,6 +160,10 @@ pub(super) enum Frame {
 
 /// Reads a frame; what cannot be read asks for nothing.
 pub(super) fn read(text: &str) -> Frame {
+    // Fields without their names, in a list, would be read in the order of ours.
+    if !text.trim_start().starts_with('{') {
+        return Frame::Other;
+    }
     let Ok(frame) = serde_json::from_str::<WireFrame>(text) else { return Frame::Other };
     // The .NET SDK writes the command's number; a server of that make is answered too.
     match frame.command.as_deref() {
