@@ -10,8 +10,8 @@
 //! They run one after the other, in the order they are named, each seeing what those before it did, so locks are taken in
 //! that order too: `try_join!` of `futures_util` polls in order, and the client sends whatever is polled first, also where
 //! it has to prepare a statement before. If one fails, those after it fail because of it, and its error is the one
-//! returned. COMMIT is among them only where nothing is written ([`crate::Store::read_at_once`]). What runs several statements itself is not joined with what writes: their
-//! statements would interleave.
+//! returned. COMMIT is among them only where nothing is written ([`crate::Store::read_at_once`]). What runs several statements
+//! itself is not joined with what writes: their statements would interleave.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
