@@ -34,8 +34,9 @@ pub struct StoreConfig {
 /// exchange of the key ([`crate::reseal`]) has reached every process after it.
 pub(crate) const ACTIVE_KEY_KEPT: Duration = Duration::from_secs(10);
 
-/// Fewer connections than these are not worth keeping apart: who waits for one could have another thread's.
-const FEWEST_APART: usize = 4;
+/// Fewer connections than these are not kept apart: with a single one, each page of a thread would wait for the one
+/// before.
+const FEWEST_APART: usize = 2;
 
 /// The database. Cheap to clone.
 #[derive(Clone)]

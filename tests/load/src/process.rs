@@ -25,8 +25,11 @@ use crate::servers::Servers;
 const CONTROL_TOKEN: &str = "bench-control";
 const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(40);
-/// Four for each of two cores: Postgres runs no more at once, and more would wait inside it, each with caches of its own.
-pub(crate) const POOL_SIZE: usize = 8;
+/// A worker's, four for each of two cores: Postgres runs no more at once, and more would wait inside it, each with
+/// caches of its own.
+const POOL_SIZE: usize = 8;
+/// The site's and the bare handler's, two for each of two cores: one is read from while a page of the other is written.
+pub(crate) const SITE_POOL_SIZE: usize = 4;
 
 /// A process of ours, killed with its handle.
 pub(crate) struct Process {
@@ -260,7 +263,7 @@ pub(crate) async fn serve(
         gateway_url: format!("{nowhere}/api/router"),
         push_url: "ws://127.0.0.1:9".to_owned(),
     });
-    variables.insert("KAMIFLOW_DATABASE_POOL_SIZE", POOL_SIZE.to_string());
+    variables.insert("KAMIFLOW_DATABASE_POOL_SIZE", SITE_POOL_SIZE.to_string());
     variables.insert("KAMIFLOW_UI_FOLDER", files.path().to_string_lossy().into_owned());
     variables.extend(more);
     let (process, announced) = Process::start("site", &["serve", "--listen", "127.0.0.1:0"], &variables).await?;

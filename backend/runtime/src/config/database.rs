@@ -34,7 +34,9 @@ static POOL_SIZE: Variable = Variable {
     kind: Kind::Count(1..=1000),
     preset: Preset::Value("16"),
     doc: "Connections one process opens at most; `serve` shares them out among its threads, one for each core, as long \
-          as each gets four. All processes together must stay below Postgres' `max_connections`.",
+          as each gets two. Two for each core are fastest for `serve` beside Postgres on the same machine; more of them \
+          serve pages while others wait for Postgres. All processes together must stay below Postgres' \
+          `max_connections`.",
     secret: false,
     used_by: &["serve", "work"],
 };

@@ -47,6 +47,6 @@ async fn each_thread_opens_its_own_unless_they_are_too_few_to_share_out() {
     assert_eq!(shared.pool_use().open, 0);
     let apart = Store::for_threads(&config(9), ring(), 2).unwrap();
     assert_eq!((opened_by_two(&apart), apart.pool_use().most), (2, 9));
-    let too_few = Store::for_threads(&config(7), ring(), 2).unwrap();
-    assert_eq!((opened_by_two(&too_few), too_few.pool_use().most), (1, 7));
+    let too_few = Store::for_threads(&config(3), ring(), 2).unwrap();
+    assert_eq!((opened_by_two(&too_few), too_few.pool_use().most), (1, 3));
 }

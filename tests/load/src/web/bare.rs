@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::fleet::FLEET;
-use crate::process::POOL_SIZE;
+use crate::process::SITE_POOL_SIZE;
 
 /// Options of the bare handler.
 #[derive(Args)]
@@ -81,7 +81,7 @@ impl From<ListedOrder> for Order {
 
 /// Serves until it is told to end.
 pub(crate) async fn run(options: &Options) -> Result<()> {
-    let store = FLEET.store(options.url.clone(), POOL_SIZE)?;
+    let store = FLEET.store(options.url.clone(), SITE_POOL_SIZE)?;
     let asked = web::Data::new(Asked { store, merchant: options.merchant, shops: options.shops.clone() });
     let server = HttpServer::new(move || App::new().app_data(asked.clone()).route("/orders", web::get().to(orders)));
     let server = server.bind(("127.0.0.1", 0))?;
