@@ -1,4 +1,4 @@
-//! The platform as this process reaches it: the engine over the gateway that the configuration names.
+//! The platform as this process reaches it: the engine over the gateways that the configuration names.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use futures_util::future::BoxFuture;
-use kamiflow_domain::engine::{Engine, EngineConfig};
+use kamiflow_domain::engine::{Engine, EngineConfig, GatewayRules};
 use kamiflow_domain::verification::Approval;
-use kamiflow_kernel::Clock;
+use kamiflow_kernel::{Clock, GatewayKind};
 use kamiflow_pinduoduo::limits::{Bucket, CallBudget, Denied};
 use kamiflow_pinduoduo::marketplace::{GatewayConfig, PinduoduoMarket};
 use kamiflow_pinduoduo::{CardKey, ClientConfig};
 use kamiflow_queue::Queue;
 use kamiflow_runner::{Liveness, PushSettings, SharedBudget};
 use kamiflow_runtime::clock::SystemClock;
-use kamiflow_runtime::config::{Gateway, GatewayEndpoint};
+use kamiflow_runtime::config::{Gateway, GatewayEndpoint, SandboxAddress};
 use kamiflow_runtime::health::Health;
-use kamiflow_server::PlatformPages;
+use kamiflow_server::{AuthorizationPages, PlatformPages};
 use kamiflow_store::Store;
 use tracing::warn;
 use url::Url;
@@ -56,51 +56,73 @@ impl Platform<'_> {
     /// When an address does not parse or the HTTP library refuses the configuration.
     pub(crate) fn engine(&self, store: Store, queue: Option<&Queue>) -> Result<Engine> {
         let gateway = self.gateway;
-        let mut client = ClientConfig::new(gateway.endpoint.kind(), router(&gateway.endpoint)?);
-        client.limits.percent = gateway.limit_percent;
-        client.limits.inside_platform_cloud = self.inside_platform_cloud;
         let budget: Arc<dyn CallBudget> = match (queue, gateway.limit_scale) {
             (None, _) => Arc::new(ClosedBudget),
             (Some(queue), 1) => Arc::new(SharedBudget::new(queue)),
             (Some(queue), scale) => Arc::new(ScaledBudget { shared: SharedBudget::new(queue), scale }),
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let reached = GatewayConfig { client, card_key: self.card_key.clone() };
-        let market = PinduoduoMarket::new([reached], &clock, &budget)?;
+        let reached = gateway.endpoints().map(|endpoint| self.reached(&endpoint)).collect::<Result<Vec<_>>>()?;
+        let market = PinduoduoMarket::new(reached, &clock, &budget)?;
         let presets = EngineConfig::default();
         let approval = if gateway.automatic_approval {
             Approval::automatic(gateway.endpoint.kind())?
         } else {
             Approval::by_staff()
         };
-        let config = EngineConfig {
-            window_lag: gateway.lag,
+        let mut config = EngineConfig {
             window_max_orders: gateway.window_max_orders,
             poll_ceiling: self.poll_ceiling,
-            resend_safe: gateway.resend_safe,
             approval,
+            ..presets
+        };
+        // What is configured is about the gateway of real shops; a sandbox beside it keeps the presets.
+        let rules = match gateway.endpoint.kind() {
+            GatewayKind::Production => &mut config.production,
+            GatewayKind::Sandbox => &mut config.sandbox,
+        };
+        *rules = GatewayRules {
+            window_lag: gateway.lag,
+            resend_safe: gateway.resend_safe,
             pickup_logistics_id: gateway
                 .pickup_logistics_id
                 .and_then(|id| i64::try_from(id).ok())
-                .unwrap_or(presets.pickup_logistics_id),
-            ..presets
+                .unwrap_or(rules.pickup_logistics_id),
         };
         Ok(Engine { store, market: Arc::new(market), clock, config: Arc::new(config) })
     }
+
+    /// Returns how a gateway is called.
+    fn reached(&self, endpoint: &GatewayEndpoint) -> Result<GatewayConfig> {
+        let mut client = ClientConfig::new(endpoint.kind(), router(endpoint)?);
+        client.limits.percent = self.gateway.limit_percent;
+        client.limits.inside_platform_cloud = self.inside_platform_cloud;
+        // The key is that of the gateway of real shops.
+        let card_key = self.card_key.clone().filter(|_key| *endpoint == self.gateway.endpoint);
+        Ok(GatewayConfig { client, card_key })
+    }
 }
 
-/// Returns where message push is listened to; none where the sandbox is only polled.
+/// Returns where message push is listened to; none where a sandbox is all there is and is only polled.
 ///
 /// # Errors
 /// When the address does not parse.
 pub(crate) fn push(gateway: &Gateway) -> Result<Option<PushSettings>> {
-    let url = match &gateway.endpoint {
-        GatewayEndpoint::Production => PRODUCTION_PUSH,
-        GatewayEndpoint::Sandbox { push_url: Some(url), .. } => url,
-        GatewayEndpoint::Sandbox { push_url: None, .. } => return Ok(None),
-    };
-    let url = Url::parse(url).with_context(|| format!("`{url}` is no address of a push server"))?;
-    Ok(Some(PushSettings::new(gateway.endpoint.kind(), url)))
+    let mut settings: Option<PushSettings> = None;
+    for endpoint in gateway.endpoints() {
+        let url = match &endpoint {
+            GatewayEndpoint::Production => PRODUCTION_PUSH,
+            GatewayEndpoint::Sandbox(SandboxAddress { push_url: Some(url), .. }) => url,
+            GatewayEndpoint::Sandbox(SandboxAddress { push_url: None, .. }) => continue,
+        };
+        let (kind, url) =
+            (endpoint.kind(), Url::parse(url).with_context(|| format!("`{url}` is no address of a push server"))?);
+        match &mut settings {
+            Some(settings) => drop(settings.urls.insert(kind, url)),
+            None => settings = Some(PushSettings::new(kind, url)),
+        }
+    }
+    Ok(settings)
 }
 
 /// Returns the configured key for imports into the platform's stock.
@@ -138,7 +160,7 @@ fn router(endpoint: &GatewayEndpoint) -> Result<Url> {
     let text = match endpoint {
         GatewayEndpoint::Production => PRODUCTION_ROUTER.to_owned(),
         // What `kamiflow sandbox` prints may be given with or without the path.
-        GatewayEndpoint::Sandbox { url, .. } => {
+        GatewayEndpoint::Sandbox(SandboxAddress { url, .. }) => {
             let base = url.trim_end_matches('/');
             format!("{}{SANDBOX_ROUTER}", base.strip_suffix(SANDBOX_ROUTER).unwrap_or(base))
         }
@@ -149,16 +171,22 @@ fn router(endpoint: &GatewayEndpoint) -> Result<Url> {
 /// Returns the platform's pages on which the main account of a mall authorizes (protocol 2.1).
 ///
 /// # Errors
-/// When the sandbox's address is none.
-pub(crate) fn authorization_pages(endpoint: &GatewayEndpoint) -> Result<PlatformPages> {
+/// When a sandbox's address is none.
+pub(crate) fn platform_pages(gateway: &Gateway) -> Result<PlatformPages> {
+    let pages = gateway.endpoints().map(|endpoint| Ok((endpoint.kind(), authorization_pages(&endpoint)?)));
+    let authorization = pages.collect::<Result<_>>()?;
+    Ok(PlatformPages { gateway: gateway.endpoint.kind(), authorization, egress_ips: Vec::new() })
+}
+
+fn authorization_pages(endpoint: &GatewayEndpoint) -> Result<AuthorizationPages> {
     let (web, phone) = match endpoint {
         GatewayEndpoint::Production => (PRODUCTION_WEB.to_owned(), PRODUCTION_PHONE.to_owned()),
-        GatewayEndpoint::Sandbox { .. } => {
+        GatewayEndpoint::Sandbox(_) => {
             let at = |path| Ok::<_, anyhow::Error>(router(endpoint)?.join(path)?.into());
             (at("/service-market/auth")?, at("/h5-login.html")?)
         }
     };
-    Ok(PlatformPages { gateway: endpoint.kind(), web, phone, egress_ips: Vec::new() })
+    Ok(AuthorizationPages { web, phone })
 }
 
 /// A budget against a sandbox whose limits are a multiple of the platform's.
@@ -197,7 +225,7 @@ mod tests {
     #[test]
     fn the_sandboxs_router_is_found_with_and_without_its_path() {
         for url in ["http://127.0.0.1:9000", "http://127.0.0.1:9000/", "http://127.0.0.1:9000/api/router"] {
-            let endpoint = GatewayEndpoint::Sandbox { url: url.to_owned(), push_url: None };
+            let endpoint = GatewayEndpoint::Sandbox(SandboxAddress { url: url.to_owned(), push_url: None });
             assert_eq!(router(&endpoint).unwrap().as_str(), "http://127.0.0.1:9000/api/router");
         }
         assert_eq!(router(&GatewayEndpoint::Production).unwrap().as_str(), PRODUCTION_ROUTER);

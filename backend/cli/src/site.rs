@@ -12,7 +12,7 @@ use kamiflow_domain::register_application::{ApplicationOwner, RegisterApplicatio
 use kamiflow_kernel::{GatewayKind, MerchantId, SecretBytes, SecretText};
 use kamiflow_queue::Queue;
 use kamiflow_runner::{SharedThrottle, Waker};
-use kamiflow_runtime::config::{Api, Auth, GatewayEndpoint};
+use kamiflow_runtime::config::{Api, Auth, Gateway};
 use kamiflow_server::{ApiLimits, Product, SandboxDesk};
 
 use crate::platform;
@@ -30,7 +30,7 @@ const APP_TYPE: &str = "商家后台系统";
 pub(crate) async fn product(
     auth: &Auth,
     api: Api,
-    gateway: &GatewayEndpoint,
+    gateway: &Gateway,
     engine: &Engine,
     queue: &Queue,
 ) -> Result<Product> {
@@ -45,7 +45,7 @@ pub(crate) async fn product(
         config: Arc::new(AccountsConfig { hash_cost: cost, ..AccountsConfig::default() }),
     };
     accounts.prepare().await.context("the keys of accounts could not be made")?;
-    let platform = platform::authorization_pages(gateway)?;
+    let platform = platform::platform_pages(gateway)?;
     let (engine, waker) = (engine.clone(), Waker::new(queue));
     let api = ApiLimits { requests_per_minute: api.requests_per_minute, burst: api.burst };
     Ok(Product { accounts, engine, waker, platform, api, sandbox: None, inbox: None })

@@ -10,7 +10,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
-use kamiflow_kernel::{ApplicationId, AuthorizationLinkId, MallId, MerchantId, Permission, SecretText, ShopId, UserId};
+use kamiflow_kernel::{
+    ApplicationId, AuthorizationLinkId, GatewayKind, MallId, MerchantId, Permission, SecretText, ShopId, UserId,
+};
 use kamiflow_store::authorization_links::{LinkRow, NewLink};
 use kamiflow_store::{StoreError, TenantTx, applications, authorization_links, merchants, shops};
 use serde_json::json;
@@ -161,6 +163,8 @@ pub struct OpenedLink {
     pub merchant_name: String,
     /// The mall that must authorize and its name; none for any mall.
     pub mall: Option<(MallId, String)>,
+    /// The platform on which it authorizes.
+    pub gateway: GatewayKind,
     /// Until when.
     pub expires_at: DateTime<Utc>,
 }
@@ -181,8 +185,9 @@ pub async fn open_link(engine: &Engine, token: &SecretText) -> Result<OpenedLink
         }
         None => None,
     };
+    let gateway = applications::fetch(&mut tx, row.application).await?.gateway;
     tx.commit().await?;
-    Ok(OpenedLink { merchant: claims.merchant, merchant_name, mall, expires_at: row.expires_at })
+    Ok(OpenedLink { merchant: claims.merchant, merchant_name, mall, gateway, expires_at: row.expires_at })
 }
 
 /// Returns what tells a browser from all others, for one that uses a link without a log-in.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::{Clock, JobId, MerchantId, ShopId};
+use kamiflow_kernel::{Clock, GatewayKind, JobId, MerchantId, ShopId};
 use kamiflow_store::{Store, StoreError};
 
 use crate::ctx::{Actor, Ctx};
@@ -28,14 +28,14 @@ pub struct Engine {
 /// Settings of the engine; all come from server configuration.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// How far behind the platform's clock a window ends: at least 180 s for production.
-    pub window_lag: Duration,
+    /// What holds for shops of the real platform.
+    pub production: GatewayRules,
+    /// What holds for sandbox shops.
+    pub sandbox: GatewayRules,
     /// Windows with more orders are bisected.
     pub window_max_orders: u32,
     /// Slowest polling of an idle shop.
     pub poll_ceiling: Duration,
-    /// Whether the gateway lets an identical `voucher_send` be sent again safely.
-    pub resend_safe: bool,
     /// How long a started attempt may wait to leave this machine.
     pub send_deadline: Duration,
     /// Nobody resolves an attempt before its deadline plus this.
@@ -46,9 +46,7 @@ pub struct EngineConfig {
     pub batch: usize,
     /// Longest tick.
     pub tick_budget: Duration,
-    /// What `pickup_page` declares to the platform (protocol 4.4, inferred).
-    pub pickup_logistics_id: i64,
-    /// Tracking text of that declaration.
+    /// Tracking text of `pickup_page`'s declaration.
     pub pickup_tracking: String,
     /// Classified failures in a row after which an order is left to a person.
     pub poison_after: i32,
@@ -64,19 +62,46 @@ pub struct EngineConfig {
     pub site: Option<String>,
 }
 
+/// What is known of one gateway.
+#[derive(Debug, Clone)]
+pub struct GatewayRules {
+    /// How far behind its clock a window ends: at least 180 s for production.
+    pub window_lag: Duration,
+    /// Whether it lets an identical `voucher_send` be sent again safely.
+    pub resend_safe: bool,
+    /// What `pickup_page` declares to it (protocol 4.4, inferred).
+    pub pickup_logistics_id: i64,
+}
+
+impl Default for GatewayRules {
+    fn default() -> Self {
+        Self { window_lag: Duration::from_secs(180), resend_safe: false, pickup_logistics_id: 999 }
+    }
+}
+
+impl EngineConfig {
+    /// Returns what is known of a gateway.
+    #[must_use]
+    pub const fn of(&self, gateway: GatewayKind) -> &GatewayRules {
+        match gateway {
+            GatewayKind::Production => &self.production,
+            GatewayKind::Sandbox => &self.sandbox,
+        }
+    }
+}
+
 impl Default for EngineConfig {
     fn default() -> Self {
         Self {
-            window_lag: Duration::from_secs(180),
+            production: GatewayRules::default(),
+            sandbox: GatewayRules { window_lag: Duration::from_secs(2), ..GatewayRules::default() },
             window_max_orders: 2_000,
             poll_ceiling: Duration::from_secs(300),
-            resend_safe: false,
             send_deadline: Duration::from_secs(5),
             resolve_after: Duration::from_secs(15),
             evidence_max_age: Duration::from_secs(2),
             batch: 50,
             tick_budget: Duration::from_secs(2),
-            pickup_logistics_id: 999,
             pickup_tracking: "virtual".to_owned(),
             poison_after: 12,
             retention: RetentionPolicy::default(),

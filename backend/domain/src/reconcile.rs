@@ -154,7 +154,8 @@ impl Reconciliation {
         tx.commit().await?;
         let refused = |error| ReconcileError::Refused { error, resume_at: request.from };
         let platform_now = engine.market.time(&shop.access.application).await.map_err(refused)?;
-        let range = range::readable(request.from, request.to, platform_now, engine.config.window_lag)?;
+        let lag = engine.config.of(shop.access.application.gateway).window_lag;
+        let range = range::readable(request.from, request.to, platform_now, lag)?;
         let purpose = match request.mode {
             Mode::Repair => Purpose::Repair,
             Mode::Compare => Purpose::Compare,

@@ -48,7 +48,7 @@ pub use self::api::Api;
 pub use self::auth::Auth;
 pub use self::backup::{BackupSource, BackupTools, RestoreTarget};
 pub use self::database::{Database, DatabaseOwner};
-pub use self::gateway::{Gateway, GatewayEndpoint};
+pub use self::gateway::{Gateway, GatewayEndpoint, SandboxAddress};
 pub use self::keyring::{Keyring, KeyringKey};
 pub use self::mail::Mail;
 pub use self::reader::{ConfigError, Problem, Reader};

@@ -37,5 +37,5 @@ mod web;
 
 pub use api::ApiLimits;
 pub use application::{Application, BindError, Dependencies};
-pub use product::{PlatformPages, Product, SandboxDesk};
+pub use product::{AuthorizationPages, PlatformPages, Product, SandboxDesk};
 pub use web::{Site, SiteError};

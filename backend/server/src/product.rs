@@ -1,5 +1,6 @@
 //! What the web pages work with.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -30,17 +31,24 @@ pub struct Product {
     pub inbox: Option<String>,
 }
 
-/// The platform's pages on which the main account of a mall authorizes.
+/// The platforms that this installation reaches.
 #[derive(Debug, Clone)]
 pub struct PlatformPages {
-    /// Which platform.
+    /// The one that shops are connected on. Sandbox shops beside the real platform are made, not connected.
     pub gateway: GatewayKind,
+    /// Where malls of each that is reached are authorized.
+    pub authorization: HashMap<GatewayKind, AuthorizationPages>,
+    /// Where the platform sees our calls come from; none where nobody said.
+    pub egress_ips: Vec<IpAddr>,
+}
+
+/// A platform's pages on which the main account of a mall authorizes.
+#[derive(Debug, Clone)]
+pub struct AuthorizationPages {
     /// For a computer.
     pub web: String,
     /// For a phone.
     pub phone: String,
-    /// Where the platform sees our calls come from; none where nobody said.
-    pub egress_ips: Vec<IpAddr>,
 }
 
 /// A sandbox that merchants may try shops on.

@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use kamiflow_domain::ctx::{Actor, Ctx};
-use kamiflow_domain::engine::{Engine, EngineConfig};
+use kamiflow_domain::engine::Engine;
 use kamiflow_kernel::{Clock, GatewayKind, MerchantId, SecretBytes};
 use kamiflow_pinduoduo::ClientConfig;
 use kamiflow_pinduoduo::limits::{CallBudget, NoBudget};
@@ -131,7 +131,7 @@ impl Fleet {
             store,
             market: Arc::new(PinduoduoMarket::new([GatewayConfig { client, card_key: None }], &clock, &budget)?),
             clock,
-            config: Arc::new(EngineConfig { window_lag: Duration::from_secs(2), ..EngineConfig::default() }),
+            config: Arc::default(),
         })
     }
 }

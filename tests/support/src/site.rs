@@ -1,5 +1,6 @@
 //! The web application on a socket of its own, over a world with a sandbox, with built files that are made up.
 
+use std::collections::HashMap;
 use std::fs;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -16,7 +17,10 @@ use kamiflow_runner::{Liveness, PoolKind, PushSettings, Runner, RunnerConfig, Ru
 use kamiflow_runtime::config::{self, Ui};
 use kamiflow_runtime::health::Health;
 use kamiflow_runtime::telemetry::Metrics;
-use kamiflow_server::{ApiLimits, Application, Dependencies, PlatformPages, Product, SandboxDesk, Site};
+use kamiflow_sandbox::SandboxHandle;
+use kamiflow_server::{
+    ApiLimits, Application, AuthorizationPages, Dependencies, PlatformPages, Product, SandboxDesk, Site,
+};
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder};
@@ -33,6 +37,8 @@ use crate::world::{World, WorldOptions};
 /// A process has one recorder, its tests may be many.
 static METRICS: OnceCell<Metrics> = OnceCell::const_new();
 /// The application that sandbox shops are connected through.
+/// More than a test asks for.
+const GENEROUS: ApiLimits = ApiLimits { requests_per_minute: 60_000, burst: 1_000 };
 const CLIENT_ID: &str = "hosted-client";
 const CLIENT_SECRET: &str = "a-hosted-secret-01";
 
@@ -61,12 +67,33 @@ impl TestSite {
 
     /// Starts one whose configuration is changed.
     pub async fn with(change: impl FnOnce(&mut Ui)) -> Self {
-        Self::with_limits(change, ApiLimits { requests_per_minute: 60_000, burst: 1_000 }).await
+        Self::with_limits(change, GENEROUS).await
+    }
+
+    /// Starts one that connects shops on the real platform, which a sandbox of its own plays, and makes sandbox shops
+    /// beside; returns that platform too.
+    pub async fn beside_production() -> (Self, SandboxHandle) {
+        let mut world = Self::world().await;
+        let production = world.reach_production().await;
+        let site = Self::over(world, Some(&production), |_settings| {}, GENEROUS).await;
+        (site, production)
     }
 
     /// Starts one that lets tokens of the API through so often.
     pub async fn with_limits(change: impl FnOnce(&mut Ui), api: ApiLimits) -> Self {
-        let world = World::with(WorldOptions { cards: 0, live: false, ..WorldOptions::default() }).await;
+        Self::over(Self::world().await, None, change, api).await
+    }
+
+    async fn world() -> World {
+        World::with(WorldOptions { cards: 0, live: false, ..WorldOptions::default() }).await
+    }
+
+    async fn over(
+        world: World,
+        production: Option<&SandboxHandle>,
+        change: impl FnOnce(&mut Ui),
+        api: ApiLimits,
+    ) -> Self {
         let folder = Self::built_files();
         let mut settings = Ui { folder: folder.path().to_owned(), ..Ui::default() };
         change(&mut settings);
@@ -82,14 +109,16 @@ impl TestSite {
         let (store, clock) = (world.engine.store.clone(), Arc::clone(&world.engine.clock));
         let arranged = accounts(store.clone(), Arc::clone(&clock), &queue, "http://localhost");
         arranged.prepare().await.unwrap();
+        let pages = |sandbox: &SandboxHandle| AuthorizationPages { web: sandbox.auth_url(), phone: sandbox.auth_url() };
+        let mut authorization = HashMap::from([(GatewayKind::Sandbox, pages(&world.sandbox))]);
+        authorization.extend(production.map(|platform| (GatewayKind::Production, pages(platform))));
         let product = |base_url: &str| Product {
             accounts: accounts(store, clock, &queue, base_url),
             engine: world.engine.clone(),
             waker: Waker::new(&queue),
             platform: PlatformPages {
-                gateway: GatewayKind::Sandbox,
-                web: world.sandbox.auth_url(),
-                phone: world.sandbox.auth_url(),
+                gateway: production.map_or(GatewayKind::Sandbox, |_platform| GatewayKind::Production),
+                authorization,
                 egress_ips: settings.egress_ips.clone(),
             },
             api,

@@ -73,9 +73,30 @@ impl Default for WorldOptions {
         let mut scenario = Scenario::demo(1);
         // Buyers order when a test says so.
         fleet::silence_buyers(&mut scenario);
-        let engine = EngineConfig { window_lag: Duration::from_secs(2), ..EngineConfig::default() };
-        Self { scenario, engine, cards: 20, live: true }
+        Self { scenario, engine: EngineConfig::default(), cards: 20, live: true }
     }
+}
+
+async fn start_sandbox(scenario: Scenario) -> SandboxHandle {
+    let config = SandboxConfig {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        scenario,
+        seed: 7,
+        control_token: Some("control".to_owned()),
+    };
+    tokio::task::spawn_blocking(move || Sandbox::start(config).unwrap()).await.unwrap()
+}
+
+/// Returns how a sandbox is called as a platform.
+fn reached(kind: GatewayKind, sandbox: &SandboxHandle) -> GatewayConfig {
+    let mut client = ClientConfig::new(kind, sandbox.gateway_url().parse().unwrap());
+    client.total_timeout = Duration::from_millis(700);
+    GatewayConfig { client, card_key: None }
+}
+
+fn market<const N: usize>(gateways: [GatewayConfig; N], clock: &Arc<dyn Clock>) -> Arc<PinduoduoMarket> {
+    let budget: Arc<dyn CallBudget> = Arc::new(NoBudget);
+    Arc::new(PinduoduoMarket::new(gateways, clock, &budget).unwrap())
 }
 
 /// A merchant with one shop on a sandbox of its own.
@@ -111,27 +132,18 @@ impl World {
     pub async fn with(options: WorldOptions) -> Self {
         kamiflow_pinduoduo::install_crypto_provider();
         let database = TestDatabase::migrated().await;
-        let config = SandboxConfig {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            scenario: options.scenario,
-            seed: 7,
-            control_token: Some("control".to_owned()),
-        };
-        let sandbox = tokio::task::spawn_blocking(move || Sandbox::start(config).unwrap()).await.unwrap();
+        let sandbox = start_sandbox(options.scenario).await;
         let clock = Arc::new(ShiftedClock::default());
         let http = reqwest::Client::new();
         let card_key = card_key(&http, &sandbox).await;
-        let mut client = ClientConfig::new(GatewayKind::Sandbox, sandbox.gateway_url().parse().unwrap());
-        client.total_timeout = Duration::from_millis(700);
-        let budget: Arc<dyn CallBudget> = Arc::new(NoBudget);
         let as_clock: Arc<dyn Clock> = clock.clone();
-        let gateway = GatewayConfig { client, card_key: Some(card_key) };
-        let market = PinduoduoMarket::new([gateway], &as_clock, &budget).unwrap();
+        let market =
+            market([GatewayConfig { card_key: Some(card_key), ..reached(GatewayKind::Sandbox, &sandbox) }], &as_clock);
         let store_config =
             StoreConfig { url: database.url("kamiflow_app"), pool_size: 8, wait: Duration::from_secs(10) };
         let engine = Engine {
             store: Store::new(&store_config, TestApp::key_ring(&["m1"], "m1")).unwrap(),
-            market: Arc::new(market),
+            market,
             clock: as_clock,
             config: Arc::new(options.engine),
         };
@@ -149,6 +161,14 @@ impl World {
         };
         world.arrange(options.cards, options.live).await;
         world
+    }
+
+    /// Starts another sandbox, which plays the real platform beside this world's own from now on.
+    pub async fn reach_production(&mut self) -> SandboxHandle {
+        let production = start_sandbox(WorldOptions::default().scenario).await;
+        let gateways = [reached(GatewayKind::Sandbox, &self.sandbox), reached(GatewayKind::Production, &production)];
+        self.engine.market = market(gateways, &self.engine.clock);
+        production
     }
 
     async fn arrange(&mut self, cards: usize, live: bool) {

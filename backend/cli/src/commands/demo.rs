@@ -154,8 +154,8 @@ async fn sell(
 ) -> Result<Exit> {
     let engine = &installation.engine;
     let (queue, control) = (&installation.queue, &installation.control);
-    let (endpoint, inbox) = (&installation.endpoint, installation.inbox());
-    let parts = site::Parts { engine, queue, control, endpoint, inbox };
+    let (gateway, inbox) = (&installation.gateway, installation.inbox());
+    let parts = site::Parts { engine, queue, control, gateway, inbox };
     let product = site::product(&parts).await?;
     let pages = site::serve(&options.site, options.listen, (&parts, &product), console)?;
     console

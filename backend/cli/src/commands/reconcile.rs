@@ -92,7 +92,7 @@ struct Outcome {
 struct Desk {
     engine: Engine,
     queue: Queue,
-    gateway: GatewayKind,
+    gateways: Vec<GatewayKind>,
     stop: CancellationToken,
 }
 
@@ -106,7 +106,8 @@ pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
     let platform =
         Platform { gateway: &gateway, poll_ceiling: worker.poll_ceiling, card_key: None, inside_platform_cloud: false };
     let engine = platform.engine(connect::store(&database, &keyring)?, Some(&queue))?;
-    let desk = Desk { engine, queue, gateway: gateway.endpoint.kind(), stop: shutdown::on_signals()? };
+    let gateways = gateway.endpoints().map(|endpoint| endpoint.kind()).collect();
+    let desk = Desk { engine, queue, gateways, stop: shutdown::on_signals()? };
     let now = desk.engine.now();
     let to = options.to.map(|to| to.at(now));
     let mut outcomes = Vec::new();
@@ -163,8 +164,12 @@ impl Desk {
         // Whose shop it is; everything else happens in that merchant's transactions.
         let mut tx = self.engine.store.system_tx().await?;
         let found = if let Ok(mall) = name.parse::<i64>() {
-            let owned = system::list_shops_of_malls(&mut tx, self.gateway, &[MallId(mall)]).await?;
-            owned.first().map(|owned| (owned.merchant(), owned.shop()))
+            let mut found = None;
+            for gateway in &self.gateways {
+                let owned = system::list_shops_of_malls(&mut tx, *gateway, &[MallId(mall)]).await?;
+                found = found.or_else(|| owned.first().map(|owned| (owned.merchant(), owned.shop())));
+            }
+            found
         } else {
             let wrong =
                 |_error| WrongUsage(format!("--shop `{name}` is neither a shop's id (shop_…) nor a mall's number"));

@@ -60,7 +60,7 @@ pub(crate) async fn run(options: Options, console: Console) -> Result<Exit> {
         inside_platform_cloud: false,
     };
     let engine = platform.engine(store.clone(), Some(&queue))?;
-    let mut product = site::product(&auth, api, &gateway.endpoint, &engine, &queue).await?;
+    let mut product = site::product(&auth, api, &gateway, &engine, &queue).await?;
     product.platform.egress_ips.clone_from(&ui.egress_ips);
     product.inbox = mail.inbox;
     product.sandbox = desk(&engine, &gateway, sandbox).await?;
@@ -81,8 +81,9 @@ async fn desk(
     settings: SandboxDesk,
 ) -> Result<Option<kamiflow_server::SandboxDesk>> {
     let Some((url, token)) = settings.control else { return Ok(None) };
-    if gateway.endpoint.kind() != GatewayKind::Sandbox {
-        let text = "KAMIFLOW_SANDBOX_CONTROL_URL is set although KAMIFLOW_GATEWAY_KIND is not sandbox";
+    if gateway.endpoints().all(|endpoint| endpoint.kind() != GatewayKind::Sandbox) {
+        let text =
+            "KAMIFLOW_SANDBOX_CONTROL_URL is set although no sandbox is reached: set KAMIFLOW_GATEWAY_SANDBOX_URL";
         return Err(WrongUsage(text.to_owned()).into());
     }
     let control = Control::new(url, token.expose())?;

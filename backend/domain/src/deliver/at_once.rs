@@ -70,7 +70,7 @@ pub(super) async fn start(
     if starting.is_empty() {
         return Ok(Some(Vec::new()));
     }
-    let Turn { engine, shop, now } = turn;
+    let Turn { shop, now, .. } = turn;
     let id = shop.access.shop;
     let pending: Vec<&DeliveryRow> = starting.iter().map(|one| &one.row).collect();
     let handed_over: Vec<OrderRow> = starting.iter().map(handing_over).collect();
@@ -83,7 +83,7 @@ pub(super) async fn start(
     let mut starts = Starts::default();
     for one in &starting {
         let cards = holding.cards.get(&one.row.id()).map_or(&[][..], Vec::as_slice);
-        let plan = starts::first_payload(engine, tx, &one.row, cards).await?;
+        let plan = starts::first_payload(turn, tx, &one.row, cards).await?;
         starts.add(turn, Start { row: &one.row, n: 1, evidence: one.evidence, plan })?;
     }
     let Starts { news, events, started } = starts;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kamiflow_kernel::{DeliveryMethod, SecretBytes, SecretText};
+use kamiflow_kernel::{DeliveryMethod, GatewayKind, SecretBytes, SecretText};
 use kamiflow_store::attempts::PAYLOAD;
 use kamiflow_store::card_claims::Claimed;
 use kamiflow_store::deliveries::DeliveryRow;
@@ -36,7 +36,7 @@ pub(super) fn idempotency_key(delivery: &DeliveryRow) -> String {
 pub(super) async fn make(
     tx: &mut TenantTx,
     market: &dyn Marketplace,
-    config: &EngineConfig,
+    (config, gateway): (&EngineConfig, GatewayKind),
     delivery: &DeliveryRow,
     claimed: &[Claimed],
 ) -> Result<Payload, StoreError> {
@@ -52,7 +52,7 @@ pub(super) async fn make(
         }
         DeliveryMethod::PickupPage => HandOver::DeclareShipped {
             order_sn,
-            logistics_id: config.pickup_logistics_id,
+            logistics_id: config.of(gateway).pickup_logistics_id,
             tracking_number: config.pickup_tracking.clone(),
         },
         method @ (DeliveryMethod::PlatformPool | DeliveryMethod::PlatformCodes) => {

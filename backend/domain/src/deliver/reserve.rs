@@ -285,7 +285,7 @@ async fn start(
     paused: &Paused,
     way: Way,
 ) -> Result<Option<Vec<Started>>, StoreError> {
-    let Turn { engine, shop, now } = turn;
+    let Turn { shop, now, .. } = turn;
     let claiming: Vec<&DeliveryRow> = ready
         .iter()
         .map(|ready| ready.row)
@@ -301,7 +301,7 @@ async fn start(
     let mut plans = Vec::with_capacity(going.len());
     for ready in &going {
         let cards = holding.cards.get(&ready.row.id()).map_or(&[][..], Vec::as_slice);
-        plans.push(plan(engine, tx, ready, cards).await?);
+        plans.push(plan(turn, tx, ready, cards).await?);
     }
     write_start(turn, tx, &going, &holding.lines, plans).await.map(Some)
 }
@@ -314,7 +314,7 @@ fn lines_without_cards(row: &DeliveryRow) -> Vec<NewLine> {
 }
 
 async fn plan(
-    engine: &Engine,
+    turn: Turn<'_>,
     tx: &mut TenantTx,
     ready: &Ready<'_>,
     cards: &[Claimed],
@@ -325,7 +325,7 @@ async fn plan(
         let again = Payload { call, sealed: attempt.payload_sealed.clone(), hash: attempt.payload_hash.clone() };
         return Ok((again, attempt.data_key()));
     }
-    starts::first_payload(engine, tx, ready.row, cards).await
+    starts::first_payload(turn, tx, ready.row, cards).await
 }
 
 async fn write_start(

@@ -99,7 +99,8 @@ fn judge(
         return Ok(Judgment::Ask("restored from a backup: its cards may have been sent to another order since"));
     }
     let method = row.method()?;
-    let safe = proves_failure(method) || method == DeliveryMethod::VoucherSend && engine.config.resend_safe;
+    let rules = engine.config.of(shop.access.application.gateway);
+    let safe = proves_failure(method) || method == DeliveryMethod::VoucherSend && rules.resend_safe;
     let mut sends = 0;
     for attempt in attempts {
         // What the platform refused did not happen, and says nothing against one more.

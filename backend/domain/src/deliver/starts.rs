@@ -11,17 +11,17 @@ use serde_json::json;
 use super::Turn;
 use super::payload::{self, Payload};
 use super::send::Started;
-use crate::engine::Engine;
 use crate::gate::Evidence;
 
 /// Returns the payload of a delivery that starts for the first time, and the key that seals it.
 pub(super) async fn first_payload(
-    engine: &Engine,
+    Turn { engine, shop, .. }: Turn<'_>,
     tx: &mut TenantTx,
     row: &DeliveryRow,
     cards: &[Claimed],
 ) -> Result<(Payload, DataKeyId), StoreError> {
-    let made = payload::make(tx, engine.market.as_ref(), &engine.config, row, cards).await?;
+    let made = payload::make(tx, engine.market.as_ref(), (&engine.config, shop.access.application.gateway), row, cards)
+        .await?;
     Ok((made, tx.data_key().await?.id()))
 }
 

@@ -111,7 +111,7 @@ impl Reader<'_> {
 
     /// Reads windows of a kind until none is due or the tick's time is over; the first is always read.
     async fn windows(&mut self, kind: CoverageKind, platform_now: DateTime<Utc>) -> Result<(), Stop> {
-        let lag = self.engine.config.window_lag;
+        let lag = self.engine.config.of(self.work.shop.access.application.gateway).window_lag;
         let end = platform_now - TimeDelta::from_std(lag).unwrap_or(TimeDelta::seconds(180));
         let step = plan::window_step(lag);
         while let Some(span) = plan::next_window(*self.round.watermark(kind), end, step) {

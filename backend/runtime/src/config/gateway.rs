@@ -45,6 +45,26 @@ static PUSH_URL: Variable = Variable {
     used_by: &["work"],
 };
 
+static SANDBOX_URL: Variable = Variable {
+    name: "KAMIFLOW_GATEWAY_SANDBOX_URL",
+    kind: Kind::Url(&["http", "https"]),
+    preset: Preset::Optional,
+    doc: "The base address of a sandbox beside the production gateway, for sandbox shops. Windows of orders end 2 s \
+          behind its clock, an unknown outcome is left to a person, and nothing is imported into its stock. Refused \
+          where KAMIFLOW_GATEWAY_KIND is sandbox.",
+    secret: false,
+    used_by: USED_BY,
+};
+
+static SANDBOX_PUSH_URL: Variable = Variable {
+    name: "KAMIFLOW_GATEWAY_SANDBOX_PUSH_URL",
+    kind: Kind::Url(&["ws", "wss"]),
+    preset: Preset::Optional,
+    doc: "The message push address of the sandbox beside production. Without it that sandbox is only polled.",
+    secret: false,
+    used_by: &["work"],
+};
+
 static LAG_SECONDS: Variable = Variable {
     name: "KAMIFLOW_GATEWAY_LAG_SECONDS",
     kind: Kind::Seconds(0..=3600),
@@ -130,6 +150,8 @@ pub(super) const REFERENCE: SectionReference = SectionReference {
         &KIND,
         &URL,
         &PUSH_URL,
+        &SANDBOX_URL,
+        &SANDBOX_PUSH_URL,
         &LAG_SECONDS,
         &RESEND_SAFE,
         &LIMIT_PERCENT,
@@ -146,6 +168,8 @@ pub(super) const REFERENCE: SectionReference = SectionReference {
 pub struct Gateway {
     /// Which platform, and where the sandbox is.
     pub endpoint: GatewayEndpoint,
+    /// A sandbox beside the real platform, for sandbox shops; none where `endpoint` is a sandbox itself.
+    pub beside: Option<SandboxAddress>,
     /// How far behind the platform's clock a window of orders ends.
     pub lag: Duration,
     /// Whether an identical second send is known to be ignored.
@@ -170,12 +194,24 @@ pub enum GatewayEndpoint {
     /// Pinduoduo itself, at its built-in addresses.
     Production,
     /// A simulator.
-    Sandbox {
-        /// Its base address, `http://…`.
-        url: String,
-        /// Its message push address, `ws://…`; `None` means polling only.
-        push_url: Option<String>,
-    },
+    Sandbox(SandboxAddress),
+}
+
+/// Where a simulator is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SandboxAddress {
+    /// Its base address, `http://…`.
+    pub url: String,
+    /// Its message push address, `ws://…`; `None` means polling only.
+    pub push_url: Option<String>,
+}
+
+impl Gateway {
+    /// Returns every gateway that is reached, the one of real shops first.
+    pub fn endpoints(&self) -> impl Iterator<Item = GatewayEndpoint> + '_ {
+        let beside = self.beside.clone().map(GatewayEndpoint::Sandbox);
+        std::iter::once(self.endpoint.clone()).chain(beside)
+    }
 }
 
 impl GatewayEndpoint {
@@ -184,7 +220,7 @@ impl GatewayEndpoint {
     pub const fn kind(&self) -> GatewayKind {
         match self {
             Self::Production => GatewayKind::Production,
-            Self::Sandbox { .. } => GatewayKind::Sandbox,
+            Self::Sandbox(_) => GatewayKind::Sandbox,
         }
     }
 }
@@ -200,6 +236,7 @@ impl Section for Gateway {
         let pickup_logistics_id = reader.optional_number(&PICKUP_LOGISTICS_ID);
         let card_key = reader.file_text(&CARD_KEY_FILE);
         let automatic_approval = reader.switch(&AUTOMATIC_APPROVAL);
+        let beside = read_beside(reader, endpoint.as_ref());
         let endpoint = endpoint?;
         if endpoint == GatewayEndpoint::Production && limit_scale? != 1 {
             let cure = "leave it out, or set KAMIFLOW_GATEWAY_KIND to sandbox";
@@ -211,6 +248,7 @@ impl Section for Gateway {
         }
         Some(Self {
             endpoint,
+            beside: beside?,
             lag: lag?,
             resend_safe: resend_safe?,
             limit_percent: limit_percent?,
@@ -238,7 +276,7 @@ fn read_endpoint(reader: &mut Reader<'_>) -> Option<GatewayEndpoint> {
             reader.problem(&URL, "is not set although the gateway is the sandbox", cure);
             return None;
         };
-        return Some(GatewayEndpoint::Sandbox { url, push_url });
+        return Some(GatewayEndpoint::Sandbox(SandboxAddress { url, push_url }));
     }
     // An address beside `production` is a forgotten test setting, or an attempt to send real
     // credentials elsewhere.
@@ -251,11 +289,34 @@ fn read_endpoint(reader: &mut Reader<'_>) -> Option<GatewayEndpoint> {
     Some(GatewayEndpoint::Production)
 }
 
+/// Reads where a sandbox beside the real platform is.
+#[allow(clippy::option_option, reason = "the outer one says whether what was written could be read")]
+fn read_beside(reader: &mut Reader<'_>, endpoint: Option<&GatewayEndpoint>) -> Option<Option<SandboxAddress>> {
+    let url = reader.optional_url(&SANDBOX_URL);
+    let push_url = reader.optional_url(&SANDBOX_PUSH_URL);
+    let (endpoint, url, push_url) = (endpoint?, url?, push_url?);
+    if let GatewayEndpoint::Sandbox(_) = endpoint {
+        let cure = "leave it out: KAMIFLOW_GATEWAY_URL is the sandbox already";
+        for (variable, value) in [(&SANDBOX_URL, url), (&SANDBOX_PUSH_URL, push_url)] {
+            if value.is_some() {
+                reader.problem(variable, "is set although the gateway is a sandbox itself", cure);
+            }
+        }
+        return Some(None);
+    }
+    if url.is_none() && push_url.is_some() {
+        let cure = "set it to what `kamiflow sandbox` printed, e.g. http://127.0.0.1:9000";
+        reader.problem(&SANDBOX_URL, "is not set although KAMIFLOW_GATEWAY_SANDBOX_PUSH_URL is", cure);
+        return None;
+    }
+    Some(url.map(|url| SandboxAddress { url, push_url }))
+}
+
 fn read_lag(reader: &mut Reader<'_>, endpoint: Option<&GatewayEndpoint>) -> Option<Duration> {
     let set = reader.optional_number(&LAG_SECONDS)?;
     let (preset, floor) = match endpoint? {
         GatewayEndpoint::Production => (PRODUCTION_LAG, PRODUCTION_LAG_FLOOR),
-        GatewayEndpoint::Sandbox { .. } => (SANDBOX_LAG, 0),
+        GatewayEndpoint::Sandbox(_) => (SANDBOX_LAG, 0),
     };
     let seconds = match set {
         Some(seconds) => seconds,

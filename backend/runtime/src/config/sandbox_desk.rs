@@ -11,7 +11,8 @@ static CONTROL_URL: Variable = Variable {
     kind: Kind::Url(&["http", "https"]),
     preset: Preset::Optional,
     doc: "The address of the sandbox's `/control/`, as `kamiflow sandbox` prints it. With it merchants may make sandbox \
-          shops and simulate buyers; only where KAMIFLOW_GATEWAY_KIND is sandbox.",
+          shops and simulate buyers; only where a sandbox is reached: KAMIFLOW_GATEWAY_KIND is sandbox, or \
+          KAMIFLOW_GATEWAY_SANDBOX_URL is set.",
     secret: false,
     used_by: &["serve"],
 };

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use kamiflow_kernel::GatewayKind;
+
 use super::section::all_variables;
 use super::*;
 
@@ -98,7 +100,27 @@ fn the_sandbox_needs_an_address_and_may_be_read_closely() {
     let source = source.with("KAMIFLOW_GATEWAY_URL", "http://127.0.0.1:9000");
     let gateway = load::<Gateway>(&source).unwrap();
     assert_eq!(gateway.lag, Duration::from_secs(2));
-    assert_eq!(gateway.endpoint, GatewayEndpoint::Sandbox { url: "http://127.0.0.1:9000".to_owned(), push_url: None });
+    let address = SandboxAddress { url: "http://127.0.0.1:9000".to_owned(), push_url: None };
+    assert_eq!(gateway.endpoint, GatewayEndpoint::Sandbox(address));
+}
+
+#[test]
+fn a_sandbox_stands_beside_production_and_never_beside_a_sandbox() {
+    let source = EnvMap::from([("KAMIFLOW_GATEWAY_SANDBOX_PUSH_URL", "ws://127.0.0.1:9000")]);
+    let found = problems::<Gateway>(&source);
+    assert!(found[0].starts_with("KAMIFLOW_GATEWAY_SANDBOX_URL is not set"), "{found:?}");
+
+    let source = source.with("KAMIFLOW_GATEWAY_SANDBOX_URL", "http://127.0.0.1:9000");
+    let gateway = load::<Gateway>(&source).unwrap();
+    let kinds: Vec<_> = gateway.endpoints().map(|endpoint| endpoint.kind()).collect();
+    assert_eq!(kinds, [GatewayKind::Production, GatewayKind::Sandbox]);
+    assert_eq!(gateway.lag, Duration::from_secs(180));
+
+    let source = source.with("KAMIFLOW_GATEWAY_KIND", "sandbox").with("KAMIFLOW_GATEWAY_URL", "http://127.0.0.1:9001");
+    let found = problems::<Gateway>(&source).join("\n");
+    for variable in ["SANDBOX_URL is set although", "SANDBOX_PUSH_URL is set although"] {
+        assert!(found.contains(variable), "{found}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use kamiflow_domain::connection_tokens::list_token_lives;
 use kamiflow_domain::list_applications::list_applications;
 use kamiflow_domain::list_grants::list_grants;
 use kamiflow_domain::show_shop::{ApplicationView, show_shop};
-use kamiflow_kernel::{ApplicationId, Permission, SecretText, ShopState};
+use kamiflow_kernel::{ApplicationId, GatewayKind, Permission, SecretText, ShopState};
 use kamiflow_store::StoreError;
 use tracing::error;
 
@@ -44,7 +44,8 @@ pub(super) async fn wizard(asked: &Asked<'_>) -> Result<Loaded, Stop> {
     } else if let Some(path) = find_place(engine, asked.ctx).await?.and_then(|place| step_of(place, &applications)) {
         return Err(Stop::Elsewhere(path));
     }
-    Ok(shown(Wizard { sold, route, applications, address: address(asked.product) }))
+    let address = address(asked.product, asked.product.platform.gateway)?;
+    Ok(shown(Wizard { sold, route, applications, address }))
 }
 
 /// Returns the address of the step where somebody stopped; an application that is not there any more is passed over.
@@ -71,10 +72,11 @@ pub(super) async fn authorize(asked: &Asked<'_>) -> Result<Loaded, Stop> {
     if shop.as_ref().is_some_and(|shop| shop.summary.state == ShopState::Disconnected) {
         return Err(Stop::NotFound);
     }
+    let gateway = shop.as_ref().map_or(asked.product.platform.gateway, |shop| shop.summary.gateway);
     let application = match (asked.query("application"), &shop) {
         (Some(id), _) => {
             let id: ApplicationId = id.parse().map_err(|_text| Stop::NotFound)?;
-            let known = list_applications(engine, asked.ctx, asked.product.platform.gateway).await?;
+            let known = list_applications(engine, asked.ctx, gateway).await?;
             known.into_iter().find(|known| known.application == id).ok_or(Stop::NotFound)?
         }
         (None, Some(shop)) => shop.application.clone(),
@@ -85,7 +87,8 @@ pub(super) async fn authorize(asked: &Asked<'_>) -> Result<Loaded, Stop> {
             WizardPlace { sold: None, own_keys: !application.is_hosted, application: Some(application.application) };
         keep_place(engine, asked.ctx, place).await?;
     }
-    Ok(shown(Authorize { application, shop: shop.map(|shop| shop.summary), address: address(asked.product) }))
+    let address = address(asked.product, gateway)?;
+    Ok(shown(Authorize { application, shop: shop.map(|shop| shop.summary), address }))
 }
 
 /// Lists what a shop's authorization granted.
@@ -115,7 +118,8 @@ pub(super) async fn by_link(product: &Product, token: &str) -> Result<Loaded, St
         Err(LinkError::Begin(_)) => Err(LinkRefused::Invalid),
         Err(LinkError::Store(error)) => return Err(Stop::Failed(error)),
     };
-    Ok(shown(ByLink { token: token.to_owned(), opened, address: address(product) }))
+    let gateway = opened.as_ref().map_or(product.platform.gateway, |opened| opened.gateway);
+    Ok(shown(ByLink { token: token.to_owned(), opened, address: address(product, gateway)? }))
 }
 
 /// Takes what came back from the platform: from somebody of the team, or from the holder of a link, who need not be
@@ -163,19 +167,20 @@ pub(crate) fn base_url(product: &Product) -> &str {
     &product.accounts.config.base_url
 }
 
-fn address(product: &Product) -> PlatformAddress {
+/// Returns where malls of a platform are authorized; a shop of one that is not reached any more cannot be.
+fn address(product: &Product, gateway: GatewayKind) -> Result<PlatformAddress, Stop> {
     let callback = format!("{}{CALLBACK}", base_url(product));
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("response_type", "code")
         .append_pair("redirect_uri", &callback)
         .finish();
-    let platform = &product.platform;
-    PlatformAddress {
-        web: format!("{}?{query}", platform.web),
-        phone: format!("{}?{query}&view=h5", platform.phone),
+    let pages = product.platform.authorization.get(&gateway).ok_or(Stop::NotFound)?;
+    Ok(PlatformAddress {
+        web: format!("{}?{query}", pages.web),
+        phone: format!("{}?{query}&view=h5", pages.phone),
         callback,
-        egress_ips: platform.egress_ips.clone(),
-    }
+        egress_ips: product.platform.egress_ips.clone(),
+    })
 }
 
 fn refused(not_taken: NotTaken, visitor: &Visitor) -> Loaded {

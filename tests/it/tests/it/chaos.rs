@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use kamiflow_domain::engine::EngineConfig;
 use kamiflow_kernel::OrderSn;
 use kamiflow_runtime::local::LocalRedis;
 use kamiflow_sandbox::scenario::{VoucherRepeat, VoucherStatus};
@@ -64,7 +63,7 @@ async fn killed_workers_an_emptied_redis_and_a_failing_gateway_lose_and_repeat_n
     let mut options = WorldOptions { cards: CARDS, ..WorldOptions::default() };
     options.scenario.voucher_send.repeat = VoucherRepeat::Idempotent;
     options.scenario.voucher_send.status = VoucherStatus::Stays;
-    options.engine = EngineConfig { resend_safe: true, ..options.engine };
+    options.engine.sandbox.resend_safe = true;
     let world = World::with(options).await;
     let folder = tempfile::tempdir().unwrap();
     let redis = LocalRedis::start(folder.path()).await.unwrap();

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use kamiflow_domain::deliver;
-use kamiflow_domain::engine::EngineConfig;
 use kamiflow_kernel::{DeliveryMethod, RedemptionMethod};
 use kamiflow_sandbox::scenario::{VoucherRepeat, VoucherStatus};
 use kamiflow_test_support::{World, WorldOptions, numbered};
@@ -17,7 +16,7 @@ fn gateway(repeat: VoucherRepeat, status: VoucherStatus, resend_safe: bool) -> W
     let mut options = WorldOptions::default();
     options.scenario.voucher_send.repeat = repeat;
     options.scenario.voucher_send.status = status;
-    options.engine = EngineConfig { resend_safe, ..options.engine };
+    options.engine.sandbox.resend_safe = resend_safe;
     options
 }
 

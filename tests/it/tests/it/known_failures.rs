@@ -2,7 +2,6 @@
 //! order holds up, secrets in logs.
 
 use chrono::TimeDelta;
-use kamiflow_domain::engine::EngineConfig;
 use kamiflow_kernel::{DeliveryMethod, RedemptionMethod};
 use kamiflow_sandbox::scenario::{VoucherRepeat, VoucherStatus};
 use kamiflow_test_support::{World, WorldOptions};
@@ -44,7 +43,7 @@ async fn nothing_is_marked_delivered_although_no_card_was_sent() {
         // The platform leaves a served order's status alone, so only its answer can say what happened.
         options.scenario.voucher_send.repeat = VoucherRepeat::Idempotent;
         options.scenario.voucher_send.status = VoucherStatus::Stays;
-        options.engine = EngineConfig { resend_safe: false, ..options.engine };
+        options.engine.sandbox.resend_safe = false;
         let world = World::with(options).await;
         let order = world.one_order("VOUCHER").await;
         world.fault(fault.clone()).await;

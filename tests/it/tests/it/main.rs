@@ -67,6 +67,7 @@ mod web_cards;
 mod web_connect;
 mod web_deletion;
 mod web_exports;
+mod web_gateways;
 mod web_live;
 mod web_mails;
 mod web_modes;

@@ -1,7 +1,6 @@
 //! What a person may do about one order at the command line: each act against the sandbox, and what refuses it.
 
 use chrono::TimeDelta;
-use kamiflow_domain::engine::EngineConfig;
 use kamiflow_domain::release_order::{self, ReleaseOrderError};
 use kamiflow_domain::retry_order::{self, RetryOrderError};
 use kamiflow_domain::{process_order, show_order};
@@ -33,7 +32,7 @@ async fn unknown_outcome() -> (World, OrderSn) {
     let mut options = WorldOptions::default();
     options.scenario.voucher_send.repeat = VoucherRepeat::Accumulates;
     options.scenario.voucher_send.status = VoucherStatus::Stays;
-    options.engine = EngineConfig { resend_safe: false, ..options.engine };
+    options.engine.sandbox.resend_safe = false;
     let world = World::with(options).await;
     let order = world.order("VOUCHER", json!({ "quantity": 2 })).await.remove(0);
     world.fault(json!({ "api": SEND, "kind": "timeout_after_effect", "remaining": 1 })).await;

@@ -2,7 +2,6 @@
 
 use chrono::TimeDelta;
 use kamiflow_domain::deliver;
-use kamiflow_domain::engine::EngineConfig;
 use kamiflow_domain::go_live::{GoLive, go_live, return_to_trial_run};
 use kamiflow_domain::pause::{Pause, pause, resume};
 use kamiflow_domain::retry_order::retry;
@@ -23,7 +22,7 @@ async fn world() -> World {
     let mut options = WorldOptions::default();
     options.scenario.voucher_send.repeat = VoucherRepeat::Idempotent;
     options.scenario.voucher_send.status = VoucherStatus::Stays;
-    options.engine = EngineConfig { resend_safe: true, ..options.engine };
+    options.engine.sandbox.resend_safe = true;
     World::with(options).await
 }
 

@@ -190,7 +190,7 @@ async fn an_order_that_the_platform_does_not_ship_gets_no_second_card_after_a_re
 async fn a_request_under_way_at_the_backup_is_never_sent_again_but_its_success_is_seen() {
     let mut options = WorldOptions::default();
     options.scenario.voucher_send.status = VoucherStatus::Stays;
-    options.engine.resend_safe = true;
+    options.engine.sandbox.resend_safe = true;
     let mut world = World::with(options).await;
     let order = world.one_order("VOUCHER").await;
     let unsent = json!({ "api": "pdd.voucher.voucher.info.send", "kind": "timeout_before_effect", "remaining": 1 });

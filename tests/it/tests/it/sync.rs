@@ -88,9 +88,9 @@ async fn an_order_that_push_never_announced_is_found_by_the_window() {
 
 #[tokio::test]
 async fn an_order_of_just_now_is_found_before_its_window_is_due() {
-    let options = WorldOptions::default();
-    let engine = EngineConfig { window_lag: Duration::from_secs(180), ..options.engine.clone() };
-    let world = World::with(WorldOptions { engine, ..options }).await;
+    let mut options = WorldOptions::default();
+    options.engine.sandbox.window_lag = Duration::from_secs(180);
+    let world = World::with(options).await;
     let order = world.one_order("VOUCHER").await;
     world.time_passes(1).await;
     world.sync().await;

@@ -11,7 +11,7 @@ fn link_to_platform(page: &str) -> String {
 }
 
 /// Does what the main account does on the platform's page; returns the path it is sent back to.
-async fn agrees(site: &TestSite, link: &str, mall: i64) -> String {
+pub(crate) async fn agrees(site: &TestSite, link: &str, mall: i64) -> String {
     let link = reqwest::Url::parse(&link.replace("&amp;", "&")).unwrap();
     let mut form = link.clone();
     form.query_pairs_mut().append_pair("mall_id", &mall.to_string());
@@ -46,7 +46,7 @@ async fn link_is_made(browser: &Browser<'_>) -> Answer {
 }
 
 /// Begins an authorization; returns the link to the platform's page.
-async fn begins(browser: &Browser<'_>, page: &str) -> String {
+pub(crate) async fn begins(browser: &Browser<'_>, page: &str) -> String {
     let asked = browser.sees(page).await;
     let application = between(&asked, "name=\"application\" value=\"", "\"").to_owned();
     let shop = between(&asked, "name=\"shop\" value=\"", "\"").to_owned();

@@ -16,7 +16,7 @@ use kamiflow_kernel::{Clock as _, SecretBytes, SecretText};
 use kamiflow_queue::Queue;
 use kamiflow_runner::{PoolKind, PushSettings, Runner, RunnerConfig, RunnerHandle, SmtpMailer, queue_config};
 use kamiflow_runtime::clock::SystemClock;
-use kamiflow_runtime::config::{Gateway, GatewayEndpoint};
+use kamiflow_runtime::config::{Gateway, GatewayEndpoint, SandboxAddress};
 use kamiflow_runtime::health::Health;
 use kamiflow_runtime::local::{self, LocalMail, LocalServers, PostgresOptions};
 use kamiflow_sandbox::{Sandbox, SandboxConfig, SandboxHandle, Scenario};
@@ -49,7 +49,7 @@ pub(super) struct Installation {
     pub(super) engine: Engine,
     pub(super) queue: Queue,
     pub(super) control: Control,
-    pub(super) endpoint: GatewayEndpoint,
+    pub(super) gateway: Gateway,
     push: Option<PushSettings>,
     mail: Option<LocalMail>,
     sandbox: SandboxHandle,
@@ -93,7 +93,7 @@ impl Installation {
         let mail = LocalMail::start(&dir.join("mail")).await?;
         let env = fs::canonicalize(dir)?.join(ENV);
         write_private(&env, &variables(&servers, &sandbox, &master))?;
-        Ok(Self { engine, queue, control, endpoint: gateway.endpoint, push, mail, sandbox, servers, env })
+        Ok(Self { engine, queue, control, gateway, push, mail, sandbox, servers, env })
     }
 
     /// Starts the workers.
@@ -151,7 +151,11 @@ pub(super) fn wipe(dir: &Path) -> Result<()> {
 
 fn gateway(sandbox: &SandboxHandle) -> Gateway {
     Gateway {
-        endpoint: GatewayEndpoint::Sandbox { url: sandbox.gateway_url(), push_url: Some(sandbox.push_url()) },
+        endpoint: GatewayEndpoint::Sandbox(SandboxAddress {
+            url: sandbox.gateway_url(),
+            push_url: Some(sandbox.push_url()),
+        }),
+        beside: None,
         lag: Duration::from_secs(2),
         // The scenario's voucher_send is idempotent.
         resend_safe: true,

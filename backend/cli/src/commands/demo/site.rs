@@ -10,7 +10,7 @@ use kamiflow_domain::accounts::{Accounts, Visit};
 use kamiflow_domain::engine::Engine;
 use kamiflow_kernel::Locale;
 use kamiflow_queue::Queue;
-use kamiflow_runtime::config::{self, Api, Auth, EnvMap, GatewayEndpoint, Server, Ui};
+use kamiflow_runtime::config::{self, Api, Auth, EnvMap, Gateway, Server, Ui};
 use kamiflow_runtime::health::Health;
 use kamiflow_runtime::telemetry::Metrics;
 use kamiflow_server::{Application, Dependencies, Product, Site};
@@ -41,7 +41,7 @@ pub(super) struct Parts<'a> {
     pub(super) queue: &'a Queue,
     pub(super) control: &'a Control,
     /// The platform that shops are authorized on.
-    pub(super) endpoint: &'a GatewayEndpoint,
+    pub(super) gateway: &'a Gateway,
     /// Where caught mails are shown.
     pub(super) inbox: Option<String>,
 }
@@ -49,7 +49,7 @@ pub(super) struct Parts<'a> {
 /// Puts together what the pages work with, and opens the owner's account unless an earlier demo did.
 pub(super) async fn product(parts: &Parts<'_>) -> Result<Product> {
     let (auth, api): (Auth, Api) = config::load(&EnvMap::new())?;
-    let mut product = site::product(&auth, api, parts.endpoint, parts.engine, parts.queue).await?;
+    let mut product = site::product(&auth, api, parts.gateway, parts.engine, parts.queue).await?;
     make_owner(&product.accounts, parts.engine).await?;
     let application = (catalog::CLIENT_ID, &catalog::CLIENT_SECRET.into());
     product.sandbox = Some(site::sandbox_desk(parts.engine, parts.control.clone(), application).await?);

@@ -6,7 +6,7 @@ use anyhow::Result;
 use kamiflow_domain::doctor::{self, Finding};
 use kamiflow_domain::marketplace::{ApplicationAccess, ErrorClass};
 use kamiflow_domain::shop_access;
-use kamiflow_kernel::{Clock as _, ShopState};
+use kamiflow_kernel::{Clock as _, GatewayKind, ShopState};
 use kamiflow_queue::Queue;
 use kamiflow_runtime::clock::SystemClock;
 use kamiflow_runtime::config::Gateway;
@@ -52,13 +52,22 @@ pub(super) async fn redis(queue: &Queue) -> Vec<Finding> {
     findings
 }
 
-/// Asks the platform for its time, with the application of a shop that works.
+/// Asks each gateway for its time, with the application of a shop that works.
 pub(super) async fn gateway(gateway: &Gateway, store: &Store, queue: &Queue) -> Vec<Finding> {
-    let access = match any_application(store, gateway).await {
+    let mut findings = one_gateway(gateway, gateway.endpoint.kind(), (store, queue)).await;
+    if gateway.beside.is_some() {
+        findings.extend(one_gateway(gateway, GatewayKind::Sandbox, (store, queue)).await);
+    }
+    findings
+}
+
+async fn one_gateway(gateway: &Gateway, kind: GatewayKind, (store, queue): (&Store, &Queue)) -> Vec<Finding> {
+    let access = match any_application(store, kind).await {
         Ok(Some(access)) => access,
         Ok(None) => {
             let cure = "connect a shop, then run this again";
-            return vec![Finding::warn("gateway", "not asked: no shop is connected there yet", cure)];
+            let text = format!("{} was not asked: no shop is connected there yet", kind.as_str());
+            return vec![Finding::warn("gateway", text, cure)];
         }
         Err(error) => {
             let text = format!("no application could be read: {}", trouble::told(&error));
@@ -106,8 +115,7 @@ async fn ask(gateway: &Gateway, store: &Store, queue: &Queue, access: &Applicati
 }
 
 /// Opens the application of the first shop that is connected through this gateway.
-async fn any_application(store: &Store, gateway: &Gateway) -> Result<Option<ApplicationAccess>, StoreError> {
-    let kind = gateway.endpoint.kind();
+async fn any_application(store: &Store, kind: GatewayKind) -> Result<Option<ApplicationAccess>, StoreError> {
     // Ids of merchants; a shop is then read in its merchant's own transaction.
     let mut tx = store.system_tx().await?;
     let merchants = system::list_merchants(&mut tx).await?;
