@@ -6,8 +6,8 @@
 //! authenticate: access token ──► Account: user, session, seat ──► Account::ctx ──► use cases of the merchant
 //! ```
 //! # What a stranger learns
-//! Nothing about who has an account: unknown, unconfirmed and known names meet the same work and the same answer. What
-//! is for the owner of an address alone is said by mail to that address.
+//! Nothing about who has an account: unknown, unconfirmed and known names meet the same work and the same answer,
+//! after the same time. What is for the owner of an address alone is said by mail to that address.
 //!
 //! # What a stranger can stop
 //! Nothing: attempts are slowed down per place they come from and per pair of place and account. A browser that the
@@ -18,6 +18,7 @@
 
 mod device;
 mod enrollment;
+mod even;
 mod frequent_passwords;
 pub(crate) mod new_session;
 mod one_time;

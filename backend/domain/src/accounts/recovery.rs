@@ -23,6 +23,7 @@ use kamiflow_store::team::members;
 use kamiflow_store::{StoreError, TenantTx, merchants};
 use serde_json::json;
 
+use super::even::evenly;
 use super::letter::{Addressed, Letter, RecoveryStep};
 use super::secrets::{fresh, hash_of};
 use super::throttle::{self, Passage, ThrottleDown};
@@ -95,10 +96,13 @@ pub async fn ask_recovery(accounts: &Accounts, visit: &Visit, request: &AskRecov
     // Whoever guesses does not use up what the owner has.
     let line = if found.is_some() { "recovery" } else { "recovery-wrong" };
     let is_silent = accounts.throttle.pass(&throttle::of_mails(line, &login)).await? != Passage::Open;
-    match found.filter(|_owner| !is_silent) {
-        Some(owner) => write(accounts, visit, owner, contact).await,
-        None => write_nothing(accounts, visit, contact).await,
-    }
+    evenly(async {
+        match found.filter(|_owner| !is_silent) {
+            Some(owner) => write(accounts, visit, owner, contact).await,
+            None => write_nothing(accounts, visit, contact).await,
+        }
+    })
+    .await
 }
 
 /// Writes the request down and tells the team; a second one while the first is open changes nothing.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use kamiflow_kernel::{EmailAddress, EmailAddressError, LoginName, MerchantId};
 use kamiflow_store::{StoreError, sign_ups};
 
+use super::even::evenly;
 use super::letter::{Addressed, Letter};
 use super::secrets::fresh;
 use super::sign_up::CONFIRM_FOR;
@@ -31,7 +32,7 @@ pub enum ResendConfirmationError {
     Store(#[from] StoreError),
 }
 
-/// Sends the mail again if there is a sign-up that waits; the answer is the same if there is none.
+/// Sends the mail again if there is a sign-up that waits; the answer and its time are the same if there is none.
 ///
 /// # Errors
 /// When the text is no address, too many are asked for, or the store fails.
@@ -41,6 +42,10 @@ pub async fn resend_confirmation(
     email: &str,
 ) -> Result<(), ResendConfirmationError> {
     let email: EmailAddress = email.parse()?;
+    evenly(send_again(accounts, visit, email)).await
+}
+
+async fn send_again(accounts: &Accounts, visit: &Visit, email: EmailAddress) -> Result<(), ResendConfirmationError> {
     if let Passage::Wait(retry_after) = accounts.throttle.pass(&throttle::of_requests("resend", visit)).await? {
         return Err(ResendConfirmationError::TooMany { retry_after });
     }

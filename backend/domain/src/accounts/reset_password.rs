@@ -13,6 +13,7 @@ use kamiflow_store::accounts::{devices, lookup};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::even::evenly;
 use super::letter::{Addressed, Letter};
 use super::new_session::record;
 use super::password::{self, HashError, PasswordRefused};
@@ -51,12 +52,16 @@ pub enum ResetPasswordError {
     Store(#[from] StoreError),
 }
 
-/// Sends a link to an address, if somebody logs in with it; the answer and the work are the same if nobody does.
+/// Sends a link to an address, if somebody logs in with it; the answer, the work and the time are the same if nobody does.
 ///
 /// # Errors
 /// When the text is no address, too many are asked for, or the store fails.
 pub async fn request_password_reset(accounts: &Accounts, visit: &Visit, email: &str) -> Result<(), ResetPasswordError> {
     let email: EmailAddress = email.parse()?;
+    evenly(send_link(accounts, visit, email)).await
+}
+
+async fn send_link(accounts: &Accounts, visit: &Visit, email: EmailAddress) -> Result<(), ResetPasswordError> {
     if let Passage::Wait(retry_after) = accounts.throttle.pass(&throttle::of_requests("reset", visit)).await? {
         return Err(ResetPasswordError::TooMany { retry_after });
     }
