@@ -393,6 +393,7 @@ async fn a_repeated_report_carries_the_same_number_and_time() {
 #[tokio::test]
 async fn a_daily_cap_counts_orders_and_the_rest_waits_for_tomorrow() {
     let scene = Scene::without_rules().await;
+    scene.day_begins();
     scene.rules([(RuleAction::Redeem, Conditions { daily_cap: Some(2), ..Conditions::default() })]).await;
     let mut orders = Vec::new();
     for _ in 0..3 {

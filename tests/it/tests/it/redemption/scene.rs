@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, FixedOffset, NaiveTime, TimeDelta, Utc};
 use kamiflow_domain::approve_redemption::{self, RedemptionView};
 use kamiflow_domain::ctx::{Actor, Ctx};
 use kamiflow_domain::engine::{Engine, EngineError, TickOutcome};
@@ -82,6 +82,14 @@ impl Scene {
 
     pub(crate) fn advance(&self, by: TimeDelta) {
         self.app.clock.advance(by);
+    }
+
+    /// Lets time pass until a day has begun at Pinduoduo, so that what a test does within hours is of one day.
+    pub(crate) fn day_begins(&self) {
+        let beijing = FixedOffset::east_opt(8 * 3600).unwrap();
+        let now = self.engine.now().with_timezone(&beijing).naive_local();
+        let tomorrow = now.date().succ_opt().unwrap().and_time(NaiveTime::MIN);
+        self.advance(tomorrow - now + TimeDelta::minutes(1));
     }
 
     /// Saves rules, the first that matches wins; returns their ids.
