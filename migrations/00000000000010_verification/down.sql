@@ -14,6 +14,7 @@ DROP TABLE wizard_places;
 DROP TABLE own_applications;
 DROP TABLE authorization_requests;
 DROP TABLE authorization_links;
+DROP FUNCTION system_merchants_of_identity(uuid);
 DROP FUNCTION system_count_identity(bytea);
 DROP FUNCTION system_verification_queue(integer);
 DROP TABLE verification_looks;

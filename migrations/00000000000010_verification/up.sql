@@ -115,6 +115,15 @@ CREATE FUNCTION system_count_identity(of_hash bytea) RETURNS bigint
 $$;
 CALL system_function('system_count_identity(bytea)');
 
+-- Which other merchants have had a number that stands in a case of one merchant. Index verifications_by_number.
+CREATE FUNCTION system_merchants_of_identity(of_merchant uuid) RETURNS SETOF uuid
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT DISTINCT other.merchant_id FROM verifications own
+      JOIN verifications other ON other.number_hash = own.number_hash AND other.merchant_id <> own.merchant_id
+     WHERE own.merchant_id = of_merchant
+$$;
+CALL system_function('system_merchants_of_identity(uuid)');
+
 -- ── Authorization ──────────────────────────────────────────────────────────────────────────────────────────
 
 -- Links for whoever holds the mall's main account: one browser, one authorization.

@@ -408,3 +408,23 @@ pub async fn count_merchants(tx: &mut SystemTx, number_hash: &[u8]) -> Result<i6
         .await?;
     Ok(row.n)
 }
+
+/// Lists the other merchants who have had a number that stands in a case of this one.
+///
+/// # Errors
+/// When the statement fails.
+pub async fn list_merchants_of_identity(
+    tx: &mut SystemTx,
+    merchant: MerchantId,
+) -> Result<Vec<MerchantId>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Other {
+        #[diesel(sql_type = SqlUuid)]
+        merchant: Uuid,
+    }
+    let rows: Vec<Other> = sql("SELECT merchant FROM system_merchants_of_identity($1) AS merchant")
+        .bind::<SqlUuid, _>(merchant.as_uuid())
+        .get_results(tx.conn()?)
+        .await?;
+    Ok(rows.into_iter().map(|row| MerchantId::from_uuid(row.merchant)).collect())
+}

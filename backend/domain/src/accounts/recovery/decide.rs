@@ -1,7 +1,7 @@
 //! What the staff does with a request: compares it with the verified identity, and decides.
 
 use chrono::{DateTime, Utc};
-use kamiflow_kernel::RecoveryId;
+use kamiflow_kernel::{MerchantId, RecoveryId};
 use kamiflow_store::account_recoveries::{self, Approval, ListedRecovery, RecoveryRow};
 use kamiflow_store::jobs::{self, NewJob};
 use kamiflow_store::team::members;
@@ -74,9 +74,13 @@ pub async fn decide_recovery(
     reviewer: &Reviewer,
     (id, verdict): (RecoveryId, &Verdict),
 ) -> Result<Vec<Wake>, ReviewError> {
+    let is_approved = *verdict == Verdict::Approve;
+    if is_approved && has_seen_number_elsewhere(store, ctx.merchant, reviewer).await? {
+        return Err(ReviewError::KnowsIdentity);
+    }
     let mut tx = store.tenant_tx(ctx.merchant).await?;
     let row = account_recoveries::lock(&mut tx, id).await?;
-    if *verdict == Verdict::Approve && has_seen_number(&mut tx, reviewer).await? {
+    if is_approved && has_seen_number(&mut tx, reviewer).await? {
         return Err(ReviewError::KnowsIdentity);
     }
     let stop = fresh();
@@ -112,7 +116,7 @@ pub async fn decide_recovery(
         }
     };
     wakes.extend(tell_team(&mut tx, ctx.now, &News { owner: row.owner, step, stop }).await?);
-    let detail = json!({ "approved": *verdict == Verdict::Approve, "reviewer": reviewer.name });
+    let detail = json!({ "approved": is_approved, "reviewer": reviewer.name });
     acts::record(&mut tx, ctx, "account.recovery_decide", id, detail).await?;
     tx.commit().await?;
     Ok(wakes)
@@ -134,4 +138,25 @@ async fn has_seen_number(tx: &mut TenantTx, reviewer: &Reviewer) -> Result<bool,
     let claims = (&[reviewer.actor()][..], "verification.claim");
     Ok(verifications::exists_claimed_by(tx, reviewer.id).await?
         || audit::count_since(tx, claims, DateTime::<Utc>::UNIX_EPOCH).await? > 0)
+}
+
+/// Returns whether a reviewer has had an identity open at another merchant whose number stands at this one too.
+async fn has_seen_number_elsewhere(
+    store: &Store,
+    merchant: MerchantId,
+    reviewer: &Reviewer,
+) -> Result<bool, StoreError> {
+    // Ids of merchants; whether a case was open there is read in each one's own transaction.
+    let mut tx = store.system_tx().await?;
+    let others = verifications::list_merchants_of_identity(&mut tx, merchant).await?;
+    tx.commit().await?;
+    for other in others {
+        let mut tx = store.tenant_tx(other).await?;
+        let has_seen = has_seen_number(&mut tx, reviewer).await?;
+        tx.commit().await?;
+        if has_seen {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
